@@ -1,0 +1,248 @@
+"""The command `plasticity-bench`. What is heavy is imported when a command needs it."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .errors import BenchError
+
+if TYPE_CHECKING:
+    from ..leaderboard.result import Result
+    from ..leaderboard.store import ResultStore
+    from .cli_run import Selection
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+"""Exit status where something failed, was asked for wrongly, or was stopped from the keyboard."""
+
+
+class _Commands(TyperGroup):
+    """Shows a user's mistake as one message instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BenchError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(MISUSED) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Does an idea keep a neural network able to learn? Run it against streams and baselines.",
+)
+data = typer.Typer(no_args_is_help=True, help="Where data sets are.")
+app.add_typer(data, name="data")
+
+SuiteName = Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")]
+Streams = Annotated[
+    list[str], typer.Option("--stream", help="A stream instead of the suite's; may be repeated.")
+]
+Entrants = Annotated[
+    list[str],
+    typer.Option(
+        "--entrant",
+        help="An entrant instead of the suite's, as grow(compactness=0.2)+reset; may be repeated.",
+    ),
+]
+Seeds = Annotated[
+    str | None, typer.Option(help="Seeds instead of the suite's: 0:10 is 0 to 9; or 0,1,5.")
+]
+Sets = Annotated[
+    list[str],
+    typer.Option(
+        "--set", help="A setting, as stream.tasks=50 or optimizer.lr=0.001; may be repeated."
+    ),
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(help="Folder of results; else $PLASTICITY_BENCH_RESULTS, else results."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of data sets; else $PLASTICITY_BENCH_DATA, else the user's cache."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            help="strategies, streams, metrics, suites, settings or activations; or a name."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A name of that kind.")] = None,
+) -> None:
+    """List what there is, or every setting of one name with its type, default and meaning."""
+    from rich.console import Console
+
+    from .cli_list import show
+
+    show(kind, name, Console())
+
+
+@data.command("where")
+def where(data: Data = None) -> None:
+    """Say for every source of samples where its files are, or what is missing."""
+    from ..streams import sources
+
+    folder = data or sources.default_data_dir()
+    typer.echo(f"data sets are kept in {folder}")
+    for source in sources.READERS:
+        place = sources.where(source, folder)
+        found = str(place) if place else f"not there. {sources.missing(source, folder)}"
+        typer.echo(f"{source}: {found}")
+
+
+@app.command()
+def run(
+    suite: SuiteName = "quick",
+    stream: Streams = [],  # noqa: B006  (typer wants a list, and copies it)
+    entrant: Entrants = [],  # noqa: B006
+    seeds: Seeds = None,
+    set_: Sets = [],  # noqa: B006
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes at a time; else one per core. 1 runs in this process."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to compute, as cpu or cuda.")] = "cpu",
+    results: Results = None,
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Run a suite, or the streams and entrants given; what is done already is not run again."""
+    from rich.console import Console
+
+    from ..leaderboard.result import fingerprint
+    from .cli_run import Selection, as_json, progress_bar, summary
+    from .execute import execute
+    from .jobs import prepare
+
+    selection = Selection(suite, stream, entrant, seeds, set_)
+    runs = selection.runs()
+    store, data_dir = _store(results), data or _default_data_dir()
+    jobs = prepare(runs, data_dir, fingerprint)
+    with progress_bar(Console(stderr=True)) as progress:
+        outcome = execute(
+            jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress
+        )
+    if json_:
+        typer.echo(json.dumps(as_json(outcome), indent=1))
+    else:
+        typer.echo("\n".join(summary(outcome)))
+        typer.echo(f"Results are in {store.folder}. Next: {_next_command(selection, results)}")
+    if outcome.interrupted:
+        left = len(jobs) - len(outcome.ends) - len(outcome.kept)
+        typer.echo(f"stopped: {left} runs are left; the same command goes on with them.", err=True)
+        raise typer.Exit(INTERRUPTED)
+    if outcome.ended("failed"):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def leaderboard(
+    suite: SuiteName = "quick",
+    by: Annotated[str | None, typer.Option(help="Metric to rank by; else the suite's.")] = None,
+    stream: Streams = [],  # noqa: B006
+    entrant: Entrants = [],  # noqa: B006
+    seeds: Seeds = None,
+    set_: Sets = [],  # noqa: B006
+    results: Results = None,
+    json_: Json = False,
+) -> None:
+    """Rank the entrants of a suite on each stream: mean, interval, difference to dense."""
+    from rich.console import Console
+
+    from ..leaderboard.ranking import rank
+    from ..leaderboard.table import as_json, tables
+    from .cli_run import Selection
+
+    selection = Selection(suite, stream, entrant, seeds, set_)
+    found, missing = _results(selection, _store(results))
+    board = rank(found, by or selection.chosen().metric)
+    if json_:
+        typer.echo(json.dumps({**as_json(board), "missing_runs": missing}, indent=1))
+        return
+    Console().print(tables(board))
+    _tell_missing(missing, selection)
+
+
+@app.command()
+def report(
+    suite: SuiteName = "quick",
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("report"),
+    stream: Streams = [],  # noqa: B006
+    entrant: Entrants = [],  # noqa: B006
+    seeds: Seeds = None,
+    set_: Sets = [],  # noqa: B006
+    results: Results = None,
+) -> None:
+    """Draw the figures of a suite's results: accuracy, newborn parity, alive units."""
+    from ..leaderboard import figures
+    from .cli_run import Selection
+
+    selection = Selection(suite, stream, entrant, seeds, set_)
+    found, missing = _results(selection, _store(results))
+    typer.echo(f"The report is {figures.report(found, out)}.")
+    _tell_missing(missing, selection)
+
+
+def main() -> None:
+    """Run the command line; its exit status is 0 done, 1 something failed, 2 wrong usage."""
+    app(prog_name="plasticity-bench")
+
+
+def _store(folder: Path | None) -> "ResultStore":
+    from ..leaderboard.store import ResultStore, default_folder
+
+    return ResultStore(folder or default_folder())
+
+
+def _default_data_dir() -> Path:
+    from ..streams.sources import default_data_dir
+
+    return default_data_dir()
+
+
+def _results(selection: "Selection", store: "ResultStore") -> tuple[list["Result"], int]:
+    """Return the results of the runs selected, and how many of these have none yet.
+
+    They are found by their specs: their fingerprints would need the data sets to be here.
+    """
+    specs = [run.as_json() for run in selection.runs()]
+    found = [
+        result
+        for result in store.results(
+            streams={spec["stream"]["name"] for spec in specs},
+            entrants={spec["entrant"]["name"] for spec in specs},
+            report=lambda message: typer.echo(message, err=True),
+        )
+        if result.spec.model_dump() in specs
+    ]
+    there = [result.spec.model_dump() for result in found]
+    missing = sum(spec not in there for spec in specs)
+    if not found:
+        raise BenchError(
+            f"no results of {selection.words()} in {store.folder}. "
+            f"Run it first: plasticity-bench run {selection.words()}"
+        )
+    return found, missing
+
+
+def _tell_missing(missing: int, selection: "Selection") -> None:
+    if missing:
+        again = f"plasticity-bench run {selection.words()}"
+        typer.echo(f"{missing} runs have no result yet: {again}", err=True)
+
+
+def _next_command(selection: "Selection", results: Path | None) -> str:
+    folder = "" if results is None else f" --results {shlex.quote(str(results))}"
+    return f"plasticity-bench leaderboard {selection.words()}{folder}"

@@ -1,0 +1,123 @@
+"""What `plasticity-bench run` does: choose runs, show how far they are, say what came of them."""
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from .execute import Advance, Outcome
+from .resolve import parse_overrides, resolve
+from .spec import RunSpec
+from .suite import Suite, load_suite, parse_entrant, parse_seeds, parse_stream
+from .worker import RunEnd
+
+SPEED_WINDOW = 600.0
+"""Seconds over which the time left is estimated: stacks differ, so the average must be long."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which runs are meant: a suite, of which options replace parts."""
+
+    suite: str
+    streams: Sequence[str] = ()
+    entrants: Sequence[str] = ()
+    seeds: str | None = None
+    settings: Sequence[str] = ()
+
+    def chosen(self) -> Suite:
+        """Return the suite with its parts replaced.
+
+        Raises:
+            BenchError: the suite, or an option, cannot be read.
+        """
+        suite = load_suite(self.suite)
+        return replace(
+            suite,
+            streams=tuple(map(parse_stream, self.streams)) or suite.streams,
+            entrants=tuple(map(parse_entrant, self.entrants)) or suite.entrants,
+            seeds=suite.seeds if self.seeds is None else parse_seeds(self.seeds),
+        )
+
+    def runs(self) -> list[RunSpec]:
+        """Return the runs with every setting resolved.
+
+        Raises:
+            BenchError: something asked for is not there or not allowed.
+        """
+        return resolve(self.chosen(), parse_overrides(self.settings))
+
+    def words(self) -> str:
+        """Return the selection as it is typed."""
+        words = [self.suite]
+        words += [word for stream in self.streams for word in ("--stream", stream)]
+        words += [word for entrant in self.entrants for word in ("--entrant", entrant)]
+        words += [] if self.seeds is None else ["--seeds", self.seeds]
+        words += [word for setting in self.settings for word in ("--set", setting)]
+        return shlex.join(words)
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Callable[[Advance], None]]:
+    """Show a bar with the time left while the context lasts, on a terminal only."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        speed_estimate_period=SPEED_WINDOW,
+        transient=True,
+    )
+    task = bar.add_task("starting", total=None)
+
+    def show(advance: Advance) -> None:
+        description = f"{advance.stacks_done} of {advance.stacks} stacks"
+        bar.update(task, completed=advance.done, total=advance.total, description=description)
+
+    with bar:
+        yield show
+
+
+def summary(outcome: Outcome) -> list[str]:
+    """Say in lines how many runs ended how, and of those that went wrong which and why."""
+    lines = [f"{len(outcome.ended('done'))} runs done, {len(outcome.kept)} were done before."]
+    for status in ("diverged", "failed"):
+        wrong: dict[tuple[str, str, str | None], list[int]] = {}
+        for end in outcome.ended(status):
+            key = (end.run.entrant.name, end.run.stream.name, end.reason)
+            wrong.setdefault(key, []).append(end.run.seed)
+        for (entrant, stream, reason), seeds in wrong.items():
+            named = ", ".join(map(str, sorted(seeds)))
+            lines.append(f"{status}: {entrant} on {stream}, seeds {named}: {reason}")
+    return lines
+
+
+def as_json(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return every run asked for that has an end, with how it ended."""
+    kept = [RunEnd(job.run, job.fingerprint, "done", None) for job in outcome.kept]
+    return [
+        {
+            "stream": end.run.stream.name,
+            "entrant": end.run.entrant.name,
+            "seed": end.run.seed,
+            "fingerprint": end.fingerprint,
+            "status": end.status,
+            "reason": end.reason,
+        }
+        for end in [*kept, *outcome.ends]
+    ]

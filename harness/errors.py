@@ -1,0 +1,23 @@
+"""Errors that a user can cause: what was asked, what there is, the nearest name, what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BenchError(Exception):
+    """Something the user can put right; the command line prints its text without a traceback."""
+
+
+def unknown_name(what: str, asked: str, known: Iterable[str], remedy: str) -> BenchError:
+    """Build the error for a name that is not among the known ones.
+
+    Args:
+        what: the kind of thing, for example "strategy".
+        asked: the name as the user wrote it.
+        known: every name that would have been right.
+        remedy: what to do next, one sentence.
+    """
+    names = sorted(known)
+    near = get_close_matches(asked, names, n=1, cutoff=0.5)
+    guess = f"; did you mean '{near[0]}'?" if near else "."
+    return BenchError(f"no {what} '{asked}'{guess} There is: {', '.join(names) or 'none'}. {remedy}")

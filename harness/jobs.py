@@ -1,0 +1,102 @@
+"""Runs made ready: what each depends on, how long it is, and which ones train in lockstep."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from .plugins import load_strategy, load_stream
+from .spec import RunSpec, StreamSpec, build_settings
+
+Fingerprint = Callable[[Mapping[str, Any], Mapping[str, Any], int], str]
+"""Names a run by its spec, its sources and the engine's results version."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run with all that its result file says beside the numbers."""
+
+    run: RunSpec
+    fingerprint: str
+    sources: Mapping[str, Any] = field(hash=False)
+    """SHA-256 of the data and of each strategy's code."""
+    results_version: int
+    needs: tuple[str, ...]
+    """What the entrant has to be told."""
+    updates: int
+    """Updates of the whole run."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Runs that train in lockstep: they differ in seed, or in seed and learning rate, only."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def work(self) -> int:
+        """Updates, times replicas."""
+        return sum(job.updates for job in self.jobs)
+
+
+def prepare(runs: Iterable[RunSpec], data_dir: Path, fingerprint: Fingerprint) -> list[Job]:
+    """Load what the runs need and name them by all that their numbers depend on.
+
+    Raises:
+        BenchError: a data set is missing, or the source of a strategy cannot be read.
+    """
+    from .run import RESULTS_VERSION, sources
+
+    jobs = []
+    for run in runs:
+        settings = json.dumps(dict(run.stream.settings), sort_keys=True)
+        samples, updates = _samples_and_updates(run.stream.name, settings, data_dir)
+        used = sources(run, samples)
+        name = fingerprint(run.as_json(), used, RESULTS_VERSION)
+        jobs.append(Job(run, name, used, RESULTS_VERSION, _needs(run), updates))
+    return jobs
+
+
+@lru_cache(maxsize=1)  # runs come stream by stream, and samples may be large
+def _samples_and_updates(name: str, settings: str, data_dir: Path) -> tuple[Any, int]:
+    spec = StreamSpec(name, json.loads(settings))
+    stream = build_settings(load_stream(name).cls, spec.settings, f"stream {name}")
+    samples = stream.load(data_dir)
+    return samples, stream.tasks * stream.updates_per_task(samples)
+
+
+def _needs(run: RunSpec) -> tuple[str, ...]:
+    classes = [load_strategy(strategy.name) for strategy in run.entrant.strategies]
+    return tuple(sorted({need for cls in classes for need in cls.needs}))
+
+
+def stacks(jobs: Sequence[Job], workers: int, most: int) -> list[Stack]:
+    """Group jobs into stacks, the longest first.
+
+    Args:
+        jobs: of any streams and entrants.
+        workers: stacks that run at the same time; one group alone is split among them.
+        most: replicas of one stack, at least 1.
+    """
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(_shape(job.run), []).append(job)
+    limit = max(1, min(most, ceil(len(jobs) / workers)))
+    made = [Stack(part) for group in groups.values() for part in _parts(group, limit)]
+    return sorted(made, key=lambda stack: -stack.work)
+
+
+def _shape(run: RunSpec) -> str:
+    """Return what runs must share to train in lockstep."""
+    shape = run.as_json()
+    del shape["seed"], shape["entrant"]["optimizer"]["lr"]
+    return json.dumps(shape, sort_keys=True)
+
+
+def _parts(group: Sequence[Job], limit: int) -> list[tuple[Job, ...]]:
+    """Cut a group into the fewest parts within the limit, as equal as can be."""
+    count = ceil(len(group) / limit)
+    return [tuple(group[part::count]) for part in range(count)]

@@ -1,0 +1,198 @@
+"""The stacked learner: a network, its optimiser and its strategies, one update at a time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .batches import TaskBatches
+from .edits import Network
+from .errors import BenchError
+from .optimizers import StackedOptimizer, learning_rate_factor
+from .probe import Probe, Probing, probe, replica_cross_entropy
+from .randomness import ReplicaRandom
+from .spec import NetworkSpec, OptimizerSpec
+from .strategy import Context, Plan, PluginError, Progress, Strategy, overrides
+
+STEP_HOOKS = ("penalty", "after_backward", "after_step")
+
+
+class StackedLearner:
+    """R replicas of one entrant in lockstep.
+
+    Args:
+        network: architecture, before the strategies' `configure`.
+        optimizer: update rule and schedule.
+        learning_rates: one per replica.
+        strategies: called in this order in every hook.
+        seeds: one per replica.
+        image: (channels, height, width) of one sample.
+        classes: outputs of the head.
+        plan: how long the run is.
+        device: where everything lives.
+    """
+
+    def __init__(
+        self,
+        network: NetworkSpec,
+        optimizer: OptimizerSpec,
+        learning_rates: Sequence[float],
+        strategies: Sequence[Strategy],
+        seeds: Sequence[int],
+        image: Sequence[int],
+        classes: int,
+        plan: Plan,
+        device: torch.device,
+    ) -> None:
+        for strategy in strategies:
+            network = strategy.configure(network)
+        self.plan = plan
+        self.progress = Progress()
+        self.random = {
+            purpose: ReplicaRandom(seeds, purpose, device)
+            for purpose in ("initialisation", "re-initialisation", "activation noise")
+        }
+        self.net = Network(network, image, classes, self.random["initialisation"])
+        self.net.attach(
+            StackedOptimizer(optimizer, self.net, learning_rates), self.random["re-initialisation"]
+        )
+        self.schedule_name = optimizer.schedule
+        self.batches: TaskBatches | None = None
+        self.entries = [self._entry(number, s, seeds) for number, s in enumerate(strategies)]
+        self.by_step_hook = {
+            hook: [entry for entry in self.entries if overrides(entry[0], hook)]
+            for hook in STEP_HOOKS
+        }
+        self.moves_idle_weights = self.net.optimizer.moves_idle_weights or any(
+            self.by_step_hook.values()
+        )
+        self.edits = self._edits()
+
+    def _entry(
+        self, number: int, strategy: Strategy, seeds: Sequence[int]
+    ) -> tuple[Strategy, Context]:
+        device = self.net.device
+        own = ReplicaRandom(seeds, f"strategy {number}", device)
+        scoring = ReplicaRandom(seeds, f"scoring {number}", device)
+        self.random[f"strategy {number}"], self.random[f"scoring {number}"] = own, scoring
+        return strategy, Context(self.plan, self.progress, own, self._probing(scoring))
+
+    def _probing(self, random: ReplicaRandom) -> Probing:
+        def draw_and_probe(net: Network, count: int) -> Probe:
+            assert self.batches is not None, "no task has begun"
+            return probe(net, *self.batches.draw(random, count))
+
+        return draw_and_probe
+
+    def _edits(self) -> dict[int, list[tuple[Strategy, Context]]]:
+        """Return who edits after how many updates."""
+        edits: dict[int, list[tuple[Strategy, Context]]] = {}
+        for strategy, context in self.entries:
+            for update in sorted(set(strategy.schedule(self.plan))):
+                if not 0 <= update < self.plan.total_updates:
+                    raise BenchError(
+                        f"strategy '{strategy.name}' wants to edit after update {update}, but the "
+                        f"run has {self.plan.total_updates}. Place its edits within the run."
+                    )
+                edits.setdefault(update, []).append((strategy, context))
+        return edits
+
+    def observe(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Make one update; nothing here waits for the device.
+
+        Args:
+            x: samples (R, B, channels, height, width).
+            y: labels (R, B).
+
+        Returns:
+            The share of the batch that was right before the update, and its mean loss: (R,) each.
+        """
+        net = self.net
+        logits = net.forward(x, self.random["activation noise"].uniform)
+        loss = replica_cross_entropy(logits, y).mean(1)
+        penalised = loss
+        for entry in self.by_step_hook["penalty"]:
+            penalty = self._call("penalty", entry)
+            penalised = penalised if penalty is None else penalised + penalty
+        penalised.sum().backward()
+        for entry in self.by_step_hook["after_backward"]:
+            self._call("after_backward", entry)
+        update, total = self.progress.update, self.plan.total_updates
+        net.optimizer.step(learning_rate_factor(self.schedule_name, update, total))
+        for parameter in net.parameters():
+            parameter.grad = None
+        for entry in self.by_step_hook["after_step"]:
+            self._call("after_step", entry)
+        if self.moves_idle_weights:
+            net.hold_dead()
+        self.progress.update += 1
+        return (logits.detach().argmax(2) == y).float().mean(1), loss.detach()
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """Return the logits (R, B, classes), deterministically."""
+        return self.net.forward(x)
+
+    def acts_in(self, hook: str) -> bool:
+        """Tell whether any strategy does something in a hook."""
+        return any(overrides(strategy, hook) for strategy, _ in self.entries)
+
+    def call(self, hook: str) -> None:
+        """Call a boundary hook of every strategy, in order."""
+        for entry in self.entries:
+            self._call(hook, entry)
+
+    def call_scheduled_edits(self) -> None:
+        """Call `edit` of every strategy that scheduled one for now, in order."""
+        for entry in self.edits.get(self.progress.update, ()):
+            self._call("edit", entry)
+
+    def _call(self, hook: str, entry: tuple[Strategy, Context]) -> Any:
+        strategy, context = entry
+        try:
+            return getattr(strategy, hook)(self.net, context)
+        except BenchError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"strategy '{strategy.name}' raised in {hook} after {context.update} updates: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that changes during a run."""
+        net = self.net
+        return {
+            "progress": [self.progress.update, self.progress.task],
+            "parameters": net.copy_parameters(),
+            "initial": net.initial,
+            "held": net.held,
+            "snapshot": net.snapshot,
+            "alive": {layer.name: layer.alive for layer in net.layers},
+            "connected": {layer.name: layer.connected for layer in net.layers},
+            "restarted_weights": net.restarted_weights,
+            "optimizer": net.optimizer.state_dict(),
+            "random": {purpose: random.state() for purpose, random in self.random.items()},
+            "strategies": [context.state for _, context in self.entries],
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on exactly from a saved state."""
+        net = self.net
+        self.progress.update, self.progress.task = saved["progress"]
+        with torch.no_grad():
+            for name, parameter in net.named_parameters():
+                parameter.copy_(saved["parameters"][name])
+        for layer in net.layers:
+            layer.set_alive(saved["alive"][layer.name])
+            layer.connected = saved["connected"][layer.name]
+        net.has_dead = not all(bool(layer.alive.all()) for layer in net.layers)
+        net.initial, net.held = saved["initial"], saved["held"]
+        net.snapshot, net.restarted_weights = saved["snapshot"], saved["restarted_weights"]
+        net.optimizer.load_state_dict(saved["optimizer"])
+        for purpose, random in self.random.items():
+            random.load_state(saved["random"][purpose])
+        for (_, context), state in zip(self.entries, saved["strategies"], strict=True):
+            context.state.clear()
+            context.state.update(state)

@@ -1,0 +1,243 @@
+"""Newborn units against incumbents: what each unit does and receives, and the ratios of the groups.
+
+Shapes: R replicas, B samples (of a convolution: samples times positions), U units, O units of the
+consumer, I inputs. Dead units may hold any value: the masks decide what counts.
+
+`delta` is dL/dz and `delta_next` dL/dz of the consumer, for each sample. Whether L is the sum, the
+mean or each sample's own loss changes all units by one factor, which no ratio depends on. Measure
+over at least 8 batches; for all but `incoming_gradient_norm` that is the same as one large batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..errors import BenchError
+
+EPSILON = 1e-12
+"""Added to the incumbents' mean: far below any mean that training produces."""
+
+SMALLEST_COHORT = 8
+"""Units below which one cohort's mean is too noisy to stand alone."""
+
+EARLY_AGES = (1.0, 100.0)
+"""First and last age, in updates, of what a result calls a newborn's early parity."""
+
+
+def activation_frequency(h: Tensor, tau: float = 0.05) -> Tensor:
+    """Return the share of samples on which each unit is active: post-activation above tau.
+
+    Args:
+        h: (R, B, U), post-activation.
+        tau: threshold, in units of the activation.
+
+    Returns:
+        (R, U), between 0 and 1.
+
+    Source: `act(j)` of Lillo and Cheney 2026.
+    """
+    return (h > tau).float().mean(1)
+
+
+def gradient_magnitude(delta: Tensor) -> Tensor:
+    """Average |dL/dz| of each unit over the samples.
+
+    Args:
+        delta: (R, B, U).
+
+    Returns:
+        (R, U), at least 0, in units of the loss per unit of pre-activation.
+
+    Source: `grad(j)` of Lillo and Cheney 2026.
+    """
+    return delta.abs().mean(1)
+
+
+def incoming_gradient_norm(grad_weight: Tensor, grad_bias: Tensor) -> Tensor:
+    """Return the L2 norm of the gradient of each unit's incoming weights and bias.
+
+    The gradient is that of the mean loss of a batch, where samples may cancel out: over several
+    batches average the norms, not the gradients.
+
+    Args:
+        grad_weight: (R, U, I), or (R, U, I, K, K) of a convolution.
+        grad_bias: (R, U).
+
+    Returns:
+        (R, U), at least 0.
+
+    Source: the authors' reply to the referees of Lillo and Cheney 2026, who there describe this
+    quantity under the name of `gradient_magnitude`.
+    """
+    return (grad_weight.flatten(2).square().sum(2) + grad_bias.square()).sqrt()
+
+
+def utility(h: Tensor, w_out: Tensor) -> Tensor:
+    """Return how much each unit says to its consumers: mean |h_j| times the L1 norm of w_out,j.
+
+    Args:
+        h: (R, B, U), post-activation.
+        w_out: (R, O, U) outgoing weights, or (R, O, U, ...) where one unit feeds several inputs of
+            the consumer (the positions of a flattened convolution, or a kernel); all are summed.
+
+    Returns:
+        (R, U), at least 0.
+
+    Source: contribution utility of Dohare et al. 2024, "Loss of plasticity in deep continual
+    learning", without its running average.
+    """
+    return h.abs().mean(1) * _blocks(w_out).abs().sum((1, 3))
+
+
+def gate_rate(gate: Tensor) -> Tensor:
+    """Average the slope of the activation at each unit: first factor of gradient parity.
+
+    The three factors belong together: for every sample and unit before a linear consumer,
+    |delta_j| = |phi'(z_j)| * ||w_out,j|| * ||delta_next|| * |cos(w_out,j, delta_next)|. Their means
+    over samples multiply to the mean |delta_j| only roughly, because they are not independent.
+
+    Args:
+        gate: (R, B, U), phi'(z).
+
+    Returns:
+        (R, U); with ReLU the share of samples above 0.
+    """
+    return gate.mean(1)
+
+
+def outgoing_norm(w_out: Tensor) -> Tensor:
+    """Return the L2 norm of each unit's outgoing weights: second factor of gradient parity.
+
+    Args:
+        w_out: (R, O, U), or (R, O, U, ...) as in `utility`; all weights of a unit are one vector.
+
+    Returns:
+        (R, U), at least 0.
+    """
+    return _blocks(w_out).square().sum((1, 3)).sqrt()
+
+
+def alignment(w_out: Tensor, delta_next: Tensor) -> Tensor:
+    """Average |cos| between outgoing weights and backward signal: third factor of gradient parity.
+
+    Where either is zero nothing comes back to the unit, and the cosine counts as 0.
+
+    Args:
+        w_out: (R, O, U) of a linear consumer; or (R, O, U, S) where each unit feeds S of its
+            inputs, as after a flattened convolution: the mean over S, as if every position were
+            used. A consumer that is a convolution is not covered.
+        delta_next: (R, B, O).
+
+    Returns:
+        (R, U), between 0 and 1.
+    """
+    columns = _blocks(w_out)  # (R, O, U, S)
+    direction = normalize(columns, dim=1, eps=EPSILON)
+    signal = normalize(delta_next, dim=2, eps=EPSILON)
+    cosine = torch.bmm(signal, direction.flatten(2)).abs().mean(1)
+    return cosine.reshape(-1, *columns.shape[2:]).mean(2)
+
+
+def parity(values: Tensor, newborn: Tensor, incumbent: Tensor) -> Tensor:
+    """Divide the newborns' mean by the incumbents': R_x = mean_N x / (mean_O x + eps).
+
+    For a prune the kept units stand for the newborns and the pruned ones for the incumbents.
+
+    Args:
+        values: (R, U), one measurement for each unit, at least 0.
+        newborn: (R, U) bool, the cohort.
+        incumbent: (R, U) bool, what it is compared with.
+
+    Returns:
+        (R,) in double precision, at least 0; 1 is parity. NaN where either group is empty.
+
+    Source: Lillo and Cheney 2026, who do not state eps; here `EPSILON`.
+    """
+    return _mean_of(values, newborn) / (_mean_of(values, incumbent) + EPSILON)
+
+
+def log_parity(ratio: Tensor) -> Tensor:
+    """Return the logarithm of a parity ratio: 0 is parity, -inf a cohort that receives nothing.
+
+    Summarise it by a median: one cohort at -inf takes any mean with it.
+    """
+    return ratio.log()
+
+
+@dataclass(frozen=True)
+class PooledParity:
+    """Parity ratios of which some rest on the units of several replicas."""
+
+    ratio: Tensor
+    """(R,), as `parity`; equal in all replicas that were pooled."""
+    newborns: Tensor
+    """(R,) int64, newborn units that the ratio rests on."""
+    pooled: Tensor
+    """(R,) bool, whether they come from several replicas; such ratios are not independent."""
+
+
+def pooled_parity(
+    values: Tensor, newborn: Tensor, incumbent: Tensor, smallest: int = SMALLEST_COHORT
+) -> PooledParity:
+    """Return parity ratios, putting the small cohorts of all replicas together into one.
+
+    The replicas must be seeds of one entrant at the same edit of the same layer. Each pooled unit
+    counts once, so a replica with larger values weighs more. A replica without newborns or without
+    incumbents stays out, and stays NaN.
+
+    Args:
+        values: (R, U), one measurement for each unit.
+        newborn: (R, U) bool.
+        incumbent: (R, U) bool.
+        smallest: a cohort with fewer newborn units than that is pooled.
+    """
+    counts = newborn.sum(1)
+    small = (counts > 0) & (counts < smallest) & incumbent.any(1)
+    together = parity(*(chosen[small].reshape(1, -1) for chosen in (values, newborn, incumbent)))
+    return PooledParity(
+        ratio=torch.where(small, together, parity(values, newborn, incumbent)),
+        newborns=torch.where(small, counts[small].sum(), counts),
+        pooled=small & (small.sum() > 1),
+    )
+
+
+def parity_between(
+    ages: Sequence[float], ratios: Sequence[float], first: float, last: float
+) -> float | None:
+    """Average a cohort's ratio curve over the measurements at ages in [first, last].
+
+    Args:
+        ages: updates since birth of each measurement.
+        ratios: the parity ratio at each age; NaN is left out.
+        first: youngest age, in updates.
+        last: oldest age, in updates.
+
+    Returns:
+        At least 0; None without a measurement in between.
+
+    Raises:
+        BenchError: ages and ratios differ in length.
+    """
+    if len(ages) != len(ratios):
+        raise BenchError(
+            f"parity of {len(ratios)} ratios at {len(ages)} ages: give one age for each."
+        )
+    within = [
+        r for a, r in zip(ages, ratios, strict=True) if first <= a <= last and not np.isnan(r)
+    ]
+    return float(np.mean(within)) if within else None
+
+
+def _blocks(w_out: Tensor) -> Tensor:
+    """Return outgoing weights as (R, O, U, S), S inputs of the consumer for each unit."""
+    return w_out.unsqueeze(3).flatten(3)
+
+
+def _mean_of(values: Tensor, chosen: Tensor) -> Tensor:
+    # `where` and not a product: what a unit outside holds, inf or NaN even, must not count
+    total = torch.where(chosen, values.double(), 0.0).sum(1)
+    return total / chosen.sum(1)

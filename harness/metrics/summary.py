@@ -1,0 +1,112 @@
+"""The numbers of one run, computed from its rows alone: a log is enough to have them again."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from . import accuracy, integration
+from .cohorts import EARLY_AGES, parity_between
+
+Row = Mapping[str, Any]
+Metrics = dict[str, float | None]
+
+PARITIES = ("activation", "gradient", "incoming_gradient", "utility")
+"""Quantities whose parity between newborns and incumbents is summarised."""
+
+FACTORS = ("gate_rate", "outgoing_norm", "alignment")
+"""The three factors of gradient parity."""
+
+INTEGRATION_QUANTITIES = ("gradient", "activation", "utility")
+
+HEALTH = ("dormant", "dormant_0.025", "dormant_0", "effective_rank", "srank", "stable_rank")
+WEIGHTS = ("weight_norm", "gradient_norm", "distance_from_init")
+
+
+def summarise(rows: Sequence[Row]) -> Metrics:
+    """Return every metric of a run by name; None where the run cannot answer (no newborns, say)."""
+    kinds = defaultdict(list)
+    for row in rows:
+        kinds[row["kind"]].append(row)
+    return {
+        **_performance(kinds["task"], kinds["checkpoint"]),
+        **_newborns(kinds["cohort"], kinds["edit"]),
+        **_health(kinds["health"], kinds["weights"]),
+    }
+
+
+def _performance(tasks: Sequence[Row], checkpoints: Sequence[Row]) -> Metrics:
+    """Average over tasks: all have equally many updates, so this is the mean over all batches too."""
+    online = [row["online_accuracy"] for row in tasks]
+    at_end = [row["test_accuracy"] for row in tasks if row["test_accuracy"] is not None]
+    seen = [row["per_task"] for row in checkpoints]
+    slope = accuracy.plasticity_slope(online)
+    return {
+        "taoa": _mean(online),
+        "early_task_accuracy": _mean(row["early_accuracy"] for row in tasks),
+        "task_end_accuracy": _mean(at_end),
+        "acc": accuracy.acc(seen) if seen else None,
+        "taa": accuracy.taa(seen) if seen else None,
+        "recovery_time": accuracy.recovery_time([row["recovery_updates"] for row in tasks[1:]]),
+        "plasticity_loss": accuracy.plasticity_loss(online),
+        "plasticity_slope": None if slope is None else slope.per_100_tasks,
+    }
+
+
+def _newborns(measured: Sequence[Row], edits: Sequence[Row]) -> Metrics:
+    curves = cohort_curves(measured)
+    metrics: Metrics = {}
+    for name in (*PARITIES, *FACTORS):
+        values = [parity_between(*curve_of(curve, name), *EARLY_AGES) for curve in curves]
+        metrics[f"parity_{name}_early"] = _mean(v for v in values if v is not None)
+    for name in INTEGRATION_QUANTITIES:
+        for rho in (0.5, 0.8):
+            times = integration_times(curves, name, rho)
+            metrics[f"integration_time_{name}_{rho}"] = integration.median_time(times)
+            metrics[f"integration_censored_share_{name}_{rho}"] = integration.censored_share(times)
+    shocks = [row["insertion_shock"] for row in edits if row["edit"] == "grow"]
+    return {**metrics, "insertion_shock": _mean(shocks)}
+
+
+def cohort_curves(measured: Iterable[Row]) -> list[list[Row]]:
+    """Group cohort rows by layer and birth, each in the order of age."""
+    curves: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for row in measured:
+        curves[row["layer"], row["birth"]].append(row)
+    return list(curves.values())
+
+
+def curve_of(curve: Sequence[Row], name: str) -> tuple[list[float], list[float]]:
+    """Return the ages and the parity ratios of one quantity; what is missing is NaN."""
+    ratios = [float("nan") if row[name] is None else row[name] for row in curve]
+    return [row["age"] for row in curve], ratios
+
+
+def integration_times(
+    curves: Sequence[Sequence[Row]], name: str, rho: float
+) -> list[integration.IntegrationTime]:
+    """Return the integration time of every cohort, censored where its layer was edited again."""
+    last_births: dict[str, int] = {}
+    for curve in curves:
+        layer, birth = curve[0]["layer"], curve[0]["birth"]
+        last_births[layer] = max(birth, last_births.get(layer, birth))
+    return [
+        integration.integration_time(
+            *curve_of(curve, name),
+            "end of run" if curve[0]["birth"] == last_births[curve[0]["layer"]] else "edit",
+            rho=rho,
+        )
+        for curve in curves
+    ]
+
+
+def _health(layers: Sequence[Row], whole: Sequence[Row]) -> Metrics:
+    """Take the last measurement: means over layers, and the whole network's norms."""
+    last = [row for row in layers if row["step"] == layers[-1]["step"]]
+    metrics: Metrics = {name: _mean(row[name] for row in last) for name in HEALTH}
+    return metrics | {name: whole[-1][name] if whole else None for name in WEIGHTS}
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None and value == value]
+    return fmean(known) if known else None

@@ -1,0 +1,310 @@
+"""What is measured beside the run: cohorts of newborn units, network health, cost.
+
+Nothing here changes a run: no generator of the run is advanced, no gradient is left behind. Shapes:
+R replicas, B samples, U units, O outputs of the consumer.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .edits import Event, Network
+from .metrics import cohorts, cost, features, weights
+from .network import Layer
+from .probe import LayerProbe, Probe, probe, replica_cross_entropy
+
+Row = dict[str, Any]
+
+FINEST_SHARE = 8
+"""Cohorts are measured at ages spaced by an eighth of the age: 0, 1, ..., 16, 18, 20, ..."""
+
+WIDEST_SPACING = 500
+"""... but never more than that many updates apart."""
+
+
+def next_measured_age(age: int) -> int:
+    """Return the age, in updates, at which a cohort is measured after one at `age`."""
+    return age + min(max(1, age // FINEST_SHARE), WIDEST_SPACING)
+
+
+@dataclass
+class _Cohorts:
+    """The youngest cohort of one layer in every replica: an older one is censored by its birth."""
+
+    newborn: Tensor
+    """(R, U) bool."""
+    births: list[int | None]
+    """Update after which each replica's cohort was born."""
+
+
+class CohortMonitor:
+    """Follows the newborn units of each layer from birth to the layer's next edit.
+
+    A unit is newborn if it was switched on, or rewritten while others of its layer were not.
+    Cohorts born before the first update are left out: there are no trained incumbents to compare with.
+    """
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.layers: dict[str, _Cohorts] = {}
+        self.next_due: int | None = None
+
+    def begin(self, events: Sequence[Event], update: int) -> None:
+        """Start a cohort for every birth among the events; every edit ends the layer's former one."""
+        if update == 0 or not events:
+            return
+        for event in events:
+            self._end(event)
+        for event in events:
+            if event.edit != "prune":
+                one = self.layers.setdefault(event.layer, self._empty(event.layer))
+                one.newborn[event.replica, list(event.units)] = True
+                one.births[event.replica] = update
+                self.next_due = update
+
+    def _empty(self, name: str) -> _Cohorts:
+        alive = next(layer.alive for layer in self.net.layers if layer.name == name)
+        return _Cohorts(torch.zeros_like(alive), [None] * len(alive))
+
+    def _end(self, event: Event) -> None:
+        if event.layer in self.layers:
+            self.layers[event.layer].newborn[event.replica] = False
+            self.layers[event.layer].births[event.replica] = None
+
+    def is_due(self, update: int) -> bool:
+        """Tell whether a measurement is due; nothing is due without cohorts."""
+        return update == self.next_due
+
+    def measure(self, x: Tensor, y: Tensor, update: int, batches: int) -> Iterator[tuple[int, Row]]:
+        """Yield the parity of every cohort, and set the next measurement.
+
+        Args:
+            x: probe samples (R, B, ...).
+            y: labels (R, B).
+            update: updates done so far.
+            batches: into how many batches the samples fall for the gradient of the weights.
+        """
+        births = [b for one in self.layers.values() for b in one.births if b is not None]
+        self.next_due = update - max(births) + next_measured_age(0) if births else None
+        if births:
+            youngest = max(births)
+            self.next_due = youngest + next_measured_age(update - youngest)
+        probed = probe(self.net, x, y)
+        for layer in self.net.layers:
+            if layer.name in self.layers:
+                values = unit_measurements(layer, probed, batches)
+                yield from self._rows(layer, self.layers[layer.name], values, update)
+
+    def _rows(
+        self, layer: Layer, one: _Cohorts, values: dict[str, Tensor], update: int
+    ) -> Iterator[tuple[int, Row]]:
+        newborn, incumbent = one.newborn & layer.alive, layer.alive & ~one.newborn
+        ratios = {
+            name: cohorts.parity(value, newborn, incumbent).tolist()
+            for name, value in values.items()
+        }
+        young, old = newborn.sum(1).tolist(), incumbent.sum(1).tolist()
+        for replica, birth in enumerate(one.births):
+            if birth is not None and young[replica] and old[replica]:
+                yield (
+                    replica,
+                    {
+                        "kind": "cohort",
+                        "step": update,
+                        "layer": layer.name,
+                        "birth": birth,
+                        "age": update - birth,
+                        "newborns": young[replica],
+                        "incumbents": old[replica],
+                        **{name: ratio[replica] for name, ratio in ratios.items()},
+                    },
+                )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly from here."""
+        layers = {n: {"newborn": c.newborn, "births": c.births} for n, c in self.layers.items()}
+        return {"layers": layers, "next_due": self.next_due}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.layers = {name: _Cohorts(**one) for name, one in saved["layers"].items()}
+        self.next_due = saved["next_due"]
+
+
+def unit_measurements(layer: Layer, probed: Probe, batches: int) -> dict[str, Tensor]:
+    """Measure every unit of a layer: quantity -> (R, U); parities are ratios of their means.
+
+    Of a convolution, the gradient of the weights and the alignment are not measured (NaN): its
+    backward signal belongs to places and not to units.
+    """
+    one = probed.layers[layer.name]
+    outgoing = outgoing_weights(layer)
+    return {
+        "activation": cohorts.activation_frequency(one.output),
+        "gradient": cohorts.gradient_magnitude(one.delta),
+        "incoming_gradient": incoming_gradient(one, batches),
+        "utility": cohorts.utility(one.output, outgoing),
+        "gate_rate": cohorts.gate_rate(one.gate),
+        "outgoing_norm": cohorts.outgoing_norm(outgoing),
+        "alignment": _alignment(layer, probed, outgoing),
+    }
+
+
+def outgoing_weights(layer: Layer) -> Tensor:
+    """Return each unit's weights into alive consumers: (R, O, U, S) or (R, O, U, S, K, K).
+
+    S is the number of the consumer's inputs that one unit feeds, 1 but for a flattened convolution.
+    """
+    consumer = layer.consumer
+    assert consumer is not None
+    alive = consumer.alive.view(*consumer.alive.shape, *(1,) * (consumer.weight.dim() - 2))
+    weight = consumer.weight.detach() * alive
+    return weight.unflatten(2, (layer.units, layer.columns_per_unit))
+
+
+def incoming_gradient(one: LayerProbe, batches: int) -> Tensor:
+    """Return the L2 norm of the gradient of each unit's incoming weights and bias: (R, U).
+
+    The norm of each batch's mean gradient, averaged over the batches. A batch's weight gradient is
+    D^T X with D the units' deltas and X the inputs, so its norms are diag(D^T (X X^T + 1) D): no
+    gradient of all the weights is ever made. NaN for a convolution.
+    """
+    if one.inputs is None:
+        return torch.full_like(one.raw[:, 0], torch.nan)
+    x = one.inputs.unflatten(1, (batches, -1))
+    delta = one.linear_gradient.unflatten(1, (batches, -1)) / x.shape[2]
+    gram = x @ x.transpose(2, 3) + 1
+    squared = ((gram @ delta) * delta).sum(2)
+    return squared.clamp(min=0).sqrt().mean(1)
+
+
+def _alignment(layer: Layer, probed: Probe, outgoing: Tensor) -> Tensor:
+    consumer, one = layer.consumer, probed.layers[layer.name]
+    assert consumer is not None
+    if layer.is_convolution:
+        return torch.full_like(one.raw[:, 0], torch.nan)
+    following = probed.layers.get(consumer.name)
+    delta = probed.head_delta if following is None else following.linear_gradient
+    return cohorts.alignment(outgoing, delta)
+
+
+@torch.no_grad()
+def _feature_health(one: LayerProbe) -> dict[str, Tensor]:
+    h, alive = one.output, one.layer.alive
+    return {
+        "dormant": features.dormant_share(h, alive, 0.1),
+        "dormant_0.025": features.dormant_share(h, alive, 0.025),
+        "dormant_0": features.dormant_share(h, alive, 0.0),
+        "effective_rank": features.effective_rank(h),
+        "srank": features.srank(h),
+        "stable_rank": features.stable_rank(h),
+    }
+
+
+def health_rows(net: Network, x: Tensor, y: Tensor, place: Row) -> Iterator[tuple[int, Row]]:
+    """Yield the state of every hidden layer, and of the whole network, on samples x, y.
+
+    Args:
+        net: the network.
+        x: samples (R, B, ...).
+        y: labels (R, B).
+        place: keys that say when, put into every row.
+    """
+    probed = probe(net, x, y)
+    for layer in net.hidden:
+        yield from _spread(
+            {"kind": "health", "layer": layer.name, **place}, _feature_health(probed.layers[layer.name])
+        )
+    yield from _spread({"kind": "weights", **place}, _weight_health(net, x, y))
+
+
+def _weight_health(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    parameters = net.parameters()
+    with torch.enable_grad():
+        loss = replica_cross_entropy(net.forward(x), y).mean(1).sum()
+    gradients = list(torch.autograd.grad(loss, parameters))
+    detached = [parameter.detach() for parameter in parameters]
+    live = net.live_masks()
+    return {
+        "weight_norm": weights.weight_norm(detached, live),
+        "gradient_norm": weights.gradient_norm(gradients, live),
+        "distance_from_init": weights.distance_from_init(
+            detached, list(net.initial.values()), live
+        ),
+    }
+
+
+def _spread(row: Row, values: dict[str, Tensor]) -> Iterator[tuple[int, Row]]:
+    lists = {name: value.tolist() for name, value in values.items()}
+    for replica in range(len(next(iter(lists.values())))):
+        yield replica, {**row, **{name: value[replica] for name, value in lists.items()}}
+
+
+class CostMeter:
+    """Counts what each replica has cost so far: updates, alive units, FLOPs, edits."""
+
+    def __init__(self, net: Network, batch_size: int) -> None:
+        self.net = net
+        self.batch_size = batch_size
+        self.charged = 0
+        self.totals_by_replica = [
+            {"alive_unit_steps": 0.0, "flops": 0.0, "edits": 0.0, "reinitialised_weights": 0.0}
+            for _ in range(net.replicas)
+        ]
+
+    def charge(self, update: int) -> None:
+        """Charge the updates since the last call at the structure that the network has now.
+
+        To be called before every edit and at the end.
+        """
+        updates, self.charged = update - self.charged, update
+        if updates == 0:
+            return
+        for replica, total in enumerate(self.totals_by_replica):
+            layers = layer_costs(self.net, replica)
+            total["flops"] += updates * cost.update_flops(layers, self.batch_size)
+            alive = sum(int(layer.alive[replica].sum()) for layer in self.net.hidden)
+            total["alive_unit_steps"] += updates * alive
+
+    def count(self, events: Sequence[Event]) -> None:
+        """Count edits and the weights that they wrote."""
+        for event in events:
+            self.totals_by_replica[event.replica]["edits"] += 1
+            self.totals_by_replica[event.replica]["reinitialised_weights"] += (
+                event.reinitialised_weights
+            )
+
+    def totals(self, replica: int, update: int) -> dict[str, float]:
+        """Return one replica's costs by name, after `charge`."""
+        own = self.totals_by_replica[replica]
+        whole = float(self.net.restarted_weights[replica])
+        return {
+            **own,
+            "reinitialised_weights": own["reinitialised_weights"] + whole,
+            "updates": float(update),
+            "samples": float(update * self.batch_size),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly from here."""
+        return {"charged": self.charged, "totals": self.totals_by_replica}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.charged, self.totals_by_replica = saved["charged"], saved["totals"]
+
+
+def layer_costs(net: Network, replica: int) -> list[cost.LayerCost]:
+    """Describe what one replica's layers compute, alive units only."""
+    return [
+        cost.LayerCost(
+            inputs=int(layer.alive_inputs()[replica].sum()),
+            outputs=int(layer.alive[replica].sum()),
+            kernel_area=layer.weight.shape[3:].numel(),
+            positions=layer.positions,
+        )
+        for layer in net.layers
+    ]

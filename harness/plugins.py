@@ -1,0 +1,212 @@
+"""Strategies, streams and metrics by name: built-in tables, and entry points of other packages.
+
+Nothing is imported until it is asked for by name, so that one broken plug-in spoils nothing else.
+A package adds its own in its `pyproject.toml`:
+
+    [project.entry-points."plasticity_bench.strategies"]
+    my-idea = "my_package.my_module:MyIdea"
+"""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from .errors import BenchError, unknown_name
+from .grammar import Settings
+
+if TYPE_CHECKING:
+    from .strategy import Strategy
+    from .stream import Stream
+
+T = TypeVar("T")
+Kind = Literal["strategy", "stream", "metric"]
+PLURALS: dict[Kind, str] = {"strategy": "strategies", "stream": "streams", "metric": "metrics"}
+GROUPS: dict[Kind, str] = {
+    "strategy": "plasticity_bench.strategies",
+    "stream": "plasticity_bench.streams",
+    "metric": "plasticity_bench.metrics",
+}
+"""Entry-point group of each kind."""
+
+OURS = "plasticity-bench"
+_ROOT = __name__.split(".")[0]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Who offers a name, and where it is imported from."""
+
+    name: str
+    distribution: str
+    """The package that was installed, for example "plasticity-bench"."""
+    target: str
+    """"module:attribute", absolute."""
+    description: str
+    """One sentence, had without importing anything."""
+
+
+@dataclass(frozen=True)
+class LoadedStream:
+    """A stream's class, with what belongs to its name: settings, and the usual learner on it."""
+
+    cls: "type[Stream]"
+    settings: Settings = field(default_factory=dict)
+    """Those that differ from the class's defaults."""
+    network: Settings = field(default_factory=dict)
+    optimizer: Settings = field(default_factory=dict)
+
+
+def providers(kind: Kind) -> list[Provider]:
+    """Return everything of a kind by name, built in or installed, without importing it."""
+    found = [*_BUILT_IN[kind](), *map(_from_entry_point, entry_points(group=GROUPS[kind]))]
+    return sorted(found, key=lambda provider: (provider.name, provider.distribution))
+
+
+def names(kind: Kind) -> list[str]:
+    """Return every name of a kind, sorted."""
+    return sorted({provider.name for provider in providers(kind)})
+
+
+def find(kind: Kind, name: str) -> Provider:
+    """Return who offers a name.
+
+    Raises:
+        BenchError: nobody does, or more than one.
+    """
+    found = [provider for provider in providers(kind) if provider.name == name]
+    if not found:
+        remedy = f"List all: plasticity-bench list {PLURALS[kind]}"
+        raise unknown_name(kind, name, names(kind), remedy)
+    if len(found) > 1:
+        owners = " and ".join(f"{other.distribution} ({other.target})" for other in found)
+        raise BenchError(
+            f"the {kind} '{name}' is claimed twice: by {owners}. "
+            "Uninstall one of them, or rename its entry point."
+        )
+    return found[0]
+
+
+def load(kind: Kind, name: str) -> Any:
+    """Import what goes by a name.
+
+    Raises:
+        BenchError: nobody offers the name, more than one does, or its import fails; in this last
+            case with the plug-in's own error as the cause.
+    """
+    provider = find(kind, name)
+    if kind == "metric" and provider.distribution == OURS:
+        return _metric_table()[name]
+    module, _, attribute = provider.target.partition(":")
+    try:
+        loaded: Any = import_module(module)
+        for part in attribute.split("."):
+            loaded = getattr(loaded, part)
+    except Exception as error:
+        raise BenchError(
+            f"the {kind} '{name}' of {provider.distribution} cannot be imported from "
+            f"{provider.target}: {type(error).__name__}: {error}. Repair or uninstall that package."
+        ) from error
+    return loaded
+
+
+def load_strategy(name: str) -> "type[Strategy]":
+    """Import the class of a strategy.
+
+    Raises:
+        BenchError: as `load`, or what is there is not a subclass of `Strategy`.
+    """
+    from .strategy import Strategy
+
+    return _subclass("strategy", name, Strategy)
+
+
+def load_stream(name: str) -> LoadedStream:
+    """Import the class of a stream, with the settings, network and optimiser of that name.
+
+    An installed stream may say its usual learner in class variables `default_network` and
+    `default_optimizer`.
+
+    Raises:
+        BenchError: as `load`, or what is there is not a subclass of `Stream`.
+    """
+    from .stream import Stream
+
+    cls = _subclass("stream", name, Stream)  # type: ignore[type-abstract]
+    entry = _stream_table().get(name)
+    if entry is not None:
+        return LoadedStream(cls, entry.settings, entry.network, entry.optimizer)
+    learner = (getattr(cls, f"default_{part}", {}) for part in ("network", "optimizer"))
+    return LoadedStream(cls, {}, *learner)
+
+
+def _subclass(kind: Kind, name: str, base: type[T]) -> type[T]:
+    loaded = load(kind, name)
+    if isinstance(loaded, type) and issubclass(loaded, base):
+        return loaded
+    provider = find(kind, name)
+    raise BenchError(
+        f"the {kind} '{name}' of {provider.distribution} is not one: {provider.target} is not a "
+        f"subclass of {base.__module__}.{base.__qualname__}. Point its entry point at the class."
+    )
+
+
+def _from_entry_point(point: EntryPoint) -> Provider:
+    owner, summary = "an unnamed package", ""
+    if point.dist is not None:
+        owner = point.dist.metadata["Name"]
+        summary = str(point.dist.metadata.json.get("summary", ""))
+    return Provider(point.name, owner, point.value, summary)
+
+
+def _built_in_strategies() -> Iterator[Provider]:
+    for name, target in import_module(f"{_ROOT}.strategies").BUILT_IN.items():
+        absolute = f"{_ROOT}.strategies.{target}"
+        yield Provider(name, OURS, absolute, first_line(absolute))
+
+
+def _built_in_streams() -> Iterator[Provider]:
+    for name, entry in _stream_table().items():
+        yield Provider(name, OURS, entry.family, entry.summary)
+
+
+def _built_in_metrics() -> Iterator[Provider]:
+    for name, metric in _metric_table().items():
+        yield Provider(name, OURS, f"{__package__}.metrics:METRICS", metric.description)
+
+
+def _metric_table() -> dict[str, Any]:
+    table: dict[str, Any] = import_module(f"{__package__}.metrics").METRICS
+    return table
+
+
+def _stream_table() -> dict[str, Any]:
+    table: dict[str, Any] = import_module(f"{_ROOT}.streams").BUILT_IN
+    return table
+
+
+_BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {
+    "strategy": _built_in_strategies,
+    "stream": _built_in_streams,
+    "metric": _built_in_metrics,
+}
+
+
+def first_line(target: str) -> str:
+    """Return the first line of a class's docstring, reading its file without running it.
+
+    Args:
+        target: "module:Class" in an importable package.
+    """
+    module, _, name = target.partition(":")
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return ""
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    text = next((ast.get_docstring(node) for node in classes), None)
+    return text.splitlines()[0] if text else ""

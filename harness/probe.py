@@ -1,0 +1,107 @@
+"""Out-of-band passes: what units do and what gradient reaches them, without changing the run.
+
+Shapes: R replicas, B samples, U units, S = B times the positions of a convolution.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .edits import Network
+from .network import Layer, LayerTrace
+
+
+@dataclass(frozen=True)
+class LayerProbe:
+    """One layer's units on the samples of a probe; dead units are shown as if they were alive."""
+
+    layer: Layer
+    raw: Tensor
+    """Post-activation before the mask, phi(z): (R, S, U)."""
+    gate: Tensor
+    """phi'(z): (R, S, U)."""
+    signal: Tensor
+    """Gradient of each sample's own loss to the unit's output, dL/dh: (R, S, U)."""
+    linear_gradient: Tensor
+    """Gradient of each sample's own loss to what the weights compute: (R, S, U)."""
+    inputs: Tensor | None
+    """What the layer read, (R, B, I); None for a convolution."""
+
+    @property
+    def output(self) -> Tensor:
+        """Post-activation with the mask: (R, S, U)."""
+        return self.raw * self.layer.alive.unsqueeze(1)
+
+    @property
+    def delta(self) -> Tensor:
+        """dL/dz of each sample's own loss, as if the unit were alive: (R, S, U)."""
+        return self.gate * self.signal
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A forward and a backward pass over labelled samples."""
+
+    loss: Tensor
+    """Mean cross-entropy: (R,)."""
+    layers: dict[str, LayerProbe]
+    """Every layer with units, by name; the head is not among them."""
+    head_delta: Tensor
+    """Gradient of each sample's own loss to its logits: (R, B, classes)."""
+
+
+Probing = Callable[[Network, int], Probe]
+"""Draws that many samples per replica from the current task and probes the network on them."""
+
+
+def replica_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return each sample's cross-entropy (R, B) of logits (R, B, classes) and labels (R, B)."""
+    return functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), reduction="none"
+    ).view_as(labels)
+
+
+def probe(net: Network, x: Tensor, y: Tensor) -> Probe:
+    """Pass samples (R, B, ...) with labels (R, B) through and back.
+
+    Random activations are taken at their mean, no generator is advanced, no `.grad` is touched.
+    """
+    trace: list[LayerTrace] = []
+    with torch.enable_grad():
+        logits = net.forward(x, trace=trace)
+        losses = replica_cross_entropy(logits, y)
+    *hidden, head = trace
+    wanted = [t for passed in hidden for t in (passed.output, passed.linear)]
+    *gradients, head_delta = torch.autograd.grad(losses.sum(), [*wanted, head.output])
+    layers = {
+        layer.name: _layer_probe(layer, passed, gradients[2 * i], gradients[2 * i + 1])
+        for i, (layer, passed) in enumerate(zip(net.layers, hidden, strict=False))
+    }
+    return Probe(losses.detach().mean(1), layers, head_delta)
+
+
+def _layer_probe(
+    layer: Layer, passed: LayerTrace, signal: Tensor, linear_gradient: Tensor
+) -> LayerProbe:
+    assert layer.activation is not None
+    z = passed.preactivation.detach()
+    units = layer.units
+    return LayerProbe(
+        layer,
+        _by_unit(layer.activation(z), units),
+        _by_unit(layer.activation.gate(z), units),
+        _by_unit(signal, units),
+        _by_unit(linear_gradient, units),
+        None if layer.is_convolution else passed.inputs.detach(),
+    )
+
+
+def _by_unit(tensor: Tensor, units: int) -> Tensor:
+    """Fold the positions of a convolution into the samples: (B, R * U, H, W) to (R, B * H * W, U)."""
+    if tensor.dim() == 3:
+        return tensor
+    split = tensor.unflatten(1, (-1, units))  # (B, R, U, H, W)
+    return split.permute(1, 0, 3, 4, 2).flatten(1, 3)

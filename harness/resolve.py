@@ -1,0 +1,186 @@
+"""From what was asked for to runs with every setting resolved; mistakes are found here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import Any
+
+from .errors import BenchError, unknown_name
+from .grammar import Call, Settings, format_call, parse_value
+from .plugins import LoadedStream, find, load_strategy, load_stream
+from .spec import (
+    EntrantSpec,
+    NetworkSpec,
+    OptimizerSpec,
+    RunSpec,
+    StrategySpec,
+    StreamSpec,
+    all_settings,
+    build_call,
+    build_settings,
+    canonical_name,
+)
+from .suite import EntrantRequest, Suite
+
+Overrides = Mapping[str, Settings]
+"""Settings by what they belong to: stream, network, optimizer, or a strategy's name."""
+
+
+def parse_overrides(texts: Iterable[str]) -> Overrides:
+    """Read `--set` options such as "stream.tasks=50" or "grow.compactness=0.3"; the last one wins.
+
+    Raises:
+        BenchError: a text has not the form WHAT.SETTING=VALUE.
+    """
+    overrides: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        target, dot, setting = key.strip().rpartition(".")
+        if not (equals and dot and target and setting):
+            raise BenchError(
+                f"cannot read the setting '{text}'. Write WHAT.SETTING=VALUE, where WHAT is "
+                "stream, network, optimizer or a strategy: for example stream.tasks=50."
+            )
+        overrides.setdefault(target, {})[setting] = parse_value(value, f"value of {key.strip()}")
+    return overrides
+
+
+def resolve(suite: Suite, overrides: Overrides | None = None) -> list[RunSpec]:
+    """Return the runs of a suite, stream by stream, with the value of every setting.
+
+    A network or optimiser setting is the first one said of: the override, the entrant's, the
+    suite's, the stream's, the default.
+
+    Args:
+        suite: what to run.
+        overrides: of `parse_overrides`, for every stream or entrant they fit.
+
+    Raises:
+        BenchError: a name, a setting or a value is not allowed, two entrants have one name, an
+            override fits nothing, or a strategy needs to be told what a stream does not tell.
+    """
+    sets = overrides or {}
+    _check_targets(suite, sets)
+    find("metric", suite.metric)
+    streams = [_Stream.of(stream, sets) for stream in suite.streams]
+    entrants = [_Entrant.of(request, sets) for request in suite.entrants]
+    _check_names(entrants)
+    runs = [
+        RunSpec(stream.spec, entrant, seed)
+        for stream in streams
+        for entrant in [entrant.on(stream, suite, sets) for entrant in entrants]
+        for seed in suite.seeds
+    ]
+    return list(dict.fromkeys(runs))  # the same stream named twice is run once
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """A stream with its settings resolved, and what belongs to its name."""
+
+    spec: StreamSpec
+    told: frozenset[str]
+    loaded: LoadedStream
+
+    @classmethod
+    def of(cls, asked: StreamSpec, sets: Overrides) -> "_Stream":
+        loaded = load_stream(asked.name)
+        settings = {**loaded.settings, **asked.settings, **sets.get("stream", {})}
+        made = build_settings(loaded.cls, settings, f"stream {asked.name}")
+        return cls(StreamSpec(asked.name, all_settings(made)), made.told, loaded)
+
+
+@dataclass(frozen=True)
+class _Entrant:
+    """An entrant with its strategies resolved; its network and optimiser wait for the stream."""
+
+    name: str
+    strategies: tuple[StrategySpec, ...]
+    needs: Mapping[str, frozenset[str]] = field(hash=False)
+    """What each strategy must be told."""
+    network: Settings = field(hash=False)
+    optimizer: Settings = field(hash=False)
+
+    @classmethod
+    def of(cls, request: EntrantRequest, sets: Overrides) -> "_Entrant":
+        made = [
+            build_settings(
+                load_strategy(asked.name),
+                {**asked.settings, **sets.get(asked.name, {})},
+                f"strategy {asked.name}",
+            )
+            for asked in request.strategies
+        ]
+        named = list(zip([asked.name for asked in request.strategies], made, strict=True))
+        return cls(
+            request.name
+            or canonical_name(tuple(StrategySpec(name, _changed(one)) for name, one in named)),
+            tuple(StrategySpec(name, all_settings(one)) for name, one in named),
+            {name: one.needs for name, one in named},
+            request.network,
+            request.optimizer,
+        )
+
+    def on(self, stream: _Stream, suite: Suite, sets: Overrides) -> EntrantSpec:
+        """Return the entrant as it is on one stream."""
+        self._check_needs(stream)
+        network = {**stream.loaded.network, **suite.network, **self.network}
+        optimizer = {**stream.loaded.optimizer, **suite.optimizer, **self.optimizer}
+        return EntrantSpec(
+            self.name,
+            self.strategies,
+            _network({**network, **sets.get("network", {})}),
+            build_settings(OptimizerSpec, {**optimizer, **sets.get("optimizer", {})}, "optimizer"),
+        )
+
+    def _check_needs(self, stream: _Stream) -> None:
+        for strategy, needs in self.needs.items():
+            for need in sorted(needs - stream.told):
+                raise BenchError(
+                    f"strategy '{strategy}' needs to be told: {need}; stream '{stream.spec.name}' "
+                    f"tells: {', '.join(sorted(stream.told)) or 'nothing'}. "
+                    "Run it on another stream, or leave it out on this one."
+                )
+
+
+def _network(settings: Settings) -> NetworkSpec:
+    """Resolve a network, its activation's settings included: one function has one spelling."""
+    from .activations import ACTIVATIONS
+
+    network = build_settings(NetworkSpec, settings, "network")
+    activation = build_call("activation", network.activation, ACTIVATIONS)
+    name = next(name for name, cls in ACTIVATIONS.items() if cls is type(activation))
+    return replace(network, activation=format_call(Call(name, all_settings(activation))))
+
+
+def _changed(made: Any) -> Settings:
+    """Return the settings that differ from their defaults."""
+    values = all_settings(made)
+    return {
+        part.name: values[part.name]
+        for part in fields(made)
+        if part.init and getattr(made, part.name) != _default(part)
+    }
+
+
+def _default(part: Any) -> Any:
+    return part.default if part.default_factory is MISSING else part.default_factory()
+
+
+def _check_targets(suite: Suite, sets: Overrides) -> None:
+    strategies = {asked.name for request in suite.entrants for asked in request.strategies}
+    known = {"stream", "network", "optimizer", *strategies}
+    for target in sets:
+        if target not in known:
+            remedy = "Settings of a strategy need an entrant that has it."
+            raise unknown_name("target of --set named", target, known, remedy)
+
+
+def _check_names(entrants: Sequence[_Entrant]) -> None:
+    taken: set[str] = set()
+    for entrant in entrants:
+        if entrant.name in taken:
+            raise BenchError(
+                f"two entrants are called '{entrant.name}', so their results would be mixed. "
+                "Leave one out, or give one a name in a suite file."
+            )
+        taken.add(entrant.name)

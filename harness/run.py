@@ -1,0 +1,363 @@
+"""The loop: one entrant on one stream, R replicas in lockstep, yielding rows.
+
+It reads as the protocol does: for every task, edit where scheduled, measure where due, take a batch,
+note the accuracy *before* the update, update, evaluate at the checkpoints. Nothing in an update
+waits for the device; accuracies are read back once a task.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .batches import SampleBank, TaskBatches, test_batches
+from .errors import BenchError
+from .learner import StackedLearner
+from .metrics.accuracy import recovery_times
+from .metrics.summary import summarise
+from .monitor import CohortMonitor, CostMeter, health_rows
+from .plugins import load_strategy, load_stream
+from .probe import replica_cross_entropy
+from .randomness import ReplicaRandom
+from .spec import RunSpec, build_settings, source_digest
+from .strategy import Plan, Progress, Strategy
+from .stream import Samples, Stream, Task
+
+Row = dict[str, Any]
+"""One flat record of a run, with its "kind"."""
+
+RESULTS_VERSION = 1
+"""Raised when a change of the engine may change numbers: it is part of every fingerprint."""
+
+EARLY_SHARE = 0.1
+"""The early window of a task, as a share of its updates; the late window is as long."""
+
+HEALTH_MEASUREMENTS = 20
+"""At most that many task ends of a run are followed by measurements of rank, dormancy and norms."""
+
+PROBE_BATCHES = 8
+"""Newborns are measured on that many batches, drawn apart from the training order."""
+
+
+class StackedRun:
+    """One stack of replicas on one stream: everything between two saved states is in here.
+
+    Args:
+        specs: runs that differ in seed, or in seed and learning rate, only.
+        data_dir: where data sets are cached.
+        device: for example "cpu" or "cuda".
+
+    Raises:
+        BenchError: a setting, a data set or a plug-in is not usable; before any training.
+    """
+
+    def __init__(self, specs: Sequence[RunSpec], data_dir: Path, device: str = "cpu") -> None:
+        first = specs[0]
+        self.specs = specs
+        self.seeds = [spec.seed for spec in specs]
+        self.stream: Stream = build_settings(
+            load_stream(first.stream.name).cls, first.stream.settings, f"stream {first.stream.name}"
+        )
+        self.samples: Samples = self.stream.load(data_dir)
+        self.plan = Plan(
+            tasks=self.stream.tasks,
+            updates_per_task=self.stream.updates_per_task(self.samples),
+            updates_per_pass=self.stream.updates_per_pass(self.samples),
+            batch_size=self.stream.batch_size,
+        )
+        place = torch.device(device)
+        self.bank = SampleBank(self.samples, place)
+        self.learner = StackedLearner(
+            network=first.entrant.network,
+            optimizer=first.entrant.optimizer,
+            learning_rates=[spec.entrant.optimizer.lr for spec in specs],
+            strategies=build_strategies(first),
+            seeds=self.seeds,
+            image=self.bank.image,
+            classes=self.stream.output_classes(self.samples),
+            plan=self.plan,
+            device=place,
+        )
+        self.order = ReplicaRandom(self.seeds, "data order", place)
+        self.probes = ReplicaRandom(self.seeds, "probes", place)
+        self.cohorts = CohortMonitor(self.learner.net)
+        self.cost = CostMeter(self.learner.net, self.plan.batch_size)
+        self.kept_rows: list[list[Row]] = [[] for _ in specs]
+        self.diverged: list[str | None] = [None] * len(specs)
+        self.seen: list[list[Task]] = []
+        self.last_online: Tensor | None = None
+        self.seconds = 0.0
+
+    @property
+    def progress(self) -> Progress:
+        """Where the run is."""
+        return self.learner.progress
+
+    def rows(
+        self,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+        at_boundary: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[int, Row]]:
+        """Train through the stream, yielding (replica, row) as they come about.
+
+        Args:
+            on_progress: called with the updates done and in all, after every task and often between.
+            at_boundary: called after every task: there `state_dict` holds the whole run.
+        """
+        if self.progress.task == 0:
+            self.learner.call("begin_run")
+        for tasks in self._tasks():
+            started = time.perf_counter()
+            yield from self._keep(self._train_task(tasks, on_progress))
+            self.seconds += time.perf_counter() - started
+            at_boundary()
+            if all(self.diverged):
+                break
+        self.learner.call("end_run")
+        yield from self._ends()
+
+    def _tasks(self) -> Iterator[list[Task]]:
+        """Yield the tasks of all replicas from where the run stands."""
+        start = self.progress.task
+        if self.stream.evaluate == "seen" and start > 0:
+            self.seen = [list(tasks) for tasks in islice(self._task_sequences(0), start)]
+        return islice(self._task_sequences(start), self.plan.tasks - start)
+
+    def _task_sequences(self, start: int) -> Iterator[list[Task]]:
+        sequences = [self.stream.task_sequence(self.samples, seed, start) for seed in self.seeds]
+        return (list(tasks) for tasks in zip(*sequences, strict=True))
+
+    def _train_task(
+        self, tasks: list[Task], report: Callable[[int, int], None]
+    ) -> Iterator[tuple[int, Row]]:
+        plan, learner, progress = self.plan, self.learner, self.progress
+        self.seen = [*self.seen, tasks] if self.stream.evaluate == "seen" else [tasks]
+        learner.batches = TaskBatches(self.bank, tasks, plan.batch_size, self.order)
+        online = torch.zeros(2, plan.updates_per_task, len(self.specs), device=learner.net.device)
+        checkpoints = self._checkpoints()
+        accuracies: list[float] | None = None
+        yield from self._edit("begin_task")
+        batches = learner.batches.training(plan.updates_per_task, plan.updates_per_pass)
+        for done, (x, y) in enumerate(batches):
+            if progress.update in learner.edits:
+                yield from self._edit("edit")
+            if self.cohorts.is_due(progress.update):
+                yield from self._measure_cohorts()
+            online[0, done], online[1, done] = learner.observe(x, y)
+            if done % 100 == 0:
+                report(progress.update, plan.total_updates)
+            if done + 1 in checkpoints and self.stream.evaluate != "none":
+                accuracies, rows = self._evaluate()
+                yield from rows
+        yield from self._end_task(online.cpu(), accuracies)
+        yield from self._edit("end_task")
+        progress.task += 1
+        report(progress.update, plan.total_updates)
+
+    def _checkpoints(self) -> set[int]:
+        """Return after how many updates of a task it is evaluated."""
+        count, updates = self.stream.checkpoints_per_task, self.plan.updates_per_task
+        return {round(updates * (number + 1) / count) for number in range(count)}
+
+    # -- edits and measurements ----------------------------------------------------------------
+
+    def _edit(self, hook: str) -> Iterator[tuple[int, Row]]:
+        """Call a hook in which strategies may edit; yield its events with their insertion shock."""
+        learner = self.learner
+        if not learner.acts_in(hook):
+            return
+        self.cost.charge(self.progress.update)
+        assert learner.batches is not None
+        x, y = learner.batches.draw(self.probes, PROBE_BATCHES * self.plan.batch_size)
+        before = self._loss(x, y)
+        first = len(learner.net.ledger)
+        learner.call_scheduled_edits() if hook == "edit" else learner.call(hook)
+        events = learner.net.ledger[first:]
+        shock = (self._loss(x, y) - before).tolist() if events else []
+        self.cohorts.begin(events, self.progress.update)
+        self.cost.count(events)
+        for event in events:
+            yield (
+                event.replica,
+                {
+                    "kind": "edit",
+                    "step": self.progress.update,
+                    "task": self.progress.task,
+                    "layer": event.layer,
+                    "edit": event.edit,
+                    "rule": event.rule,
+                    "units": list(event.units),
+                    "reinitialised_weights": event.reinitialised_weights,
+                    "insertion_shock": shock[event.replica],
+                },
+            )
+
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        return replica_cross_entropy(self.learner.predict(x), y).mean(1)
+
+    def _measure_cohorts(self) -> Iterator[tuple[int, Row]]:
+        assert self.learner.batches is not None
+        x, y = self.learner.batches.draw(self.probes, PROBE_BATCHES * self.plan.batch_size)
+        return self.cohorts.measure(x, y, self.progress.update, PROBE_BATCHES)
+
+    def _evaluate(self) -> tuple[list[float], Iterator[tuple[int, Row]]]:
+        """Measure test accuracy on the tasks to be evaluated; return the current task's, and rows."""
+        per_task = torch.stack([self._test_accuracy(tasks) for tasks in self.seen]).T.tolist()
+        place = {"kind": "checkpoint", "task": self.progress.task, "step": self.progress.update}
+        rows = (
+            (replica, {**place, "accuracy": sum(values) / len(values), "per_task": values})
+            for replica, values in enumerate(per_task)
+        )
+        return [values[-1] for values in per_task], rows
+
+    def _test_accuracy(self, tasks: Sequence[Task]) -> Tensor:
+        """Return the test accuracy on one task of every replica: (R,) on the CPU."""
+        right = torch.zeros(len(tasks), device=self.learner.net.device)
+        for x, y in test_batches(self.bank, tasks):
+            right += (self.learner.predict(x).argmax(2) == y).sum(1)
+        return right.cpu() / torch.tensor([len(task.test_y) for task in tasks])
+
+    def _end_task(
+        self, online: Tensor, accuracies: list[float] | None
+    ) -> Iterator[tuple[int, Row]]:
+        """Yield the task's row of every replica, and its network's health every so often."""
+        window = max(1, round(EARLY_SHARE * self.plan.updates_per_task))
+        accuracy, loss = online
+        recovery = self._recovery(accuracy)
+        self.cost.charge(self.progress.update)
+        alive = [layer.alive.sum(1).tolist() for layer in self.learner.net.hidden]
+        for replica in range(len(self.specs)):
+            if not bool(loss[:, replica].isfinite().all()) and self.diverged[replica] is None:
+                first = int((~loss[:, replica].isfinite()).nonzero()[0])
+                update = self.progress.task * self.plan.updates_per_task + first
+                self.diverged[replica] = f"the loss was not finite at update {update}"
+            yield (
+                replica,
+                {
+                    "kind": "task",
+                    "task": self.progress.task,
+                    "step": self.progress.update,
+                    "online_accuracy": float(accuracy[:, replica].mean()),
+                    "early_accuracy": float(accuracy[:window, replica].mean()),
+                    "late_accuracy": float(accuracy[-window:, replica].mean()),
+                    "recovery_updates": recovery[replica],
+                    "loss": float(loss[:, replica].mean()),
+                    "test_accuracy": None if accuracies is None else accuracies[replica],
+                    "alive": [counts[replica] for counts in alive],
+                },
+            )
+        if self._health_is_due():
+            assert self.learner.batches is not None
+            x, y = self.learner.batches.draw(self.probes, 256)
+            place = {"step": self.progress.update, "task": self.progress.task}
+            yield from health_rows(self.learner.net, x, y, place)
+
+    def _recovery(self, accuracy: Tensor) -> list[int | None]:
+        """Return after how many updates each replica was back at the last task's end, if it was."""
+        last, self.last_online = self.last_online, accuracy
+        if last is None:
+            return [None] * len(self.specs)
+        pairs = torch.stack([last, accuracy]).unbind(2)
+        return [recovery_times(pair.numpy())[0] for pair in pairs]
+
+    def _health_is_due(self) -> bool:
+        last = self.plan.tasks - 1
+        count = min(self.plan.tasks, HEALTH_MEASUREMENTS)
+        return self.progress.task in {round(last * i / max(1, count - 1)) for i in range(count)}
+
+    # -- rows and state ------------------------------------------------------------------------
+
+    def _keep(self, rows: Iterator[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
+        """Keep every row for the summary; a replica that has diverged yields no more."""
+        was_diverged = list(self.diverged)
+        for replica, row in rows:
+            if was_diverged[replica] is None:
+                self.kept_rows[replica].append(row)
+                yield replica, row
+
+    def _ends(self) -> Iterator[tuple[int, Row]]:
+        for replica in range(len(self.specs)):
+            reason = self.diverged[replica]
+            cost = self.cost.totals(replica, self.progress.update)
+            yield (
+                replica,
+                {
+                    "kind": "end",
+                    "status": "done" if reason is None else "diverged",
+                    "reason": reason,
+                    "metrics": {
+                        **summarise(self.kept_rows[replica]),
+                        **cost,
+                        "seconds": self.seconds / len(self.specs),
+                    },
+                },
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the whole state between two tasks: tensors, numbers and text only."""
+        return {
+            "learner": self.learner.state_dict(),
+            "order": self.order.state(),
+            "probes": self.probes.state(),
+            "cohorts": self.cohorts.state_dict(),
+            "cost": self.cost.state_dict(),
+            "last_online": self.last_online,
+            "rows": json.dumps(self.kept_rows),
+            "diverged": self.diverged,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on exactly from a saved state."""
+        self.learner.load_state_dict(saved["learner"])
+        self.order.load_state(saved["order"])
+        self.probes.load_state(saved["probes"])
+        self.cohorts.load_state_dict(saved["cohorts"])
+        self.cost.load_state_dict(saved["cost"])
+        self.last_online = saved["last_online"]
+        self.kept_rows = json.loads(saved["rows"])
+        self.diverged = saved["diverged"]
+        self.seconds = saved["seconds"]
+
+
+def build_strategies(spec: RunSpec) -> list[Strategy]:
+    """Build an entrant's strategies with their settings.
+
+    Raises:
+        BenchError: unknown name or setting, or a value out of range.
+    """
+    return [
+        build_settings(load_strategy(s.name), s.settings, f"strategy {s.name}")
+        for s in spec.entrant.strategies
+    ]
+
+
+def sources(spec: RunSpec, samples: Samples) -> dict[str, Any]:
+    """Return hashes of the data and of the strategies' source code: part of the fingerprint."""
+    return {
+        "data": samples.digest,
+        "strategies": {
+            s.name: source_digest(load_strategy(s.name)) for s in spec.entrant.strategies
+        },
+    }
+
+
+def run_stack(
+    specs: Sequence[RunSpec],
+    data_dir: Path,
+    device: str,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[tuple[int, Row]]:
+    """Run one stack from start to end, yielding (replica, row); the last row of each is its "end".
+
+    Raises:
+        BenchError: before any training if it cannot start; `PluginError` if a strategy raises.
+    """
+    if not specs:
+        raise BenchError("no runs to make: the list of runs is empty. Give at least one seed.")
+    yield from StackedRun(specs, data_dir, device).rows(on_progress)

@@ -1,0 +1,222 @@
+"""What a run is: a stream, an entrant and a seed, as frozen and validated values.
+
+Settings come from people, files and command lines. They are read as JSON values and checked
+strictly against the fields of a frozen dataclass: an unknown name, a wrong type or a value out of
+range is an error that names the setting and what would be right.
+"""
+
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from types import FunctionType, ModuleType
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+
+from .errors import BenchError, unknown_name
+from .grammar import Call, Settings, format_calls, parse_call
+
+T = TypeVar("T")
+Width = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """The architecture of one replica."""
+
+    kind: Literal["mlp", "convnet"] = "mlp"
+    """Fully connected layers only, or behind a trunk of two convolutions."""
+    hidden: tuple[Width, ...] = (256, 256)
+    """Units of each fully connected hidden layer, from the input on; each at least 1."""
+    activation: str = "relu"
+    """Activation function with its settings, for example "leaky-relu(slope=0.1)"."""
+    norm: Literal["none", "layer"] = "none"
+    """Normalisation before each hidden activation."""
+    init: Literal["kaiming-uniform", "torch"] = "kaiming-uniform"
+    """Initial weights: Kaiming-uniform (He et al. 2015), or those of torch's own layers."""
+    edit_trunk: bool = False
+    """Whether strategies may edit the channels of a convolutional trunk as well."""
+
+    def __post_init__(self) -> None:
+        parse_call(self.activation, "activation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSpec:
+    """The optimiser of one replica; each is equal to torch's of the same name."""
+
+    name: Literal["sgd", "adam", "adamw", "amsgrad"] = "sgd"
+    """Update rule."""
+    lr: Positive = 0.01
+    """Learning rate at the start, above 0."""
+    momentum: Share = 0.0
+    """Momentum of sgd, in [0, 1); the others have none."""
+    weight_decay: NotNegative = 0.0
+    """Added to the gradient as weight_decay * weight; decoupled in adamw. At least 0."""
+    beta1: Share = 0.9
+    """Decay of the first moment, in [0, 1); not used by sgd."""
+    beta2: Share = 0.999
+    """Decay of the second moment, in [0, 1); not used by sgd."""
+    eps: Positive = 1e-8
+    """Added to the root of the second moment, above 0; not used by sgd."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate over the whole run: constant, or half a cosine down to 0."""
+
+
+@dataclass(frozen=True)
+class StrategySpec:
+    """A strategy by name, and its settings."""
+
+    name: str
+    settings: Settings = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """A stream by name, and its settings."""
+
+    name: str
+    settings: Settings = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class EntrantSpec:
+    """What is ranked: strategies in the order they act, a network and an optimiser."""
+
+    name: str
+    strategies: tuple[StrategySpec, ...]
+    network: NetworkSpec
+    optimizer: OptimizerSpec
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One replica of one entrant on one stream, with every setting resolved to a value."""
+
+    stream: StreamSpec
+    entrant: EntrantSpec
+    seed: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the spec as plain JSON values, as results hold it and fingerprints are made of."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+
+def build_settings(cls: type[T], settings: Settings, what: str, *, remedy: str | None = None) -> T:
+    """Make a frozen dataclass from settings, strictly: no unknown names, no guessed types.
+
+    Args:
+        cls: the dataclass whose fields are the settings.
+        settings: JSON values by name; what is left out takes its default.
+        what: how messages name it, for example "strategy grow".
+        remedy: what to do about an error; None points at `plasticity-bench list`.
+
+    Raises:
+        BenchError: a name, a type or a value is not allowed.
+    """
+    see = remedy or f"See its settings: plasticity-bench list {what.split()[-1]}"
+    _check_declared(cls, what)
+    known = [part.name for part in fields(cls) if part.init]  # type: ignore[arg-type]
+    for name in settings:
+        if name not in known:
+            raise unknown_name(f"setting of {what} named", name, known, see)
+    try:
+        # JSON is strict about types and still takes lists for tuples and whole numbers for floats.
+        text = json.dumps(dict(settings), allow_nan=False, default=str)
+        return TypeAdapter(cls).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise BenchError(f"{what}: {_first_problem(error)} {see}") from error
+    except BenchError as error:
+        raise BenchError(f"{what}: {error} {see}") from error
+    except Exception as error:  # whatever a plug-in's own checks raise
+        raise BenchError(f"{what} cannot be made: {type(error).__name__}: {error} {see}") from error
+
+
+def build_call(what: str, text: str, table: Mapping[str, type[T]]) -> T:
+    """Make one of a table of dataclasses from its name and settings, as `leaky-relu(slope=0.1)`.
+
+    Raises:
+        BenchError: the text cannot be read, or its name or a setting is not allowed.
+    """
+    call = parse_call(text, what)
+    if call.name not in table:
+        raise unknown_name(what, call.name, table, f"See them: plasticity-bench list {what}s")
+    return build_settings(table[call.name], call.settings, f"{what} {call.name}")
+
+
+def all_settings(made: Any) -> dict[str, JsonValue]:
+    """Return every setting of a dataclass made by `build_settings`, defaults included, as JSON."""
+    values: dict[str, JsonValue] = TypeAdapter(type(made)).dump_python(made, mode="json")
+    return {part.name: values[part.name] for part in fields(made) if part.init}
+
+
+def canonical_name(strategies: tuple[StrategySpec, ...]) -> str:
+    """Name an entrant by its strategies, for example `grow(compactness=0.2)+shrink-perturb`."""
+    return format_calls(Call(strategy.name, strategy.settings) for strategy in strategies)
+
+
+def source_digest(cls: type) -> str:
+    """Return the SHA-256 of the code of a strategy: other code is another run.
+
+    It covers the modules that define the class, what it inherits, and the functions and classes
+    that these import from their own distribution; the harness has a results version instead.
+
+    Raises:
+        BenchError: there is no source, as for a class typed into an interpreter.
+    """
+    modules: set[str] = set()
+    for base in cls.__mro__:
+        _collect_modules(base.__module__, modules)
+    try:
+        sources = [inspect.getsource(sys.modules[module]) for module in sorted(modules)]
+    except (OSError, TypeError, KeyError) as error:
+        raise BenchError(
+            f"the source of strategy class {cls.__qualname__} cannot be read ({error}), so its "
+            "results could not be told from those of another version. Put it into a file."
+        ) from error
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def _collect_modules(module: str, found: set[str]) -> None:
+    """Add a module and those of the same top-level package that it uses; skip what is given."""
+    top = module.split(".")[0]
+    if module in found or module.startswith(f"{__package__}.") or top in sys.stdlib_module_names:
+        return
+    found.add(module)
+    for value in vars(sys.modules[module]).values() if module in sys.modules else ():
+        owner = value.__name__ if isinstance(value, ModuleType) else _owner(value)
+        if owner.split(".")[0] == top:
+            _collect_modules(owner, found)
+
+
+def _owner(value: object) -> str:
+    return value.__module__ if isinstance(value, type | FunctionType) else ""
+
+
+def _check_declared(cls: type, what: str) -> None:
+    """Refuse a class whose annotated fields are not settings for want of `@dataclass`."""
+    own = inspect.get_annotations(cls)
+    if not is_dataclass(cls) or (own and "__dataclass_fields__" not in cls.__dict__):
+        raise BenchError(
+            f"{what}: class {cls.__qualname__} is not a dataclass, so its fields are no settings. "
+            "Put @dataclass(frozen=True, kw_only=True) above it."
+        )
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    cause = problem.get("ctx", {}).get("error")
+    if not problem["loc"]:
+        return f"{cause or problem['msg']}."
+    name, *inner = problem["loc"]
+    place = f"{name}{''.join(f'[{part}]' for part in inner)}"
+    if problem["type"] == "missing":
+        return f"{place} has to be given."
+    return f"{place}={problem['input']!r} is not allowed: {cause or problem['msg']}."

@@ -1,0 +1,130 @@
+"""What a strategy is: hooks in call order, each doing nothing until overridden.
+
+Order within a run: `configure`, `begin_run`, then for each task `begin_task`, its updates, and
+`end_task`; at last `end_run`. Order within an update: forward, loss and `penalty`, backward,
+`after_backward`, optimiser step, `after_step`, dead slots put back. An `edit` that `schedule` asks
+for at update u happens after u updates are done, before the next one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from .edits import Network
+from .errors import BenchError
+from .probe import Probe, Probing
+from .randomness import ReplicaRandom
+from .spec import NetworkSpec
+
+
+class PluginError(BenchError):
+    """A strategy raised in one of its hooks."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a run is, in updates."""
+
+    tasks: int
+    updates_per_task: int
+    updates_per_pass: int
+    batch_size: int
+
+    @property
+    def total_updates(self) -> int:
+        """Updates of the whole run."""
+        return self.tasks * self.updates_per_task
+
+
+@dataclass
+class Progress:
+    """Where a run is: shared by the loop and every context."""
+
+    update: int = 0
+    """Updates done so far."""
+    task: int = 0
+    """Number of the current task, from 0."""
+
+
+@dataclass
+class Context:
+    """What a strategy may know and keep besides the network."""
+
+    plan: Plan
+    progress: Progress
+    random: ReplicaRandom
+    """This strategy's own generators."""
+    probing: Probing
+    """Gives labelled samples of the current task, drawn from this strategy's own generators."""
+    state: dict[str, Any] = field(default_factory=dict)
+    """Tensors and plain values that the strategy keeps between hooks; saved and restored."""
+
+    @property
+    def update(self) -> int:
+        """Updates done so far."""
+        return self.progress.update
+
+    @property
+    def task(self) -> int:
+        """Number of the current task, from 0."""
+        return self.progress.task
+
+    def uniform(self, shape: torch.Size) -> Tensor:
+        """Draw from U[0, 1) in a shape that starts with R, each replica from its own generator."""
+        return self.random.uniform(*shape[1:])
+
+    def score_batch(self, net: Network) -> Probe:
+        """Pass one mini-batch of the current task forward and backward without changing anything."""
+        return self.probing(net, self.plan.batch_size)
+
+
+class Strategy:
+    """A plug-in that changes how a network learns. Subclass as a frozen dataclass.
+
+    Settings are fields; what changes during a run is kept in `Context.state`.
+    """
+
+    name: ClassVar[str] = "strategy"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What the strategy must be told: a subset of {"task boundary", "task id at test"}."""
+
+    def configure(self, network: NetworkSpec) -> NetworkSpec:
+        """Return the architecture to build, changed or not."""
+        return network
+
+    def schedule(self, plan: Plan) -> Sequence[int]:
+        """Return the updates after which `edit` is called, each in [0, plan.total_updates)."""
+        del plan
+        return ()
+
+    def begin_run(self, net: Network, ctx: Context) -> None:
+        """Act once before the first update."""
+
+    def begin_task(self, net: Network, ctx: Context) -> None:
+        """Act at the start of every task, the first included."""
+
+    def penalty(self, net: Network, ctx: Context) -> Tensor | None:
+        """Return what to add to the loss of each replica: (R,); None for nothing."""
+
+    def after_backward(self, net: Network, ctx: Context) -> None:
+        """Act on gradients, before the optimiser's step."""
+
+    def after_step(self, net: Network, ctx: Context) -> None:
+        """Act on weights, after the optimiser's step."""
+
+    def edit(self, net: Network, ctx: Context) -> None:
+        """Edit the structure at the updates that `schedule` named."""
+
+    def end_task(self, net: Network, ctx: Context) -> None:
+        """Act at the end of every task, after its evaluation."""
+
+    def end_run(self, net: Network, ctx: Context) -> None:
+        """Act once after the last task."""
+
+
+def overrides(strategy: Strategy, hook: str) -> bool:
+    """Tell whether a strategy does anything in a hook."""
+    return getattr(type(strategy), hook) is not getattr(Strategy, hook)

@@ -1,0 +1,192 @@
+"""Suites: files that name streams, entrants and seeds; `quick` comes with the project."""
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from .errors import BenchError, unknown_name
+from .grammar import Settings, parse_call, parse_calls
+from .spec import StrategySpec, StreamSpec, build_settings
+
+T = TypeVar("T")
+
+MOST_SEEDS = 10_000
+"""A longer list of seeds is taken for a slip."""
+
+
+@dataclass(frozen=True)
+class EntrantRequest:
+    """An entrant as it was asked for: what is not said is up to the stream."""
+
+    name: str | None
+    """None names it by its strategies."""
+    strategies: tuple[StrategySpec, ...]
+    network: Settings = field(default_factory=dict, hash=False)
+    optimizer: Settings = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Which entrants to run on which streams with which seeds, before settings are resolved."""
+
+    name: str
+    description: str
+    streams: tuple[StreamSpec, ...]
+    entrants: tuple[EntrantRequest, ...]
+    seeds: tuple[int, ...]
+    metric: str = "taoa"
+    """Entrants are ranked by it unless another is asked for."""
+    network: Settings = field(default_factory=dict, hash=False)
+    """For all entrants, over what the stream says."""
+    optimizer: Settings = field(default_factory=dict, hash=False)
+    """For all entrants, over what the stream says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """What a suite file holds."""
+
+    name: str
+    description: str
+    streams: list[str]
+    entrants: list[str | dict[str, JsonValue]]
+    seeds: str | list[int]
+    metric: str = "taoa"
+    network: dict[str, JsonValue] = field(default_factory=dict)
+    optimizer: dict[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EntrantTable:
+    """An entrant in a suite file that has more than strategies."""
+
+    strategies: str
+    name: str | None = None
+    network: dict[str, JsonValue] = field(default_factory=dict)
+    optimizer: dict[str, JsonValue] = field(default_factory=dict)
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Read seeds: "0:10" is 0 to 9, "0,1,5" and "3" name single ones, "0:5,100" does both.
+
+    Raises:
+        BenchError: a part is not a number or a range, a range is empty, or a seed comes twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        seeds += _seed_range(part.strip(), text)
+    return _checked_seeds(seeds, text)
+
+
+def parse_stream(text: str) -> StreamSpec:
+    """Read a stream, for example `permuted-digits(tasks=50)`."""
+    call = parse_call(text, "stream")
+    return StreamSpec(call.name, call.settings)
+
+
+def parse_entrant(text: str) -> EntrantRequest:
+    """Read an entrant, for example `grow(compactness=0.2)+shrink-perturb`."""
+    calls = parse_calls(text, "entrant")
+    return EntrantRequest(None, tuple(StrategySpec(call.name, call.settings) for call in calls))
+
+
+def suite_names() -> list[str]:
+    """Return the names of the suites that come with the project."""
+    return sorted(_stem(file) for file in _folder().iterdir() if file.name.endswith(".toml"))
+
+
+def load_suite(name: str) -> Suite:
+    """Return a suite by its name, or from the path of a `.toml` file.
+
+    Raises:
+        BenchError: there is no such suite or file, or it says something that is not allowed.
+    """
+    if name in suite_names():
+        return read_suite((_folder() / f"{name}.toml").read_text(encoding="utf-8"), name)
+    path = Path(name)
+    if path.suffix != ".toml":
+        remedy = "Name one of these or give the path of a .toml file."
+        raise unknown_name("suite", name, suite_names(), remedy)
+    try:
+        return read_suite(path.read_text(encoding="utf-8"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise BenchError(
+            f"the suite file {name} cannot be read: {reason}. Check its path."
+        ) from error
+
+
+def read_suite(text: str, where: str) -> Suite:
+    """Read the text of a suite file; `where` names it in errors."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BenchError(f"the suite file {where} is not TOML: {error}. Correct it.") from error
+    what = f"suite {where}"
+    file = build_settings(_File, content, what, remedy="Correct the file.")
+    seeds = file.seeds
+    return Suite(
+        name=file.name,
+        description=file.description,
+        streams=_filled("streams", [parse_stream(stream) for stream in file.streams], what),
+        entrants=_filled("entrants", [_entrant(entry, what) for entry in file.entrants], what),
+        seeds=parse_seeds(seeds) if isinstance(seeds, str) else _checked_seeds(seeds, str(seeds)),
+        metric=file.metric,
+        network=file.network,
+        optimizer=file.optimizer,
+    )
+
+
+def _entrant(entry: str | Mapping[str, JsonValue], what: str) -> EntrantRequest:
+    if isinstance(entry, str):
+        return parse_entrant(entry)
+    table = build_settings(_EntrantTable, entry, f"an entrant of {what}", remedy="Correct it.")
+    strategies = parse_entrant(table.strategies).strategies
+    return EntrantRequest(table.name, strategies, table.network, table.optimizer)
+
+
+def _filled(name: str, parts: Sequence[T], what: str) -> tuple[T, ...]:
+    if not parts:
+        raise BenchError(f"{what} has no {name}. Name at least one.")
+    return tuple(parts)
+
+
+def _seed_range(part: str, text: str) -> range:
+    first, colon, end = part.partition(":")
+    if not first.isdecimal() or (colon and not end.isdecimal()):
+        raise BenchError(f"'{part}' in the seeds '{text}' is not a seed or a range. {_SEEDS}")
+    start = int(first)
+    stop = int(end) if colon else start + 1
+    if not 0 < stop - start <= MOST_SEEDS:
+        raise BenchError(
+            f"the range '{part}' in the seeds '{text}' has {max(0, stop - start):,} seeds, and "
+            f"1 to {MOST_SEEDS:,} are allowed; the end is left out. {_SEEDS}"
+        )
+    return range(start, stop)
+
+
+def _checked_seeds(seeds: Sequence[int], text: str) -> tuple[int, ...]:
+    if not seeds or min(seeds) < 0:
+        raise BenchError(f"the seeds '{text}' are not whole numbers from 0 on. {_SEEDS}")
+    seed, times = Counter(seeds).most_common(1)[0]
+    if times > 1:
+        raise BenchError(f"seed {seed} is named {times} times in '{text}'. {_SEEDS}")
+    return tuple(seeds)
+
+
+_SEEDS = "Write for example 0:10 (0 to 9), 0,1,5 or 0:5,100."
+
+
+def _folder() -> Traversable:
+    return files(f"{__name__.split('.')[0]}.leaderboard") / "suites"
+
+
+def _stem(file: Traversable) -> str:
+    return file.name.removesuffix(".toml")

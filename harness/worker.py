@@ -1,0 +1,212 @@
+"""Training one stack and keeping what comes of it; in this process or in one of its own."""
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from .environment import environment
+from .errors import BenchError
+from .jobs import Job, Stack
+from .spec import RunSpec
+
+Row = dict[str, Any]
+Report = Callable[[int, int], None]
+"""Called with the updates done and in all."""
+Runner = Callable[[Sequence[RunSpec], Path, str, Report], Iterable[tuple[int, Row]]]
+"""Trains a stack, yielding (replica, row); the last row of each replica is of kind "end"."""
+
+LOG_EVERY = 1.0
+"""Seconds between writes to the logs, and so the most that a killed worker takes with it."""
+REPORT_EVERY = 0.1
+"""Seconds between two reports of progress to the parent process."""
+
+
+class Store(Protocol):
+    """What execution asks of a place for results."""
+
+    def has(self, fingerprint: str) -> bool:
+        """Say whether the run is done."""
+
+    def write(self, result: Mapping[str, Any]) -> Path:
+        """Keep a finished run."""
+
+    def append_rows(self, fingerprint: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Keep rows of a run that goes on."""
+
+    def clear_log(self, fingerprint: str) -> None:
+        """Forget the rows of an earlier attempt."""
+
+    def read_rows(self, fingerprint: str) -> list[Row]:
+        """Return the rows kept so far."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What a worker has to know; it is sent to worker processes."""
+
+    store: Store
+    data_dir: Path
+    device: str
+    threads: int
+    """Of this worker alone."""
+    runner: str
+    """A `Runner` as "module:function"."""
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended."""
+
+    run: RunSpec
+    fingerprint: str
+    status: Literal["done", "diverged", "failed"]
+    reason: str | None
+
+
+def train_stack(stack: Stack, place: Workplace, report: Report) -> list[RunEnd]:
+    """Train a stack, log its rows as they come and write the result of every run.
+
+    Whatever is raised inside fails the runs that have not ended, and is their reason.
+    """
+    module, _, function = place.runner.partition(":")
+    log = _Log(stack.jobs, place.store)
+    reason = "the run stopped before its end without saying why"
+    try:
+        runner: Runner = getattr(import_module(module), function)
+        specs = [job.run for job in stack.jobs]
+        for replica, row in runner(specs, place.data_dir, place.device, report):
+            log.add(replica, row)
+    except Exception as error:
+        reason = _reason(error)
+    finally:
+        log.flush()  # an interrupted run keeps its rows as well
+    return [
+        write_result(job, place, log.rows[replica], log.ends.get(replica) or _failed(reason))
+        for replica, job in enumerate(stack.jobs)
+    ]
+
+
+def write_result(job: Job, place: Workplace, rows: list[Row], end: Row) -> RunEnd:
+    """Write the result of one run: its rows, and the status, reason and metrics of its end."""
+    result = {
+        "format": 1,
+        "fingerprint": job.fingerprint,
+        "spec": job.run.as_json(),
+        "sources": job.sources,
+        "results_version": job.results_version,
+        "status": end["status"],
+        "reason": end["reason"],
+        "needs": list(job.needs),
+        "metrics": end["metrics"],
+        "rows": rows,
+        "environment": environment(place.device),
+    }
+    try:
+        place.store.write(result)
+    except (BenchError, OSError) as error:
+        reason = f"its result could not be written: {error}"
+        return RunEnd(job.run, job.fingerprint, "failed", reason)
+    return RunEnd(job.run, job.fingerprint, end["status"], end["reason"])
+
+
+def fail_stack(stack: Stack, place: Workplace, reason: str) -> list[RunEnd]:
+    """Write the results of a stack whose worker is gone, with the rows in the logs."""
+    return [
+        write_result(job, place, _logged_rows(job, place.store), _failed(reason))
+        for job in stack.jobs
+    ]
+
+
+def serve(connection: Connection, place: Workplace) -> None:
+    """Be a worker process: train the stacks that come, until None comes or the parent is gone."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    torch.set_num_threads(place.threads)
+    for stack in _received(connection):
+        _send(connection, train_stack(stack, place, _Reporter(connection)))
+
+
+class _Log:
+    """The rows of a stack, in memory and, every so often, in the run's logs."""
+
+    def __init__(self, jobs: Sequence[Job], store: Store) -> None:
+        self.jobs = jobs
+        self.store = store
+        self.rows: list[list[Row]] = [[] for _ in jobs]
+        self.ends: dict[int, Row] = {}
+        self.logged = [0] * len(jobs)
+        self.next_flush = time.monotonic() + LOG_EVERY
+        for job in jobs:
+            store.clear_log(job.fingerprint)
+
+    def add(self, replica: int, row: Row) -> None:
+        if row["kind"] == "end":
+            self.ends[replica] = row
+        else:
+            self.rows[replica].append(row)
+        if time.monotonic() >= self.next_flush:
+            self.flush()
+
+    def flush(self) -> None:
+        for replica, job in enumerate(self.jobs):
+            new = self.rows[replica][self.logged[replica] :]
+            if new:
+                self.store.append_rows(job.fingerprint, new)
+            self.logged[replica] = len(self.rows[replica])
+        self.next_flush = time.monotonic() + LOG_EVERY
+
+
+class _Reporter:
+    """Sends progress to the parent, not too often."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.next_report = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() >= self.next_report:
+            self.next_report = time.monotonic() + REPORT_EVERY
+            _send(self.connection, (done, total))
+
+
+def _received(connection: Connection) -> Iterator[Stack]:
+    try:
+        while (stack := connection.recv()) is not None:
+            yield stack
+    except (EOFError, OSError):
+        return
+
+
+def _send(connection: Connection, message: object) -> None:
+    try:
+        connection.send(message)
+    except OSError:
+        # The parent is gone. An exception would pass for one of the plug-in's, so end here.
+        os._exit(1)
+
+
+def _failed(reason: str) -> Row:
+    return {"status": "failed", "reason": reason, "metrics": {}}
+
+
+def _logged_rows(job: Job, store: Store) -> list[Row]:
+    try:
+        return store.read_rows(job.fingerprint)
+    except BenchError:
+        return []
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, BenchError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"

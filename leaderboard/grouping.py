@@ -1,0 +1,116 @@
+"""Which results may be compared: sorted into streams and entrants, each with a label of its own."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from .result import Result, canonical
+
+Details = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class EntrantRuns:
+    """Every seed of one entrant on one stream: the same settings and the same code."""
+
+    label: str
+    """The entrant's name, with settings behind it where others of that name differ in them."""
+    name: str
+    runs: tuple[Result, ...]
+    """At least one, in the order of their seeds."""
+
+    @property
+    def done(self) -> tuple[Result, ...]:
+        """The runs that neither diverged nor failed."""
+        return tuple(run for run in self.runs if run.status == "done")
+
+
+@dataclass(frozen=True)
+class StreamRuns:
+    """Every run on one stream: the same settings, the same data and the same results version."""
+
+    label: str
+    """The stream's name, with settings behind it where others of that name differ in them."""
+    entrants: tuple[EntrantRuns, ...]
+    """In the order of their labels."""
+
+
+def grouped(results: Iterable[Result]) -> tuple[StreamRuns, ...]:
+    """Sort results into streams, and these into entrants, in the order of their labels.
+
+    Streams that differ in any setting, in their data or in the results version are kept apart, and
+    so are entrants that differ in any setting or in their code: they are never averaged together.
+    """
+    return tuple(
+        StreamRuns(label, _entrants(runs))
+        for label, _, runs in _labelled((_stream_key(result), result) for result in results)
+    )
+
+
+def _entrants(results: Sequence[Result]) -> tuple[EntrantRuns, ...]:
+    return tuple(
+        EntrantRuns(label, name, tuple(sorted(runs, key=lambda run: run.spec.seed)))
+        for label, name, runs in _labelled((_entrant_key(result), result) for result in results)
+    )
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A name and all that sets apart what goes by it."""
+
+    name: str
+    details: Mapping[str, JsonValue]
+
+
+def _stream_key(result: Result) -> _Key:
+    stream, data = result.spec.stream, result.sources.data
+    versions: Details = {"data": data, "results_version": result.results_version}
+    return _Key(stream.name, {**stream.settings, **versions})
+
+
+def _entrant_key(result: Result) -> _Key:
+    entrant = result.spec.entrant
+    details: Details = {}
+    for number, strategy in enumerate(entrant.strategies, 1):
+        # The number tells the same strategy apart where an entrant has it twice.
+        prefix = strategy.name if strategy.name not in details else f"{strategy.name}#{number}"
+        details[prefix] = True
+        details |= _prefixed(prefix, strategy.settings)
+    details |= _prefixed("network", entrant.network) | _prefixed("optimizer", entrant.optimizer)
+    return _Key(entrant.name, details | _prefixed("code", result.sources.strategies))
+
+
+def _prefixed(prefix: str, settings: Mapping[str, JsonValue]) -> Details:
+    return {f"{prefix}.{key}": value for key, value in settings.items()}
+
+
+def _labelled(keyed: Iterable[tuple[_Key, Result]]) -> list[tuple[str, str, list[Result]]]:
+    """Gather the results of equal keys; return label, name and results, sorted by label."""
+    runs: dict[bytes, list[Result]] = {}
+    keys: dict[bytes, _Key] = {}
+    for key, result in keyed:
+        identity = canonical([key.name, key.details])
+        keys[identity] = key
+        runs.setdefault(identity, []).append(result)
+    labelled = [
+        (_label(key, [other for other in keys.values() if other.name == key.name]), key.name, found)
+        for key, found in zip(keys.values(), runs.values(), strict=True)
+    ]
+    return sorted(labelled, key=lambda entry: entry[0])
+
+
+def _label(key: _Key, namesakes: Sequence[_Key]) -> str:
+    """Return the name, with only those details behind it in which its namesakes differ."""
+    differing = [
+        f"{detail}={_short(key.details.get(detail))}"
+        for detail in sorted({detail for other in namesakes for detail in other.details})
+        if len({canonical(other.details.get(detail)) for other in namesakes}) > 1
+    ]
+    return f"{key.name} [{', '.join(differing)}]" if differing else key.name
+
+
+def _short(value: JsonValue) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:8] if len(text) == 64 else text  # the start of a SHA-256 is enough to see by

@@ -1,0 +1,176 @@
+"""One run's result: its fields, its canonical JSON and the hashes that show a changed file."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from ..harness.errors import BenchError
+
+Row = dict[str, Any]
+"""One measurement: a flat dict of JSON values whose "kind" says which fields it has."""
+
+Status = Literal["done", "diverged", "failed"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NamedSettings(_Strict):
+    """A stream or a strategy: its name and every setting with its value."""
+
+    name: str
+    settings: dict[str, JsonValue]
+
+
+class Entrant(_Strict):
+    """What is ranked: named strategies with settings, a network and an optimiser."""
+
+    name: str
+    strategies: list[NamedSettings]
+    network: dict[str, JsonValue]
+    optimizer: dict[str, JsonValue]
+
+
+class Spec(_Strict):
+    """One replica of one entrant on one stream, with all settings resolved."""
+
+    stream: NamedSettings
+    entrant: Entrant
+    seed: int
+
+
+class Sources(_Strict):
+    """SHA-256 of the samples and of each strategy's source: other code or data is another run."""
+
+    data: str
+    strategies: dict[str, str]
+
+
+class Hashes(_Strict):
+    """SHA-256 of the canonical JSON of two parts of a result."""
+
+    environment: str
+    outputs: str
+    """Over metrics, rows and status."""
+
+
+class Result(_Strict):
+    """One finished run, as its file holds it; see `ResultStore`."""
+
+    format: Literal[1]
+    fingerprint: str = Field(pattern="^[0-9a-f]{64}$")
+    spec: Spec
+    sources: Sources
+    results_version: int
+    """Raised when the engine's numbers may change: versions are never compared with each other."""
+    status: Status
+    reason: str | None
+    """Why the run diverged or failed; None for a run that is done."""
+    needs: list[str]
+    """What the entrant has to be told, for example "task boundary"."""
+    metrics: dict[str, float | None]
+    """Numbers of the whole run by name; None where one is undefined."""
+    rows: list[Row]
+    environment: dict[str, JsonValue]
+    hashes: Hashes
+
+
+def plain(value: Any) -> Any:
+    """Return the value as JSON knows it: numpy numbers become Python's, non-finite ones None."""
+    match value:
+        case np.ndarray() | np.generic():
+            return plain(value.tolist())
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {key: plain(part) for key, part in value.items()}
+        case list() | tuple():
+            return [plain(part) for part in value]
+        case _:
+            return value
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one JSON text of a value: sorted keys, no spaces, UTF-8.
+
+    Raises:
+        ValueError: a number is not finite; JSON has no such number (see `plain`).
+    """
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    )
+    return text.encode()
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def fingerprint(spec: Mapping[str, Any], sources: Mapping[str, Any], results_version: int) -> str:
+    """Name a run by all that its numbers depend on.
+
+    Args:
+        spec: stream, entrant and seed with all settings resolved, finite JSON values.
+        sources: SHA-256 of the data and of the strategies' code.
+        results_version: of the engine.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    return digest({"spec": spec, "sources": sources, "results_version": results_version})
+
+
+def sealed(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result as plain JSON values with its hashes filled in.
+
+    Raises:
+        BenchError: a field is missing, unknown or of the wrong type, or the fingerprint is not
+            that of the spec, sources and results version.
+    """
+    content = plain(result)
+    content["hashes"] = _hashes(content)
+    checked(content, "the result to be written")
+    return dict(content)
+
+
+def checked(content: Any, where: str) -> Result:
+    """Return the result that plain JSON values describe, if it is whole and unchanged.
+
+    Args:
+        content: what a result file holds.
+        where: how messages name it.
+
+    Raises:
+        BenchError: it is not a result, or its parts do not belong together.
+    """
+    try:
+        result = Result.model_validate(content)
+    except ValidationError as error:
+        raise BenchError(f"{where} is not a result: {_first_problem(error)}") from error
+    expected = fingerprint(content["spec"], content["sources"], content["results_version"])
+    if result.fingerprint != expected:
+        raise BenchError(
+            f"{where} was changed: its fingerprint {result.fingerprint[:12]} is not the one of "
+            f"its spec and sources, {expected[:12]}."
+        )
+    if content["hashes"] != _hashes(content):
+        raise BenchError(f"{where} was changed: its hashes are not those of its content.")
+    return result
+
+
+def _hashes(content: Mapping[str, Any]) -> dict[str, str]:
+    outputs = {key: content.get(key) for key in ("metrics", "rows", "status")}
+    return {"environment": digest(content.get("environment")), "outputs": digest(outputs)}
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"]) or "the whole"
+    return f"{place}: {problem['msg']}."

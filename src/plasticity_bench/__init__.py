@@ -1,0 +1,1 @@
+"""Benchmark whether an idea keeps a neural network able to learn."""

@@ -1,0 +1,16 @@
+"""Plug-in strategies, one file per idea or family."""
+
+if __name__ != "plasticity_bench.strategies":
+    raise ImportError(
+        "import plasticity_bench.strategies, not strategies: the repository root is on sys.path"
+    )
+
+BUILT_IN: dict[str, str] = {
+    "dense": "dense:Dense",
+    "grow": "grow:Grow",
+    "prune": "prune:Prune",
+    "shrink-perturb": "resets:ShrinkPerturb",
+    "optimizer-reset": "resets:OptimizerReset",
+    "reset": "resets:FullReset",
+}
+"""Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""

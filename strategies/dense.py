@@ -1,0 +1,12 @@
+"""The network as it is."""
+
+from dataclasses import dataclass
+
+from ..harness.strategy import Strategy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(Strategy):
+    """Train all units from the start and never edit: what every other entrant is compared with."""
+
+    name = "dense"

@@ -1,0 +1,268 @@
+"""Streams: sequences of tasks with a protocol, each a genuine Avalanche benchmark."""
+
+if __name__ != "plasticity_bench.streams":
+    raise ImportError(
+        "import plasticity_bench.streams, not streams: the repository root is on sys.path"
+    )
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltIn:
+    """A stream with a name: its class, its settings, and what an entrant has on it by default."""
+
+    family: str
+    """Where the stream class is, `module:Class`; nothing is imported to list the names."""
+    settings: Settings
+    """The settings that differ from the class's defaults."""
+    summary: str
+    """One line for the list of streams."""
+    network: Settings
+    """The network that an entrant has here unless it names another: kind and hidden widths."""
+    optimizer: Settings
+    """The optimiser that an entrant has here unless it names another."""
+
+
+PERMUTED = "plasticity_bench.streams.permuted:Permuted"
+SHIFTING_LABELS = "plasticity_bench.streams.labels:ShiftingLabels"
+RANDOM_LABELS = "plasticity_bench.streams.labels:RandomLabels"
+CLASS_INCREMENTAL = "plasticity_bench.streams.incremental:ClassIncremental"
+STATIONARY = "plasticity_bench.streams.stationary:Stationary"
+
+# The networks of Lillo and Cheney 2026, "On the Stability of Growth in Structural Plasticity".
+MLP: Settings = {"kind": "mlp", "hidden": [256, 256]}
+CONVNET: Settings = {"kind": "convnet", "hidden": [512, 512, 256]}
+
+# The study states its optimiser for i.i.d. data; for the continual streams it speaks of Adam
+# without a rate, so this is the larger of the two rates that Kumar et al. 2024 try.
+ADAM: Settings = {"name": "adam", "lr": 1e-3}
+SGD: Settings = {"name": "sgd", "lr": 0.01, "schedule": "cosine"}
+FAST_SGD: Settings = {"name": "sgd", "lr": 0.1, "schedule": "cosine"}
+
+# Protocols. Permuted and random labels are those of Kumar et al. 2024, the i.i.d. ones those of
+# the study; the batch sizes of i.i.d. MNIST and of class-incremental streams are not stated.
+ONLINE: Settings = {"tasks": 500, "samples_per_task": 10_000}
+RENAMED: Settings = {"tasks": 100, "samples_per_task": 10_000}
+MEMORISE: Settings = {"tasks": 50, "passes": 400}
+SPLIT: Settings = {"tasks": 5, "passes": 20, "batch_size": 128}
+LONG: Settings = {"passes": 100, "batch_size": 128, "checkpoints_per_task": 5}
+LONGER: Settings = {"passes": 200, "batch_size": 128, "checkpoints_per_task": 5}
+
+BUILT_IN: Mapping[str, BuiltIn] = {
+    "permuted-digits": BuiltIn(
+        family=PERMUTED,
+        settings={"source": "digits", "tasks": 100},
+        summary="digits with a new pixel permutation per task; needs no download",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "permuted-mnist": BuiltIn(
+        family=PERMUTED,
+        settings={"source": "mnist", **ONLINE},
+        summary="10,000 MNIST images with a new pixel permutation per task, seen once",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "permuted-fashion-mnist": BuiltIn(
+        family=PERMUTED,
+        settings={"source": "fashion-mnist", **ONLINE},
+        summary="10,000 Fashion-MNIST images with a new pixel permutation per task, seen once",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "permuted-cifar10": BuiltIn(
+        family=PERMUTED,
+        settings={"source": "cifar10", **ONLINE},
+        summary="10,000 CIFAR-10 images with a new pixel permutation per task, seen once",
+        network=MLP,  # a permutation leaves no neighbourhoods for a convolution
+        optimizer=ADAM,
+    ),
+    "permuted-cifar100": BuiltIn(
+        family=PERMUTED,
+        settings={"source": "cifar100", **ONLINE},
+        summary="10,000 CIFAR-100 images with a new pixel permutation per task, seen once",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "permuted-image-folder": BuiltIn(
+        family=PERMUTED,
+        settings={"source": "image-folder", "tasks": 100},
+        summary="your own pictures (setting folder) with a new pixel permutation per task",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "shifting-labels-digits": BuiltIn(
+        family=SHIFTING_LABELS,
+        settings={"source": "digits", "tasks": 100},
+        summary="digits whose classes change names with every task; needs no download",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "shifting-labels-mnist": BuiltIn(
+        family=SHIFTING_LABELS,
+        settings={"source": "mnist", **RENAMED},
+        summary="10,000 MNIST images whose classes change names with every task",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "shifting-labels-fashion-mnist": BuiltIn(
+        family=SHIFTING_LABELS,
+        settings={"source": "fashion-mnist", **RENAMED},
+        summary="10,000 Fashion-MNIST images whose classes change names with every task",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "shifting-labels-cifar10": BuiltIn(
+        family=SHIFTING_LABELS,
+        settings={"source": "cifar10", **RENAMED},
+        summary="10,000 CIFAR-10 images whose classes change names with every task",
+        network=CONVNET,
+        optimizer=ADAM,
+    ),
+    "shifting-labels-cifar100": BuiltIn(
+        family=SHIFTING_LABELS,
+        settings={"source": "cifar100", **RENAMED},
+        summary="10,000 CIFAR-100 images whose classes change names with every task",
+        network=CONVNET,
+        optimizer=ADAM,
+    ),
+    "shifting-labels-image-folder": BuiltIn(
+        family=SHIFTING_LABELS,
+        settings={"source": "image-folder", "tasks": 100},
+        summary="your own pictures (setting folder) whose classes change names with every task",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "random-labels-digits": BuiltIn(
+        family=RANDOM_LABELS,
+        settings={"source": "digits", "tasks": 30, "samples_per_task": 320, "passes": 50},
+        summary="320 digits with new random labels per task, to memorise; needs no download",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "random-labels-mnist": BuiltIn(
+        family=RANDOM_LABELS,
+        settings={"source": "mnist", **MEMORISE},
+        summary="1,200 MNIST images with new random labels per task, to memorise",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "random-labels-fashion-mnist": BuiltIn(
+        family=RANDOM_LABELS,
+        settings={"source": "fashion-mnist", **MEMORISE},
+        summary="1,200 Fashion-MNIST images with new random labels per task, to memorise",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "random-labels-cifar10": BuiltIn(
+        family=RANDOM_LABELS,
+        settings={"source": "cifar10", **MEMORISE},
+        summary="1,200 CIFAR-10 images with new random labels per task, to memorise",
+        network=CONVNET,
+        optimizer=ADAM,
+    ),
+    "random-labels-cifar100": BuiltIn(
+        family=RANDOM_LABELS,
+        settings={"source": "cifar100", **MEMORISE},
+        summary="1,200 CIFAR-100 images with new random labels (of 100) per task, to memorise",
+        network=CONVNET,
+        optimizer=ADAM,
+    ),
+    "random-labels-image-folder": BuiltIn(
+        family=RANDOM_LABELS,
+        settings={"source": "image-folder", **MEMORISE, "samples_per_task": None},
+        summary="your own pictures (setting folder) with new random labels per task, to memorise",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "class-incremental-digits": BuiltIn(
+        family=CLASS_INCREMENTAL,
+        settings={"source": "digits", "tasks": 5, "passes": 20},
+        summary="digits, two classes per task that never return; needs no download",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "class-incremental-mnist": BuiltIn(
+        family=CLASS_INCREMENTAL,
+        settings={"source": "mnist", **SPLIT},
+        summary="MNIST, two classes per task that never return (Split-MNIST, one head)",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "class-incremental-fashion-mnist": BuiltIn(
+        family=CLASS_INCREMENTAL,
+        settings={"source": "fashion-mnist", **SPLIT},
+        summary="Fashion-MNIST, two classes per task that never return (one head)",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "class-incremental-cifar10": BuiltIn(
+        family=CLASS_INCREMENTAL,
+        settings={"source": "cifar10", **SPLIT},
+        summary="CIFAR-10, two classes per task that never return (one head)",
+        network=CONVNET,
+        optimizer=ADAM,
+    ),
+    "class-incremental-cifar100": BuiltIn(
+        family=CLASS_INCREMENTAL,
+        settings={"source": "cifar100", **SPLIT, "tasks": 20},
+        summary="CIFAR-100, five classes per task that never return (one head)",
+        network=CONVNET,
+        optimizer=ADAM,
+    ),
+    "class-incremental-image-folder": BuiltIn(
+        family=CLASS_INCREMENTAL,
+        settings={"source": "image-folder", **SPLIT},
+        summary="your own pictures (setting folder), a few classes per task that never return",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "iid-digits": BuiltIn(
+        family=STATIONARY,
+        settings={"source": "digits", "passes": 50, "checkpoints_per_task": 5},
+        summary="digits without any shift: the control; needs no download",
+        network=MLP,
+        optimizer=SGD,
+    ),
+    "iid-mnist": BuiltIn(
+        family=STATIONARY,
+        settings={"source": "mnist", **LONG},
+        summary="MNIST without any shift: the control",
+        network=MLP,
+        optimizer=SGD,
+    ),
+    "iid-fashion-mnist": BuiltIn(
+        family=STATIONARY,
+        settings={"source": "fashion-mnist", **LONG},
+        summary="Fashion-MNIST without any shift: the control",
+        network=MLP,
+        optimizer=SGD,
+    ),
+    "iid-cifar10": BuiltIn(
+        family=STATIONARY,
+        settings={"source": "cifar10", **LONGER},
+        summary="CIFAR-10 without any shift: the control",
+        network=CONVNET,
+        optimizer=FAST_SGD,
+    ),
+    "iid-cifar100": BuiltIn(
+        family=STATIONARY,
+        settings={"source": "cifar100", **LONGER},
+        summary="CIFAR-100 without any shift: the control",
+        network=CONVNET,
+        optimizer=FAST_SGD,
+    ),
+    "iid-image-folder": BuiltIn(
+        family=STATIONARY,
+        settings={"source": "image-folder", **LONG},
+        summary="your own pictures (setting folder) without any shift: the control",
+        network=MLP,
+        optimizer=SGD,
+    ),
+}
+"""Every family over every source, by name: `<family>-<source>`."""

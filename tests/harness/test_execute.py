@@ -1,0 +1,274 @@
+import _thread
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plasticity_bench.harness.environment import environment
+from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.execute import Advance, Outcome, execute
+from plasticity_bench.harness.jobs import Job, prepare, stacks
+from plasticity_bench.harness.spec import (
+    EntrantSpec,
+    NetworkSpec,
+    OptimizerSpec,
+    RunSpec,
+    StrategySpec,
+    StreamSpec,
+)
+from plasticity_bench.leaderboard.result import fingerprint
+from plasticity_bench.leaderboard.store import ResultStore
+
+
+def make_job(
+    entrant: str, seed: int, *, stream: str = "toy", lr: float = 0.1, updates: int = 3
+) -> Job:
+    spec = RunSpec(
+        StreamSpec(stream, {"tasks": 3}),
+        EntrantSpec(entrant, (StrategySpec("dense"),), NetworkSpec(), OptimizerSpec(lr=lr)),
+        seed,
+    )
+    sources = {"data": "0" * 64, "strategies": {"dense": "1" * 64}}
+    name = fingerprint(spec.as_json(), sources, 1)
+    return Job(spec, name, sources, 1, ("task boundary",), updates)
+
+
+def make_jobs(entrants: Iterable[str], seeds: Iterable[int] = (0, 1)) -> list[Job]:
+    return [make_job(entrant, seed) for entrant in entrants for seed in seeds]
+
+
+@pytest.fixture(autouse=True)
+def _fake_runner_is_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+
+
+def run(
+    jobs: list[Job],
+    folder: Path,
+    workers: int | None = 1,
+    runner: str = "run",
+    advances: list[Advance] | None = None,
+) -> tuple[Outcome, ResultStore]:
+    store = ResultStore(folder / f"results-{workers}")
+    outcome = execute(
+        jobs,
+        store,
+        data_dir=folder,
+        workers=workers,
+        progress=(advances if advances is not None else []).append,
+        runner=f"fake_runner:{runner}",
+        most_in_stack=2,
+    )
+    return outcome, store
+
+
+def statuses(outcome: Outcome) -> dict[str, str]:
+    return {f"{end.run.entrant.name}/{end.run.seed}": end.status for end in outcome.ends}
+
+
+def test_runs_end_as_results_with_their_rows_metrics_and_log(tmp_path: Path) -> None:
+    jobs = make_jobs(["fine"])
+    outcome, store = run(jobs, tmp_path)
+    assert statuses(outcome) == {"fine/0": "done", "fine/1": "done"}
+    result = store.read(jobs[1].fingerprint)
+    assert [row["loss"] for row in result.rows] == [1.0, 1.1, 1.2]
+    assert result.metrics == {"taoa": 0.01, "undefined": None}
+    assert (result.status, result.reason, result.needs) == ("done", None, ["task boundary"])
+    assert result.spec.model_dump() == jobs[1].run.as_json()
+    assert store.read_rows(jobs[1].fingerprint) == result.rows
+
+
+def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
+    run(make_jobs(["fine"], seeds=[0]), tmp_path)
+    outcome, _ = run(make_jobs(["fine"], seeds=[0, 1]), tmp_path)
+    assert [job.run.seed for job in outcome.kept] == [0]
+    assert statuses(outcome) == {"fine/1": "done"}
+
+
+def test_a_diverged_run_is_recorded_apart_from_the_others_of_its_stack(tmp_path: Path) -> None:
+    jobs = make_jobs(["diverges"])
+    outcome, store = run(jobs, tmp_path)
+    assert statuses(outcome) == {"diverges/0": "done", "diverges/1": "diverged"}
+    assert outcome.ended("diverged")[0].reason == "the loss was not finite"
+    assert len(store.read(jobs[1].fingerprint).rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("entrant", "reason"),
+    [
+        ("raises", "ZeroDivisionError: by a plug-in (fake_runner.py, line "),
+        ("explains", "strategy 'mine' raised in end_task: no such layer"),
+    ],
+)
+def test_what_a_plugin_raises_fails_its_runs_only(
+    tmp_path: Path, entrant: str, reason: str
+) -> None:
+    jobs = make_jobs([entrant, "fine"])
+    outcome, store = run(jobs, tmp_path)
+    assert [end.status for end in outcome.ends] == ["failed"] * 2 + ["done"] * 2
+    result = store.read(jobs[0].fingerprint)
+    assert (result.reason or "").startswith(reason)
+    assert [row["task"] for row in result.rows] == [0, 1]  # the rows it had are kept
+    assert store.read_rows(jobs[0].fingerprint) == result.rows
+
+
+def test_a_failed_run_is_tried_again_from_an_empty_log(tmp_path: Path) -> None:
+    jobs = make_jobs(["raises"], seeds=[0])
+    run(jobs, tmp_path)
+    outcome, store = run(jobs, tmp_path)
+    assert statuses(outcome) == {"raises/0": "failed"}
+    assert len(store.read_rows(jobs[0].fingerprint)) == 2
+
+
+def test_a_replica_without_an_end_has_failed(tmp_path: Path) -> None:
+    outcome, _ = run(make_jobs(["fine"]), tmp_path, runner="stops_early")
+    assert statuses(outcome) == {"fine/0": "done", "fine/1": "failed"}
+    assert "without saying why" in (outcome.ended("failed")[0].reason or "")
+
+
+def test_a_worker_that_dies_fails_only_its_own_runs(tmp_path: Path) -> None:
+    jobs = make_jobs(["exits", "killed", "a", "b"])
+    outcome, store = run(jobs, tmp_path, workers=2)
+    expected = {"exits": "failed", "killed": "failed", "a": "done", "b": "done"}
+    assert statuses(outcome) == {f"{n}/{seed}": s for n, s in expected.items() for seed in (0, 1)}
+    reasons = {end.run.entrant.name: end.reason for end in outcome.ended("failed")}
+    assert reasons["exits"] == "its worker process ended with status 3"
+    assert reasons["killed"] is not None
+    assert "killed by SIGKILL" in reasons["killed"]
+    result = store.read(jobs[0].fingerprint)
+    assert result.status == "failed"
+    assert [row["task"] for row in result.rows] == [0, 1]  # as far as they were logged
+
+
+def test_workers_and_this_process_give_the_same_results(tmp_path: Path) -> None:
+    jobs = make_jobs(["fine", "diverges", "raises"])
+    _, here = run(jobs, tmp_path, workers=1)
+    _, there = run(jobs, tmp_path, workers=2)
+    for job in jobs:
+        one, other = here.read(job.fingerprint), there.read(job.fingerprint)
+        assert one.hashes.outputs == other.hashes.outputs
+        assert one.reason == other.reason
+
+
+def test_progress_counts_replica_updates_up_to_all_of_them(tmp_path: Path) -> None:
+    advances: list[Advance] = []
+    run([*make_jobs(["a"]), *make_jobs(["b"], seeds=[0])], tmp_path, advances=advances)
+    assert advances[0] == Advance(done=2, total=9, stacks_done=0, stacks=2)
+    assert advances[-1] == Advance(done=9, total=9, stacks_done=2, stacks=2)
+    assert [a.done for a in advances] == sorted(a.done for a in advances)
+
+
+def test_an_interruption_keeps_what_has_ended_and_the_rows_of_the_rest(tmp_path: Path) -> None:
+    jobs = [*make_jobs(["fine"]), *make_jobs(["interrupts"], seeds=[0])]
+    outcome, store = run(jobs, tmp_path)
+    assert outcome.interrupted
+    assert statuses(outcome) == {"fine/0": "done", "fine/1": "done"}
+    assert not store.path(jobs[2].fingerprint).exists()
+    assert len(store.read_rows(jobs[2].fingerprint)) == 2
+
+
+def test_an_interruption_stops_the_workers(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        while not (tmp_path / "waiting").exists():
+            time.sleep(0.05)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
+    before = time.monotonic()
+    outcome, _ = run(make_jobs(["waits", "fine"]), tmp_path, workers=2)
+    assert outcome.interrupted
+    assert time.monotonic() - before < 55  # a worker that is waited for takes 60 s
+    assert "waits/0" not in statuses(outcome)
+
+
+@pytest.mark.parametrize(
+    ("workers", "device", "message"),
+    [
+        (0, "cpu", "0 workers cannot run anything. Give 1 or more."),
+        (1, "gpu", "the device 'gpu' cannot be used"),
+    ],
+)
+def test_impossible_places_are_refused(
+    tmp_path: Path, workers: int, device: str, message: str
+) -> None:
+    with pytest.raises(BenchError, match=message):
+        execute(
+            [],
+            ResultStore(tmp_path),
+            data_dir=tmp_path,
+            workers=workers,
+            device=device,
+            progress=lambda _: None,
+        )
+
+
+def test_runs_that_differ_in_seed_and_learning_rate_share_a_stack() -> None:
+    jobs = [make_job("a", 0), make_job("a", 1), make_job("a", 0, lr=0.2)]
+    assert [len(stack.jobs) for stack in stacks(jobs, workers=1, most=10)] == [3]
+
+
+def test_other_entrants_streams_and_networks_do_not() -> None:
+    first = make_job("a", 0)
+    wide = replace(first.run.entrant, network=NetworkSpec(hidden=(9,)))
+    others = [
+        make_job("b", 0),
+        make_job("a", 0, stream="other"),
+        replace(first, run=replace(first.run, entrant=wide)),
+    ]
+    assert len(stacks([first, *others], workers=1, most=10)) == 4
+
+
+def test_one_long_group_is_split_among_the_workers() -> None:
+    made = stacks(make_jobs(["a"], seeds=range(10)), workers=2, most=10)
+    assert [len(stack.jobs) for stack in made] == [5, 5]
+
+
+def test_the_longest_stack_is_first() -> None:
+    jobs = [make_job("a", 0), make_job("b", 0, updates=9), make_job("c", 0, updates=5)]
+    made = stacks(jobs, workers=1, most=10)
+    assert [stack.jobs[0].run.entrant.name for stack in made] == ["b", "c", "a"]
+
+
+@given(
+    seeds=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+    workers=st.integers(1, 4),
+    most=st.integers(1, 10),
+)
+def test_every_job_is_in_one_stack_and_none_is_too_large(
+    seeds: list[int], workers: int, most: int
+) -> None:
+    jobs = [make_job(f"e{n}", seed) for n, count in enumerate(seeds) for seed in range(count)]
+    made = stacks(jobs, workers, most)
+    assert sorted(job.fingerprint for stack in made for job in stack.jobs) == sorted(
+        job.fingerprint for job in jobs
+    )
+    assert max(len(stack.jobs) for stack in made) <= most
+
+
+def test_the_environment_says_versions_and_nothing_personal() -> None:
+    found = environment("cpu")
+    assert {"python", "torch", "numpy", "plasticity-bench", "avalanche-lib"} <= found.keys()
+    assert str(Path.home()) not in str(found)
+    assert found["threads"] >= 1
+
+
+def test_a_prepared_run_knows_its_length_data_and_code(tmp_path: Path) -> None:
+    from plasticity_bench.harness.resolve import resolve
+    from plasticity_bench.harness.suite import load_suite, parse_stream
+
+    suite = replace(
+        load_suite("quick"),
+        streams=(parse_stream("permuted-digits(tasks=2,batch_size=100)"),),
+        seeds=(0, 1),
+    )
+    jobs = prepare(resolve(suite), tmp_path, fingerprint)
+    assert jobs[0].updates == 2 * 15  # 1,437 samples in batches of 100
+    assert len(jobs[0].sources["data"]) == 64
+    assert jobs[0].sources["strategies"].keys() == {"dense"}
+    assert len({job.fingerprint for job in jobs}) == len(jobs) == 10
+    assert {job.run.entrant.name: job.needs for job in jobs}["reset"] == ("task boundary",)

@@ -1,0 +1,175 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.plugins import (
+    GROUPS,
+    OURS,
+    Kind,
+    find,
+    first_line,
+    load,
+    load_strategy,
+    load_stream,
+    names,
+    providers,
+)
+from plasticity_bench.harness.strategy import Strategy
+
+Install = Callable[..., Path]
+
+IDEA = """
+from dataclasses import dataclass
+from plasticity_bench.harness.strategy import Strategy
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(Strategy):
+    '''Does nothing of its own.'''
+    name = "mine"
+"""
+STREAM = """
+from dataclasses import dataclass
+from plasticity_bench.streams.permuted import Permuted
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Permuted):
+    '''A stream of its own.'''
+    default_network = {"hidden": [7]}
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a distribution on the path as pip would: a module, its metadata, its entry points."""
+
+    def put(distribution: str, module: str, code: str, kind: Kind, name: str, target: str) -> Path:
+        site = tmp_path / distribution
+        metadata = site / f"{distribution}-1.0.dist-info"
+        metadata.mkdir(parents=True)
+        (site / f"{module}.py").write_text(code)
+        (metadata / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\nSummary: An idea.\n"
+        )
+        (metadata / "entry_points.txt").write_text(
+            f"[{GROUPS[kind]}]\n{name} = {module}:{target}\n"
+        )
+        monkeypatch.syspath_prepend(str(site))
+        return site
+
+    return put
+
+
+def test_built_in_names_are_there_without_importing_torch() -> None:
+    code = (
+        "import sys; from plasticity_bench.harness.plugins import names; "
+        "print(names('strategy'), names('stream'), names('metric')); "
+        "print(sorted({'torch', 'avalanche', 'matplotlib', 'wandb'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    listed, heavy = done.stdout.splitlines()
+    for name in ("'grow'", "'permuted-digits'", "'taoa'"):
+        assert name in listed
+    assert heavy == "[]"
+
+
+def test_every_built_in_strategy_and_stream_loads_and_describes_itself() -> None:
+    for provider in [*providers("strategy"), *providers("stream"), *providers("metric")]:
+        if provider.distribution == OURS:
+            assert len(provider.description) > 10, provider
+    assert {load_strategy(name).name for name in names("strategy")} == set(names("strategy"))
+    assert load_stream("permuted-digits").settings["source"] == "digits"
+    assert load_stream("permuted-digits").optimizer["name"] == "adam"
+
+
+def test_an_installed_strategy_is_found_by_its_name(install: Install) -> None:
+    install("ideas", "ideas_one", IDEA, "strategy", "mine", "Mine")
+    provider = find("strategy", "mine")
+    assert (provider.distribution, provider.description) == ("ideas", "An idea.")
+    assert "ideas_one" not in sys.modules
+    cls = load_strategy("mine")
+    assert issubclass(cls, Strategy)
+    assert cls.__module__ == "ideas_one"
+
+
+def test_an_installed_stream_may_say_its_usual_network(install: Install) -> None:
+    install("flows", "flows_one", STREAM, "stream", "own", "Own")
+    loaded = load_stream("own")
+    assert loaded.cls.__name__ == "Own"
+    assert (loaded.settings, loaded.network, loaded.optimizer) == ({}, {"hidden": [7]}, {})
+
+
+def test_an_installed_metric_is_loaded_as_it_is(install: Install) -> None:
+    install("measures", "measures_one", "METRIC = 'a metric'", "metric", "own", "METRIC")
+    assert load("metric", "own") == "a metric"
+    assert load("metric", "taoa").name == "taoa"
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(BenchError) as caught:
+        load("strategy", "shrnk-perturb")
+    assert str(caught.value).startswith(
+        "no strategy 'shrnk-perturb'; did you mean 'shrink-perturb'? There is: dense, grow,"
+    )
+    assert str(caught.value).endswith("List all: plasticity-bench list strategies")
+
+
+def test_a_name_claimed_twice_names_both_packages(install: Install) -> None:
+    install("one", "twice_one", IDEA, "strategy", "mine", "Mine")
+    install("two", "twice_two", IDEA, "strategy", "mine", "Mine")
+    with pytest.raises(BenchError) as caught:
+        load_strategy("mine")
+    assert str(caught.value) == (
+        "the strategy 'mine' is claimed twice: by one (twice_one:Mine) and two (twice_two:Mine). "
+        "Uninstall one of them, or rename its entry point."
+    )
+    assert names("strategy").count("mine") == 1
+
+
+def test_a_built_in_name_cannot_be_taken_over(install: Install) -> None:
+    install("thief", "thief_one", IDEA, "strategy", "grow", "Mine")
+    with pytest.raises(BenchError, match=r"claimed twice: by plasticity-bench .* and thief"):
+        load_strategy("grow")
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "cause"),
+    [
+        ("import no_such_module", "Mine", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("1 / 0", "Mine", "ZeroDivisionError: division by zero"),
+        (IDEA, "Yours", "AttributeError: module 'broken_one' has no attribute 'Yours'"),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_is_named_with_its_cause(
+    install: Install, monkeypatch: pytest.MonkeyPatch, code: str, target: str, cause: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "broken_one", raising=False)
+    install("broken", "broken_one", code, "strategy", "mine", target)
+    with pytest.raises(BenchError) as caught:
+        load_strategy("mine")
+    assert str(caught.value) == (
+        f"the strategy 'mine' of broken cannot be imported from broken_one:{target}: {cause}. "
+        "Repair or uninstall that package."
+    )
+    assert caught.value.__cause__ is not None
+    assert load_strategy("grow").name == "grow"  # the others are as they were
+
+
+def test_what_is_not_a_strategy_is_refused(install: Install) -> None:
+    install("wrong", "wrong_one", "class Mine: pass", "strategy", "mine", "Mine")
+    with pytest.raises(
+        BenchError, match=r"the strategy 'mine' of wrong is not one: wrong_one:Mine"
+    ):
+        load_strategy("mine")
+
+
+def test_the_first_line_is_read_without_running_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "explosive.py").write_text("1 / 0\nclass A:\n    '''First.\n\n    Second.'''\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert first_line("explosive:A") == "First."
+    assert first_line("explosive:B") == ""

@@ -1,0 +1,34 @@
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.probe import probe
+from plasticity_bench.harness.randomness import ReplicaRandom
+from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.harness.strategy import Context, Plan, Progress
+from tests.helpers import ADAM, CPU, MLP, make_batch, make_network
+
+SEEDS = (0, 1)
+
+
+@pytest.fixture
+def make() -> Callable[..., tuple[Network, Context]]:
+    """Make a network with a context whose scoring batch is always the same."""
+
+    def make(
+        network: NetworkSpec = MLP,
+        optimizer: OptimizerSpec = ADAM,
+        seeds: Sequence[int] = SEEDS,
+        plan: Plan | None = None,
+    ) -> tuple[Network, Context]:
+        net = make_network(network, optimizer, seeds)
+        context = Context(
+            plan or Plan(tasks=5, updates_per_task=10, updates_per_pass=10, batch_size=16),
+            Progress(),
+            ReplicaRandom(seeds, "strategy", CPU),
+            lambda net, count: probe(net, *make_batch(len(seeds), count, seed=9)),
+        )
+        return net, context
+
+    return make
