@@ -134,15 +134,13 @@ def run(
         outcome = execute(
             jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress
         )
-    if json_:
-        typer.echo(json.dumps(as_json(outcome), indent=1))
-    else:
-        typer.echo("\n".join(summary(outcome)))
-        typer.echo(f"Results are in {store.folder}. Next: {_next_command(selection, results)}")
+    typer.echo(json.dumps(as_json(outcome), indent=1) if json_ else "\n".join(summary(outcome)))
     if outcome.interrupted:
         left = len(jobs) - len(outcome.ends) - len(outcome.kept)
         typer.echo(f"stopped: {left} runs are left; the same command goes on with them.", err=True)
         raise typer.Exit(INTERRUPTED)
+    if not json_:
+        typer.echo(f"Results are in {store.folder}. Next: {_next_command(selection, results)}")
     if outcome.ended("failed"):
         raise typer.Exit(FAILED)
 

@@ -209,7 +209,8 @@ def _train_in_workers(
             while waiting and len(workers) < at_once:
                 workers.append(_Worker.start(place))
                 workers[-1].give(waiting.popleft())
-            ready = wait([worker.connection for worker in workers])
+            # The timeout lets Ctrl-C through where it does not wake this up, as on Windows.
+            ready = wait([worker.connection for worker in workers], timeout=1.0)
             for worker in [worker for worker in workers if worker.connection in ready]:
                 if _listen(worker, place, tracker):
                     continue

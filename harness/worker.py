@@ -33,18 +33,23 @@ class Store(Protocol):
 
     def has(self, fingerprint: str) -> bool:
         """Say whether the run is done."""
+        ...
 
     def write(self, result: Mapping[str, Any]) -> Path:
         """Keep a finished run."""
+        ...
 
     def append_rows(self, fingerprint: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Keep rows of a run that goes on."""
+        ...
 
     def clear_log(self, fingerprint: str) -> None:
         """Forget the rows of an earlier attempt."""
+        ...
 
     def read_rows(self, fingerprint: str) -> list[Row]:
         """Return the rows kept so far."""
+        ...
 
 
 @dataclass(frozen=True)

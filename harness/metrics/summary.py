@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from . import accuracy, integration
@@ -36,7 +36,7 @@ def summarise(rows: Sequence[Row]) -> Metrics:
 
 
 def _performance(tasks: Sequence[Row], checkpoints: Sequence[Row]) -> Metrics:
-    """Average over tasks: all have equally many updates, so this is the mean over all batches too."""
+    """Average over tasks: they have equally many updates, so it is the mean over all batches too."""
     online = [row["online_accuracy"] for row in tasks]
     at_end = [row["test_accuracy"] for row in tasks if row["test_accuracy"] is not None]
     seen = [row["per_task"] for row in checkpoints]
@@ -58,7 +58,8 @@ def _newborns(measured: Sequence[Row], edits: Sequence[Row]) -> Metrics:
     metrics: Metrics = {}
     for name in (*PARITIES, *FACTORS):
         values = [parity_between(*curve_of(curve, name), *EARLY_AGES) for curve in curves]
-        metrics[f"parity_{name}_early"] = _mean(v for v in values if v is not None)
+        known = [value for value in values if value is not None]
+        metrics[f"parity_{name}_early"] = median(known) if known else None
     for name in INTEGRATION_QUANTITIES:
         for rho in (0.5, 0.8):
             times = integration_times(curves, name, rho)

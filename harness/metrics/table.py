@@ -154,7 +154,7 @@ def _integration() -> Iterator[Metric]:
             f"parity_{measure}_early",
             "1",
             (0, inf),
-            f"Newborns over incumbents at ages 1 to 100, mean over cohorts: {meaning}.",
+            f"Newborns over incumbents at ages 1 to 100, median over cohorts: {meaning}.",
             source,
         )
     for measure in INTEGRATING:

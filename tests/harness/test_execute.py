@@ -176,13 +176,13 @@ def test_an_interruption_stops_the_workers(tmp_path: Path) -> None:
     def interrupt() -> None:
         while not (tmp_path / "waiting").exists():
             time.sleep(0.05)
-        _thread.interrupt_main()
+        _thread.interrupt_main()  # as Ctrl-C does
 
     threading.Thread(target=interrupt).start()
     before = time.monotonic()
     outcome, _ = run(make_jobs(["waits", "fine"]), tmp_path, workers=2)
     assert outcome.interrupted
-    assert time.monotonic() - before < 55  # a worker that is waited for takes 60 s
+    assert time.monotonic() - before < 50  # the worker alone would take 60 s
     assert "waits/0" not in statuses(outcome)
 
 

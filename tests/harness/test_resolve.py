@@ -165,8 +165,8 @@ def test_two_entrants_of_one_name_are_refused() -> None:
 
 
 def test_an_unknown_metric_of_a_suite_is_refused() -> None:
-    with pytest.raises(BenchError, match="no metric 'toaa'; did you mean 'taoa'"):
-        resolved(replace(make_suite(), metric="toaa"))
+    with pytest.raises(BenchError, match="no metric 'taoaa'; did you mean 'taoa'"):
+        resolved(replace(make_suite(), metric="taoaa"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ class Demanding(Strategy):
 def test_a_strategy_is_not_run_where_it_is_not_told_what_it_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resolve_module, "load_strategy", lambda name: Demanding)
+    monkeypatch.setattr(resolve_module, "load_strategy", lambda _: Demanding)
     with pytest.raises(BenchError) as caught:
         resolved(make_suite("demanding"))
     assert str(caught.value).startswith(
