@@ -1,4 +1,4 @@
-"""The machine: stacked networks, edits, optimisers, the loop, metrics, specs and the command line."""
+"""The machine: stacked networks, edits, optimisers, the loop, metrics, specs, command line."""
 
 if __name__ != "plasticity_bench.harness":
     raise ImportError(

@@ -40,6 +40,7 @@ class Relu(Activation):
     """max(z, 0)."""
 
     def __call__(self, z: Tensor) -> Tensor:
+        """Apply the function."""
         return functional.relu(z)
 
 
@@ -51,6 +52,7 @@ class LeakyRelu(Activation):
     """Slope of the negative side."""
 
     def __call__(self, z: Tensor) -> Tensor:
+        """Apply the function."""
         return functional.leaky_relu(z, self.slope)
 
 
@@ -59,6 +61,7 @@ class Tanh(Activation):
     """Hyperbolic tangent."""
 
     def __call__(self, z: Tensor) -> Tensor:
+        """Apply the function."""
         return torch.tanh(z)
 
 
@@ -78,6 +81,7 @@ class SmoothLeaky(Activation):
     """Width of the switch, over c."""
 
     def __call__(self, z: Tensor) -> Tensor:
+        """Apply the function."""
         return _smooth_leaky(z, self.a, self.c / self.p)
 
 
@@ -100,6 +104,7 @@ class RandSmoothLeaky(Activation):
     """Largest slope; above 1 the negative side is the steeper one."""
 
     def __call__(self, z: Tensor) -> Tensor:
+        """Apply the function."""
         return _smooth_leaky(z, (self.lower + self.upper) / 2, self.c / self.p)
 
     def in_training(self, z: Tensor, uniform: Uniform) -> Tensor:

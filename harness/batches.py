@@ -1,4 +1,4 @@
-"""Batches for all replicas at once, gathered by index on the device: no loader, no per-sample Python.
+"""Batches for all replicas at once, gathered by index on the device, without a loader.
 
 Shapes: R replicas, B samples of a batch, D features of one flattened sample, n samples of a task.
 """
@@ -59,7 +59,7 @@ class TaskBatches:
         self.train_y = [task.train_y.to(device) for task in tasks]
 
     def training(self, updates: int, updates_per_pass: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield full batches, x (R, B, ...) and y (R, B): shuffled passes, one running into the next.
+        """Yield full batches, x (R, B, ...) and y (R, B), of shuffled passes without a gap.
 
         The order of one pass is drawn at a time, so memory does not grow with the passes.
         """
@@ -99,9 +99,11 @@ class TaskBatches:
         return self.bank.take(self.bank.train_x, rows, self.permutation), labels
 
 
-def test_batches(
-    bank: SampleBank, tasks: Sequence[Task], size: int = 500
-) -> Iterator[tuple[Tensor, Tensor]]:
+EVALUATED_AT_ONCE = 500
+"""Test samples of one replica in one forward pass."""
+
+
+def evaluation_batches(bank: SampleBank, tasks: Sequence[Task]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield one task's test samples of every replica, x (R, b, ...) and y (R, b).
 
     Replicas may have different numbers of test samples: the shorter ones end in label -1.
@@ -113,7 +115,7 @@ def test_batches(
     )
     permutations = [task.permutation for task in tasks if task.permutation is not None]
     permutation = torch.stack(permutations).to(device) if permutations else None
-    for first in range(0, rows.shape[1], size):
-        part = slice(first, first + size)
+    for first in range(0, rows.shape[1], EVALUATED_AT_ONCE):
+        part = slice(first, first + EVALUATED_AT_ONCE)
         x = bank.take(bank.test_x, rows[:, part].to(device), permutation)
         yield x, labels[:, part].to(device)

@@ -20,8 +20,8 @@ from .randomness import ReplicaRandom
 Insertion = Literal["stored", "fresh", "zero-outgoing", "zero-incoming"]
 """Weights of a unit that is switched on:
 
-stored: what the slot held when the network was built (Lillo and Cheney 2026); not function preserving.
-fresh: drawn anew by the initialisation law at the *alive* fan-in; not function preserving.
+stored: what the slot held when the network was built (Lillo and Cheney 2026); changes the function.
+fresh: drawn anew by the initialisation law at the *alive* fan-in; changes the function.
 zero-outgoing: fresh incoming, zero outgoing weights; the function is unchanged, and the first
     gradient reaches the outgoing weights only.
 zero-incoming: zero incoming, fresh outgoing weights; the function is unchanged, and the first
@@ -117,7 +117,7 @@ class Network(StackedNetwork):
 
     @torch.no_grad()
     def prune(self, layer: Layer, chosen: Tensor) -> None:
-        """Switch chosen alive units off: (R, U) bool. Their weights stay, their state becomes zero."""
+        """Switch chosen alive units off: (R, U) bool. Their weights stay, their state is zero."""
         dying = chosen & layer.alive
         layer.set_alive(layer.alive & ~dying)
         for tensor, mask in self._state_slices(layer, dying):
@@ -207,7 +207,7 @@ class Network(StackedNetwork):
     # -- slices ------------------------------------------------------------------------------
 
     def _write(self, layer: Layer, chosen: Tensor, insertion: Insertion) -> Tensor:
-        """Write the producer and consumer slices of chosen units; count the weights written (R,)."""
+        """Write the slices of chosen units by the rule; return how many weights that are: (R,)."""
         rows, columns = self._values(layer, insertion)
         for name, parameter in layer.parameters().items():
             mask = _row_mask(chosen, parameter)
@@ -238,7 +238,12 @@ class Network(StackedNetwork):
         return rows, drawn
 
     def _write_state(
-        self, layer: Layer, chosen: Tensor, elders: Tensor, policy: StatePolicy, donor: Tensor | None
+        self,
+        layer: Layer,
+        chosen: Tensor,
+        elders: Tensor,
+        policy: StatePolicy,
+        donor: Tensor | None,
     ) -> None:
         if policy == "reset_all":
             self.optimizer.reset(chosen.any(1))
@@ -256,7 +261,7 @@ class Network(StackedNetwork):
 
     def _state_slices(self, layer: Layer, chosen: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Pair each state tensor that the chosen units touch with the mask of their entries."""
-        pairs = []
+        pairs: list[tuple[Tensor, Tensor]] = []
         for slot in self.optimizer.slots:
             if slot.layer is layer:
                 mask = _row_mask(chosen, slot.parameter)
@@ -354,5 +359,5 @@ def _mean_over_columns(layer: Layer, tensor: Tensor, elders: Tensor) -> Tensor:
     blocks = tensor.unflatten(2, (layer.units, layer.columns_per_unit))
     weight = elders.view(elders.shape[0], 1, -1, *(1,) * (blocks.dim() - 3)).to(tensor.dtype)
     total = (blocks * weight).sum(2, keepdim=True)
-    mean = total / weight.sum(2, keepdim=True).clamp(min=1)
+    mean: Tensor = total / weight.sum(2, keepdim=True).clamp(min=1)
     return mean.expand_as(blocks).flatten(2, 3)

@@ -20,4 +20,6 @@ def unknown_name(what: str, asked: str, known: Iterable[str], remedy: str) -> Be
     names = sorted(known)
     near = get_close_matches(asked, names, n=1, cutoff=0.5)
     guess = f"; did you mean '{near[0]}'?" if near else "."
-    return BenchError(f"no {what} '{asked}'{guess} There is: {', '.join(names) or 'none'}. {remedy}")
+    return BenchError(
+        f"no {what} '{asked}'{guess} There is: {', '.join(names) or 'none'}. {remedy}"
+    )

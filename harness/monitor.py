@@ -44,7 +44,7 @@ class CohortMonitor:
     """Follows the newborn units of each layer from birth to the layer's next edit.
 
     A unit is newborn if it was switched on, or rewritten while others of its layer were not.
-    Cohorts born before the first update are left out: there are no trained incumbents to compare with.
+    Cohorts born before the first update are left out: no incumbent has trained longer than they.
     """
 
     def __init__(self, net: Network) -> None:
@@ -53,7 +53,7 @@ class CohortMonitor:
         self.next_due: int | None = None
 
     def begin(self, events: Sequence[Event], update: int) -> None:
-        """Start a cohort for every birth among the events; every edit ends the layer's former one."""
+        """Start a cohort for every birth among the events; an edit ends the layer's former one."""
         if update == 0 or not events:
             return
         for event in events:
@@ -162,7 +162,8 @@ def outgoing_weights(layer: Layer) -> Tensor:
     assert consumer is not None
     alive = consumer.alive.view(*consumer.alive.shape, *(1,) * (consumer.weight.dim() - 2))
     weight = consumer.weight.detach() * alive
-    return weight.unflatten(2, (layer.units, layer.columns_per_unit))
+    blocks: Tensor = weight.unflatten(2, (layer.units, layer.columns_per_unit))
+    return blocks
 
 
 def incoming_gradient(one: LayerProbe, batches: int) -> Tensor:
@@ -177,7 +178,7 @@ def incoming_gradient(one: LayerProbe, batches: int) -> Tensor:
     x = one.inputs.unflatten(1, (batches, -1))
     delta = one.linear_gradient.unflatten(1, (batches, -1)) / x.shape[2]
     gram = x @ x.transpose(2, 3) + 1
-    squared = ((gram @ delta) * delta).sum(2)
+    squared: Tensor = ((gram @ delta) * delta).sum(2)
     return squared.clamp(min=0).sqrt().mean(1)
 
 
@@ -216,7 +217,8 @@ def health_rows(net: Network, x: Tensor, y: Tensor, place: Row) -> Iterator[tupl
     probed = probe(net, x, y)
     for layer in net.hidden:
         yield from _spread(
-            {"kind": "health", "layer": layer.name, **place}, _feature_health(probed.layers[layer.name])
+            {"kind": "health", "layer": layer.name, **place},
+            _feature_health(probed.layers[layer.name]),
         )
     yield from _spread({"kind": "weights", **place}, _weight_health(net, x, y))
 

@@ -43,7 +43,7 @@ class _StackedLinear(torch.autograd.Function):
         return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
@@ -129,14 +129,21 @@ class Layer:
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the trained tensors by name, each (R, U, ...)."""
-        norm = {} if self.gain is None or self.shift is None else {"gain": self.gain, "shift": self.shift}
+        norm = (
+            {}
+            if self.gain is None or self.shift is None
+            else {"gain": self.gain, "shift": self.shift}
+        )
         return {"weight": self.weight, "bias": self.bias, **norm}
 
     def alive_inputs(self) -> Tensor:
         """Return which of this layer's inputs come from an alive unit: (R, I) bool."""
         if self.producer is None:
             return torch.ones(
-                self.weight.shape[0], self.weight.shape[2], dtype=torch.bool, device=self.weight.device
+                self.weight.shape[0],
+                self.weight.shape[2],
+                dtype=torch.bool,
+                device=self.weight.device,
             )
         return self.producer.alive.repeat_interleave(self.producer.columns_per_unit, 1)
 
@@ -146,7 +153,7 @@ class Layer:
         return self.alive_inputs().sum(1) * kernel
 
     def live_weights(self) -> Tensor:
-        """Return which weights can matter: alive unit, alive input, connected. Shape of `weight`."""
+        """Return which weights can matter: alive unit and input, connected. Shape of `weight`."""
         extra = (1,) * (self.weight.dim() - 3)
         rows = self.alive.view(*self.alive.shape, 1, *extra)
         inputs = self.alive_inputs()
@@ -188,8 +195,12 @@ class Layer:
     def _activate(self, activation: Activation, z: Tensor, noise: Noise | None) -> Tensor:
         if noise is None:
             return activation(z)
-        return activation.in_training(z, self._convolution_noise(noise) if self.is_convolution else
-                                      lambda shape: noise(*shape[1:]))
+        return activation.in_training(
+            z,
+            self._convolution_noise(noise)
+            if self.is_convolution
+            else lambda shape: noise(*shape[1:]),
+        )
 
     def _convolution_noise(self, noise: Noise) -> Callable[[torch.Size], Tensor]:
         def uniform(shape: torch.Size) -> Tensor:
@@ -200,7 +211,7 @@ class Layer:
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return _StackedLinear.apply(x, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
+    return _StackedLinear.apply(x, weight, bias)  # type: ignore[no-any-return]
 
 
 class StackedNetwork:
@@ -286,10 +297,10 @@ class StackedNetwork:
     def forward(
         self, x: Tensor, noise: Noise | None = None, trace: list[LayerTrace] | None = None
     ) -> Tensor:
-        """Return the logits (R, B, classes) of samples (R, B, channels, height, width) or (R, B, D).
+        """Return the logits (R, B, classes) of samples (R, B, channels, height, width).
 
         Args:
-            x: the samples; an MLP takes them flattened or not.
+            x: the samples; an MLP flattens them.
             noise: given in a training step, so that random activations are random; else None.
             trace: a list that receives what passed through each layer.
         """
@@ -333,5 +344,3 @@ class StackedNetwork:
 def live_mask(layer: Layer, name: str) -> Tensor:
     """Return which entries of a layer's parameter can matter, in the parameter's shape."""
     return layer.live_weights() if name == "weight" else layer.alive
-
-

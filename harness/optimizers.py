@@ -69,7 +69,9 @@ class StackedOptimizer:
         self.spec = spec
         self.network = network
         self.slots = [
-            _Slot(layer, name, parameter, {key: torch.zeros_like(parameter) for key in self._keys()})
+            _Slot(
+                layer, name, parameter, {key: torch.zeros_like(parameter) for key in self._keys()}
+            )
             for layer in network.layers
             for name, parameter in layer.parameters().items()
         ]
@@ -224,7 +226,9 @@ class StackedOptimizer:
             replicas: (R,) bool; None for all.
         """
         everyone = replicas is None or bool(replicas.all())
-        chosen = torch.ones(self.network.replicas, dtype=torch.bool) if replicas is None else replicas
+        chosen = (
+            torch.ones(self.network.replicas, dtype=torch.bool) if replicas is None else replicas
+        )
         for slot in self.slots:
             for tensor in slot.state.values():
                 tensor[chosen] = 0

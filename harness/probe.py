@@ -100,8 +100,8 @@ def _layer_probe(
 
 
 def _by_unit(tensor: Tensor, units: int) -> Tensor:
-    """Fold the positions of a convolution into the samples: (B, R * U, H, W) to (R, B * H * W, U)."""
+    """Fold a convolution's positions into the samples: (B, R * U, H, W) to (R, B * H * W, U)."""
     if tensor.dim() == 3:
         return tensor
-    split = tensor.unflatten(1, (-1, units))  # (B, R, U, H, W)
+    split: Tensor = tensor.unflatten(1, (-1, units))  # (B, R, U, H, W)
     return split.permute(1, 0, 3, 4, 2).flatten(1, 3)

@@ -1,6 +1,6 @@
 """The loop: one entrant on one stream, R replicas in lockstep, yielding rows.
 
-It reads as the protocol does: for every task, edit where scheduled, measure where due, take a batch,
+It reads as the protocol does: for every task edit where scheduled, measure where due, take a batch,
 note the accuracy *before* the update, update, evaluate at the checkpoints. Nothing in an update
 waits for the device; accuracies are read back once a task.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .batches import SampleBank, TaskBatches, test_batches
+from .batches import SampleBank, TaskBatches, evaluation_batches
 from .errors import BenchError
 from .learner import StackedLearner
 from .metrics.accuracy import recovery_times
@@ -106,7 +106,7 @@ class StackedRun:
         """Train through the stream, yielding (replica, row) as they come about.
 
         Args:
-            on_progress: called with the updates done and in all, after every task and often between.
+            on_progress: called with the updates done and in all, every so often.
             at_boundary: called after every task: there `state_dict` holds the whole run.
         """
         if self.progress.task == 0:
@@ -206,7 +206,7 @@ class StackedRun:
         return self.cohorts.measure(x, y, self.progress.update, PROBE_BATCHES)
 
     def _evaluate(self) -> tuple[list[float], Iterator[tuple[int, Row]]]:
-        """Measure test accuracy on the tasks to be evaluated; return the current task's, and rows."""
+        """Measure the test accuracy on the tasks that count; return the current one's, and rows."""
         per_task = torch.stack([self._test_accuracy(tasks) for tasks in self.seen]).T.tolist()
         place = {"kind": "checkpoint", "task": self.progress.task, "step": self.progress.update}
         rows = (
@@ -218,7 +218,7 @@ class StackedRun:
     def _test_accuracy(self, tasks: Sequence[Task]) -> Tensor:
         """Return the test accuracy on one task of every replica: (R,) on the CPU."""
         right = torch.zeros(len(tasks), device=self.learner.net.device)
-        for x, y in test_batches(self.bank, tasks):
+        for x, y in evaluation_batches(self.bank, tasks):
             right += (self.learner.predict(x).argmax(2) == y).sum(1)
         return right.cpu() / torch.tensor([len(task.test_y) for task in tasks])
 

@@ -77,7 +77,7 @@ class Context:
         return self.random.uniform(*shape[1:])
 
     def score_batch(self, net: Network) -> Probe:
-        """Pass one mini-batch of the current task forward and backward without changing anything."""
+        """Pass a mini-batch of the current task forward and backward, changing nothing."""
         return self.probing(net, self.plan.batch_size)
 
 

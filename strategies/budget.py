@@ -89,7 +89,7 @@ def unit_targets(
     """Turn a compactness in weight space into a number of units per layer.
 
     The kept weights, compactness times all weights, are spread in proportion to bias times weight
-    mass; a layer's share divided by its fan-in, rounded, is its number of units, in [1, units]. With
+    mass; a layer's share over its fan-in, rounded, is its number of units, in [1, units]. With
     neutral biases this is round(compactness * units). The study prints the biases and not this
     formula.
 
@@ -116,9 +116,9 @@ def unit_targets(
 
 
 def units_this_time(missing: int, edits_left: int) -> int:
-    """Return how many units one edit moves: ceil(missing / edits left), so that the last one ends it.
+    """Return how many units one edit moves: ceil(missing / edits left), so the last one ends it.
 
-    Source: Lillo and Cheney 2026, eq. 22-23, `min(q, ceil(q / max(1, T - t)))` with t counted from 0
-    (the paper leaves the base open: from 0 gives T equal edits). Growth mirrors it.
+    Source: Lillo and Cheney 2026, eq. 22-23, `min(q, ceil(q / max(1, T - t)))` with t from 0 (the
+    paper leaves the base open: from 0 gives T equal edits). Growth mirrors it.
     """
     return min(missing, math.ceil(missing / max(1, edits_left))) if missing > 0 else 0

@@ -22,7 +22,7 @@ class Grow(ScheduledEdits):
     seed_share: float = 0.1
     """Share of each layer's units that are alive from the start, chosen by chance, in (0, 1]."""
     selection: Literal["activation", "gradient", "random"] = "activation"
-    """Which dead units come first: those that would fire most, that would receive most gradient, any."""
+    """Which dead units come first: those that would fire most, receive most gradient, or any."""
     tau: float = 0.05
     """Threshold on the post-activation above which a unit counts as firing."""
     insertion: Insertion = "stored"

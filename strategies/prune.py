@@ -16,7 +16,7 @@ class Prune(ScheduledEdits):
     """Switch off the units with the lowest score at every edit, then rewind the survivors.
 
     With the rewind to initialisation it is also a reset: on a stream of tasks compare with
-    rewind="none" and with a network that is reset at the same moments. Source: Lillo and Cheney 2026
+    rewind="none" and a network that is reset at the same moments. Source: Lillo and Cheney 2026
     (iterative magnitude pruning with rewind); whether the head rewinds is not stated there, here
     everything does, as in the lottery-ticket papers (Frankle and Carbin 2019), unless
     `rewind_scope` says otherwise.
@@ -32,7 +32,7 @@ class Prune(ScheduledEdits):
     rewind_scope: Literal["all", "edited layers"] = "all"
     """Whether the head and an unedited trunk rewind too."""
     snapshot_update: int = 0
-    """Update after which the snapshot is taken, for rewind="snapshot"; edits before it do not rewind."""
+    """Update after which rewind="snapshot" takes it; edits before that do not rewind."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -54,7 +54,7 @@ class OptimizerReset(Strategy):
 
 @dataclass(frozen=True, kw_only=True)
 class FullReset(Strategy):
-    """Start with a new network and optimiser on every task: the reference without loss of plasticity."""
+    """Start every task with a new network and optimiser: the reference that loses no plasticity."""
 
     name = "reset"
     needs = frozenset({"task boundary"})

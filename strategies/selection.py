@@ -32,7 +32,7 @@ def gradient_scores(net: Network, ctx: Context) -> dict[str, Tensor]:
 
 
 def magnitude_scores(net: Network) -> dict[str, Tensor]:
-    """Score units by their mean absolute incoming weight (Lillo and Cheney 2026, eq. 24): (R, U)."""
+    """Score units by their mean absolute incoming weight: (R, U). Lillo and Cheney 2026, eq. 24."""
     return {layer.name: layer.weight.detach().abs().flatten(2).mean(2) for layer in net.hidden}
 
 
@@ -51,7 +51,7 @@ def score(kind: Score, net: Network, ctx: Context, tau: float) -> dict[str, Tens
 
 
 def best(scores: Tensor, among: Tensor, count: int) -> Tensor:
-    """Choose the `count` best units of every replica among those allowed; ties go to the lowest index.
+    """Choose the `count` best of the allowed units of every replica; ties go to the lowest index.
 
     Args:
         scores: (R, U).

@@ -62,7 +62,7 @@ class Reader(ABC):
         """Say in brackets what is wrong with a place that does not hold this source."""
         return " (not in it)" if place.exists() else " (no such folder)"
 
-    def download(self, target: Path) -> None:  # noqa: ARG002
+    def download(self, target: Path) -> None:
         """Fetch the files into the empty folder `target`, laid out as in the data folder.
 
         Raises:

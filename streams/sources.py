@@ -48,7 +48,7 @@ class DigitsReader(Reader):
         """Say where the file comes from."""
         return "Install scikit-learn again."
 
-    def read(self, place: Path) -> Arrays:  # noqa: ARG002
+    def read(self, place: Path) -> Arrays:
         """Read and split the digits."""
         flat, target = sklearn.datasets.load_digits(return_X_y=True)
         images = np.asarray(flat, dtype=np.uint8).reshape(-1, 1, 8, 8)

@@ -36,7 +36,7 @@ def summarise(rows: Sequence[Row]) -> Metrics:
 
 
 def _performance(tasks: Sequence[Row], checkpoints: Sequence[Row]) -> Metrics:
-    """Average over tasks: they have equally many updates, so it is the mean over all batches too."""
+    """Average over tasks: of equally many updates each, so it is the mean over all batches."""
     online = [row["online_accuracy"] for row in tasks]
     at_end = [row["test_accuracy"] for row in tasks if row["test_accuracy"] is not None]
     seen = [row["per_task"] for row in checkpoints]

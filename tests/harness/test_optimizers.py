@@ -107,7 +107,7 @@ def test_a_zeroed_clock_makes_the_first_update_one_learning_rate() -> None:
 
 
 def test_the_stock_clock_makes_the_first_update_three_learning_rates() -> None:
-    """0.1 / sqrt(0.001 / (1 - 0.999^3001)): the hot start that a masked slot has under stock Adam."""
+    """0.1 / sqrt(0.001 / (1 - 0.999^3001)): the hot start of a masked slot under stock Adam."""
     for state in ("stock", "zero"):
         _, update, gradient = first_update(state)
         felt = gradient.abs() > 1e-4

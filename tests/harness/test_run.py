@@ -180,9 +180,7 @@ def test_taoa_is_the_mean_over_all_batches_before_their_update() -> None:
 
 
 def test_checkpoints_cut_a_task_into_equal_parts() -> None:
-    (rows,) = rows_of(
-        make_specs("dense", "0", "stream.tasks=1", "stream.checkpoints_per_task=4")
-    )
+    (rows,) = rows_of(make_specs("dense", "0", "stream.tasks=1", "stream.checkpoints_per_task=4"))
     assert [row["step"] for row in rows if row["kind"] == "checkpoint"] == [5, 10, 15, 20]
 
 

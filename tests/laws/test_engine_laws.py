@@ -1,4 +1,4 @@
-"""The laws that hold for every strategy: what is dead is inert, budgets are exact, no-ops change nothing."""
+"""The laws that hold for every strategy: what is dead is inert, and no edit can break a run."""
 
 import pytest
 import torch

@@ -90,7 +90,7 @@ def test_grow_takes_the_best_dead_units(
 
 
 def test_the_gradient_score_is_what_the_unit_would_receive_with_an_open_mask(make: Make) -> None:
-    """|phi'(z) <w_out, delta>| by autograd through a gate that is shut: the law of selection SE2."""
+    """|phi'(z) <w_out, delta>| by autograd through a gate that is shut."""
     net, ctx = make(WIDE)
     Grow().begin_run(net, ctx)
     layer, following = net.hidden

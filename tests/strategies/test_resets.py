@@ -74,5 +74,5 @@ def test_the_full_reset_draws_anew_or_returns_to_the_same_start(make: Make) -> N
 
 
 def test_shares_out_of_range_are_refused() -> None:
-    with pytest.raises(BenchError, match="keep=1.4"):
+    with pytest.raises(BenchError, match=r"keep=1\.4"):
         ShrinkPerturb(keep=1.4)
