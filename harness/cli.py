@@ -193,6 +193,30 @@ def report(
     _tell_missing(missing, selection)
 
 
+@app.command()
+def speed(
+    data: Data = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Turns of each that count.")] = 5,
+    updates: Annotated[
+        int, typer.Option(min=1, max=3750, help="Updates of one turn, which is one task.")
+    ] = 625,
+    json_: Json = False,
+) -> None:
+    """Time the engine beside Avalanche, a plain PyTorch loop and bare products: some minutes."""
+    from rich.console import Console
+
+    from ..streams.sources import where
+    from .speed import as_json, measure, tables
+
+    folder = data or _default_data_dir()
+    found = folder if where("mnist", folder) else None
+    report = measure(found, repeats, updates, Console(stderr=True))
+    if json_:
+        typer.echo(json.dumps(as_json(report), indent=1))
+    else:
+        Console().print(tables(report))
+
+
 def main() -> None:
     """Run the command line; its exit status is 0 done, 1 something failed, 2 wrong usage."""
     app(prog_name="plasticity-bench")

@@ -1,6 +1,7 @@
 """Where runs run: in this process or in worker processes; what is done already is left out."""
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,7 +85,7 @@ def execute(
     at_once = _checked_workers(workers, cores, device)
     todo = stacks(missing, at_once, most_in_stack)
     at_once = max(1, min(at_once, len(todo)))
-    place = Workplace(store, data_dir, device, max(1, cores // at_once), runner)
+    place = Workplace(store, data_dir, device, _thread_count(cores // at_once), runner)
     tracker = _Tracker(todo, progress)
     train = _train_here if at_once == 1 else _train_in_workers
     try:
@@ -92,6 +93,12 @@ def execute(
     except KeyboardInterrupt:
         return Outcome(tuple(tracker.ends), kept, interrupted=True)
     return Outcome(tuple(tracker.ends), kept)
+
+
+def _thread_count(share: int) -> int:
+    """Return how many threads a worker has: its share of the cores, or what the user has set."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    return int(chosen) if chosen.isdecimal() and int(chosen) > 0 else max(1, share)
 
 
 def _checked_workers(workers: int | None, cores: int, device: str) -> int:

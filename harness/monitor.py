@@ -145,7 +145,7 @@ def unit_measurements(layer: Layer, probed: Probe, batches: int) -> dict[str, Te
     return {
         "activation": cohorts.activation_frequency(one.output),
         "gradient": cohorts.gradient_magnitude(one.delta),
-        "incoming_gradient": incoming_gradient(one, batches),
+        "incoming_gradient": _incoming_gradient(one, batches),
         "utility": cohorts.utility(one.output, outgoing),
         "gate_rate": cohorts.gate_rate(one.gate),
         "outgoing_norm": cohorts.outgoing_norm(outgoing),
@@ -166,20 +166,10 @@ def outgoing_weights(layer: Layer) -> Tensor:
     return blocks
 
 
-def incoming_gradient(one: LayerProbe, batches: int) -> Tensor:
-    """Return the L2 norm of the gradient of each unit's incoming weights and bias: (R, U).
-
-    The norm of each batch's mean gradient, averaged over the batches. A batch's weight gradient is
-    D^T X with D the units' deltas and X the inputs, so its norms are diag(D^T (X X^T + 1) D): no
-    gradient of all the weights is ever made. NaN for a convolution.
-    """
+def _incoming_gradient(one: LayerProbe, batches: int) -> Tensor:
     if one.inputs is None:
         return torch.full_like(one.raw[:, 0], torch.nan)
-    x = one.inputs.unflatten(1, (batches, -1))
-    delta = one.linear_gradient.unflatten(1, (batches, -1)) / x.shape[2]
-    gram = x @ x.transpose(2, 3) + 1
-    squared: Tensor = ((gram @ delta) * delta).sum(2)
-    return squared.clamp(min=0).sqrt().mean(1)
+    return cohorts.incoming_gradient_norm(one.inputs, one.linear_gradient, batches)
 
 
 def _alignment(layer: Layer, probed: Probe, outgoing: Tensor) -> Tensor:
@@ -192,19 +182,6 @@ def _alignment(layer: Layer, probed: Probe, outgoing: Tensor) -> Tensor:
     return cohorts.alignment(outgoing, delta)
 
 
-@torch.no_grad()
-def _feature_health(one: LayerProbe) -> dict[str, Tensor]:
-    h, alive = one.output, one.layer.alive
-    return {
-        "dormant": features.dormant_share(h, alive, 0.1),
-        "dormant_0.025": features.dormant_share(h, alive, 0.025),
-        "dormant_0": features.dormant_share(h, alive, 0.0),
-        "effective_rank": features.effective_rank(h),
-        "srank": features.srank(h),
-        "stable_rank": features.stable_rank(h),
-    }
-
-
 def health_rows(net: Network, x: Tensor, y: Tensor, place: Row) -> Iterator[tuple[int, Row]]:
     """Yield the state of every hidden layer, and of the whole network, on samples x, y.
 
@@ -214,28 +191,43 @@ def health_rows(net: Network, x: Tensor, y: Tensor, place: Row) -> Iterator[tupl
         y: labels (R, B).
         place: keys that say when, put into every row.
     """
-    probed = probe(net, x, y)
+    probed, gradients = probe(net, x, y), _weight_gradients(net, x, y)
     for layer in net.hidden:
         yield from _spread(
             {"kind": "health", "layer": layer.name, **place},
-            _feature_health(probed.layers[layer.name]),
+            _layer_health(probed.layers[layer.name], gradients[f"{layer.name}.weight"]),
         )
-    yield from _spread({"kind": "weights", **place}, _weight_health(net, x, y))
+    yield from _spread({"kind": "weights", **place}, _weight_health(net, gradients))
 
 
-def _weight_health(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-    parameters = net.parameters()
+def _weight_gradients(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    named = dict(net.named_parameters())
     with torch.enable_grad():
         loss = replica_cross_entropy(net.forward(x), y).mean(1).sum()
-    gradients = list(torch.autograd.grad(loss, parameters))
-    detached = [parameter.detach() for parameter in parameters]
+    gradients = torch.autograd.grad(loss, list(named.values()))
+    return dict(zip(named, gradients, strict=True))
+
+
+def _layer_health(one: LayerProbe, weight_gradient: Tensor) -> dict[str, Tensor]:
+    h, alive = one.output, one.layer.alive
+    return {
+        "dormant": features.dormant_share(h, alive, 0.1),
+        "dormant_0.025": features.dormant_share(h, alive, 0.025),
+        "dormant_0": features.dormant_share(h, alive, 0.0),
+        "gradient_dormant": features.gradient_dormant_share(weight_gradient, alive),
+        "effective_rank": features.effective_rank(h),
+        "srank": features.srank(h),
+        "stable_rank": features.stable_rank(h),
+    }
+
+
+def _weight_health(net: Network, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
+    now = [parameter.detach() for parameter in net.parameters()]
     live = net.live_masks()
     return {
-        "weight_norm": weights.weight_norm(detached, live),
-        "gradient_norm": weights.gradient_norm(gradients, live),
-        "distance_from_init": weights.distance_from_init(
-            detached, list(net.initial.values()), live
-        ),
+        "weight_norm": weights.weight_norm(now, live),
+        "gradient_norm": weights.gradient_norm(list(gradients.values()), live),
+        "distance_from_init": weights.distance_from_init(now, list(net.initial.values()), live),
     }
 
 

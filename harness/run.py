@@ -51,13 +51,23 @@ class StackedRun:
         specs: runs that differ in seed, or in seed and learning rate, only.
         data_dir: where data sets are cached.
         device: for example "cpu" or "cuda".
+        measured: whether test accuracy, newborn units and the network's health are measured beside
+            the run; what it learns is the same.
 
     Raises:
         BenchError: a setting, a data set or a plug-in is not usable; before any training.
     """
 
-    def __init__(self, specs: Sequence[RunSpec], data_dir: Path, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        specs: Sequence[RunSpec],
+        data_dir: Path,
+        device: str = "cpu",
+        *,
+        measured: bool = True,
+    ) -> None:
         first = specs[0]
+        self.measured = measured
         self.specs = specs
         self.seeds = [spec.seed for spec in specs]
         self.stream: Stream = build_settings(
@@ -146,12 +156,12 @@ class StackedRun:
         for done, (x, y) in enumerate(batches):
             if progress.update in learner.edits:
                 yield from self._edit("edit")
-            if self.cohorts.is_due(progress.update):
+            if self.measured and self.cohorts.is_due(progress.update):
                 yield from self._measure_cohorts()
             online[0, done], online[1, done] = learner.observe(x, y)
             if done % 100 == 0:
                 report(progress.update, plan.total_updates)
-            if done + 1 in checkpoints and self.stream.evaluate != "none":
+            if done + 1 in checkpoints:
                 accuracies, rows = self._evaluate()
                 yield from rows
         yield from self._end_task(online.cpu(), accuracies)
@@ -161,6 +171,8 @@ class StackedRun:
 
     def _checkpoints(self) -> set[int]:
         """Return after how many updates of a task it is evaluated."""
+        if self.stream.evaluate == "none" or not self.measured:
+            return set()
         count, updates = self.stream.checkpoints_per_task, self.plan.updates_per_task
         return {round(updates * (number + 1) / count) for number in range(count)}
 
@@ -251,7 +263,7 @@ class StackedRun:
                     "alive": [counts[replica] for counts in alive],
                 },
             )
-        if self._health_is_due():
+        if self.measured and self._health_is_due():
             assert self.learner.batches is not None
             x, y = self.learner.batches.draw(self.probes, 256)
             place = {"step": self.progress.update, "task": self.progress.task}

@@ -1,13 +1,16 @@
 """From rows to the curves that figures show: plain arrays, no drawing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..harness.metrics.pooling import pooled_curves
 from .result import Result, Row
 from .statistics import Curve, band
 
@@ -51,17 +54,16 @@ def accuracy_over_steps(runs: Sequence[Result]) -> Line | None:
 
 
 def parity_by_age(runs: Iterable[Result], quantity: str) -> Line | None:
-    """Return a newborn-to-incumbent ratio by age in updates: median and quartiles.
+    """Return a newborn-to-incumbent ratio by age in updates: median and quartiles over cohorts.
 
-    Every cohort of every layer and seed counts once at each age at which it was measured; a cohort
-    that was cut off by the next edit counts up to there. Cohorts born before the first update are
-    left out: their incumbents are as new as they are.
+    Cohorts are those of `cohorts_of`; each counts once at each age at which it was measured, and
+    one that was cut off by the next edit counts up to there.
 
     Returns:
         None where no newborns were measured.
     """
     ratios: dict[int, list[float]] = defaultdict(list)
-    for row in cohort_rows(runs):
+    for row in chain.from_iterable(cohorts_of(runs)):
         if row.get(quantity) is not None:
             ratios[row["age"]].append(row[quantity])
     if not ratios:
@@ -71,16 +73,14 @@ def parity_by_age(runs: Iterable[Result], quantity: str) -> Line | None:
     return Line(np.array(ages, dtype=np.float64), middle, low, high)
 
 
-def cohort_rows(runs: Iterable[Result]) -> Iterator[Row]:
-    """Yield the measurements of cohorts that were born during training."""
-    return (
-        row for run in runs for row in run.rows if row["kind"] == "cohort" and row["birth"] != 0
+def cohorts_of(runs: Iterable[Result]) -> list[list[Mapping[str, Any]]]:
+    """Return the parity curves of the cohorts that were born during training, small ones pooled.
+
+    Cohorts born before the first update are left out: their incumbents are as new as they are.
+    """
+    return pooled_curves(
+        [row for row in run.rows if row["kind"] == "cohort" and row["birth"] != 0] for run in runs
     )
-
-
-def cohort_count(runs: Iterable[Result]) -> int:
-    """Count the cohorts behind `parity_by_age`: one for each seed, layer and birth."""
-    return sum(len({(row["layer"], row["birth"]) for row in cohort_rows([run])}) for run in runs)
 
 
 def alive_over_steps(runs: Iterable[Result]) -> Line | None:

@@ -14,17 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..harness.errors import BenchError
+from ..harness.metrics.pooling import SMALLEST_COHORT
 from .curves import (
     PARITY_QUANTITIES,
     Line,
     accuracy_over_steps,
     accuracy_over_tasks,
     alive_over_steps,
-    cohort_count,
+    cohorts_of,
     parity_by_age,
     smoothing_window,
 )
 from .grouping import EntrantRuns, StreamRuns, grouped
+from .integration import integration_table
 from .result import Result, canonical, digest
 from .statistics import CONFIDENCE
 
@@ -112,7 +114,8 @@ def _section(stream: StreamRuns, styles: Mapping[str, Style], folder: Path) -> s
             *_draw_alive(stream, styles),
         ]
         parts = [_saved(picture, folder, _file_stem(stream.label)) for picture in pictures]
-    return "\n".join([f"## {stream.label}", "", *_origin(stream), *parts])
+    origin = [*_origin(stream), *integration_table(stream)]
+    return "\n".join([f"## {stream.label}", "", *origin, *parts])
 
 
 def _saved(picture: Picture, folder: Path, stem: str) -> str:
@@ -161,14 +164,15 @@ def _draw_parity(stream: StreamRuns) -> Iterator[Picture]:
         return
     figure = _parity_figure(stream.label, panels)
     cohorts = ", ".join(
-        f"{entrant.label} {cohort_count(entrant.done)}"
+        f"{entrant.label} {len(cohorts_of(entrant.done))}"
         for entrant in stream.entrants
         if entrant.label in panels
     )
     caption = (
         "Newborn-to-incumbent ratio by age: 1 is parity. Line: median over cohorts of all layers "
-        "and seeds; band: quartiles. A cohort counts until the next edit cuts it off; those born "
-        f"before the first update are left out; ratios under {_LOWEST_RATIO:g} are drawn there. "
+        f"and seeds (under {SMALLEST_COHORT} units pooled over seeds); band: quartiles. "
+        "A cohort counts until the next edit cuts it off; those born before the first update are "
+        f"left out; ratios under {_LOWEST_RATIO:g} are drawn there. "
         f"Cohorts: {cohorts}."
     )
     yield Picture(

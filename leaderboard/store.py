@@ -42,14 +42,17 @@ class ResultStore:
         return self.folder / "logs" / f"{_valid(fingerprint)}.jsonl"
 
     def has(self, fingerprint: str) -> bool:
-        """Say whether the run is done; what diverged, failed or is damaged may be tried again."""
+        """Say whether the run has ended by itself, done or diverged: trying it again gives the same.
+
+        What failed or is damaged may be tried again.
+        """
         try:
-            return self.path(fingerprint).exists() and self.read(fingerprint).status == "done"
+            return self.path(fingerprint).exists() and self.read(fingerprint).status != "failed"
         except BenchError:
             return False
 
     def write(self, result: Mapping[str, Any]) -> Path:
-        """Write a result; one that is done already is kept as it is.
+        """Write a result; one that is done or diverged already is kept as it is.
 
         Args:
             result: the fields of `Result`; `hashes` are filled in here, and numbers that are not

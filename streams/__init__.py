@@ -41,6 +41,13 @@ CONVNET: Settings = {"kind": "convnet", "hidden": [512, 512, 256]}
 # The study states its optimiser for i.i.d. data; for the continual streams it speaks of Adam
 # without a rate, so this is the larger of the two rates that Kumar et al. 2024 try.
 ADAM: Settings = {"name": "adam", "lr": 1e-3}
+# The digits streams are small enough for a first look. Their protocol was fixed with seeds 100 to
+# 102, which no result uses: two passes a task, so that a fresh network gets far within one, and the
+# rate of 0.001, 0.003 and 0.01 at which *Dense* has the highest TAOA, averaged over permuted and
+# shifting labels (.75, .76, .42). At that rate a network that is reset at every task stays level.
+SMALL_MLP: Settings = {"kind": "mlp", "hidden": [100, 100]}
+QUICK_ADAM: Settings = {"name": "adam", "lr": 3e-3}
+QUICK: Settings = {"source": "digits", "tasks": 60, "passes": 2}
 SGD: Settings = {"name": "sgd", "lr": 0.01, "schedule": "cosine"}
 FAST_SGD: Settings = {"name": "sgd", "lr": 0.1, "schedule": "cosine"}
 
@@ -56,10 +63,10 @@ LONGER: Settings = {"passes": 200, "batch_size": 128, "checkpoints_per_task": 5}
 BUILT_IN: Mapping[str, BuiltIn] = {
     "permuted-digits": BuiltIn(
         family=PERMUTED,
-        settings={"source": "digits", "tasks": 100},
+        settings=QUICK,
         summary="digits with a new pixel permutation per task; needs no download",
-        network=MLP,
-        optimizer=ADAM,
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
     ),
     "permuted-mnist": BuiltIn(
         family=PERMUTED,
@@ -98,10 +105,10 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
     "shifting-labels-digits": BuiltIn(
         family=SHIFTING_LABELS,
-        settings={"source": "digits", "tasks": 100},
+        settings=QUICK,
         summary="digits whose classes change names with every task; needs no download",
-        network=MLP,
-        optimizer=ADAM,
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
     ),
     "shifting-labels-mnist": BuiltIn(
         family=SHIFTING_LABELS,
@@ -142,8 +149,8 @@ BUILT_IN: Mapping[str, BuiltIn] = {
         family=RANDOM_LABELS,
         settings={"source": "digits", "tasks": 30, "samples_per_task": 320, "passes": 50},
         summary="320 digits with new random labels per task, to memorise; needs no download",
-        network=MLP,
-        optimizer=ADAM,
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
     ),
     "random-labels-mnist": BuiltIn(
         family=RANDOM_LABELS,
@@ -184,8 +191,8 @@ BUILT_IN: Mapping[str, BuiltIn] = {
         family=CLASS_INCREMENTAL,
         settings={"source": "digits", "tasks": 5, "passes": 20},
         summary="digits, two classes per task that never return; needs no download",
-        network=MLP,
-        optimizer=ADAM,
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
     ),
     "class-incremental-mnist": BuiltIn(
         family=CLASS_INCREMENTAL,

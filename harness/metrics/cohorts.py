@@ -9,7 +9,6 @@ over at least 8 batches; for all but `incoming_gradient_norm` that is the same a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,9 +19,6 @@ from ..errors import BenchError
 
 EPSILON = 1e-12
 """Added to the incumbents' mean: far below any mean that training produces."""
-
-SMALLEST_COHORT = 8
-"""Units below which one cohort's mean is too noisy to stand alone."""
 
 EARLY_AGES = (1.0, 100.0)
 """First and last age, in updates, of what a result calls a newborn's early parity."""
@@ -57,15 +53,17 @@ def gradient_magnitude(delta: Tensor) -> Tensor:
     return delta.abs().mean(1)
 
 
-def incoming_gradient_norm(grad_weight: Tensor, grad_bias: Tensor) -> Tensor:
+def incoming_gradient_norm(inputs: Tensor, delta: Tensor, batches: int) -> Tensor:
     """Return the L2 norm of the gradient of each unit's incoming weights and bias.
 
-    The gradient is that of the mean loss of a batch, where samples may cancel out: over several
-    batches average the norms, not the gradients.
+    The norm of each batch's mean gradient, averaged over the batches: within a batch samples may
+    cancel out. A batch's gradient is D^T X, D the deltas and X the inputs with a 1 for the bias, so
+    its squared norms are the diagonal of D^T (X X^T + 1) D: all weights' gradient is never made.
 
     Args:
-        grad_weight: (R, U, I), or (R, U, I, K, K) of a convolution.
-        grad_bias: (R, U).
+        inputs: (R, B, I), what the layer reads.
+        delta: (R, B, U), gradient of each sample's own loss to what the weights compute.
+        batches: into how many equal parts the samples fall.
 
     Returns:
         (R, U), at least 0.
@@ -73,7 +71,11 @@ def incoming_gradient_norm(grad_weight: Tensor, grad_bias: Tensor) -> Tensor:
     Source: the authors' reply to the referees of Lillo and Cheney 2026, who there describe this
     quantity under the name of `gradient_magnitude`.
     """
-    return (grad_weight.flatten(2).square().sum(2) + grad_bias.square()).sqrt()
+    split_x: Tensor = inputs.unflatten(1, (batches, -1))
+    split_delta: Tensor = delta.unflatten(1, (batches, -1)) / split_x.shape[2]
+    gram = split_x @ split_x.transpose(2, 3) + 1
+    squared = ((gram @ split_delta) * split_delta).sum(2)
+    return squared.clamp(min=0).sqrt().mean(1)
 
 
 def utility(h: Tensor, w_out: Tensor) -> Tensor:
@@ -166,43 +168,6 @@ def log_parity(ratio: Tensor) -> Tensor:
     Summarise it by a median: one cohort at -inf takes any mean with it.
     """
     return ratio.log()
-
-
-@dataclass(frozen=True)
-class PooledParity:
-    """Parity ratios of which some rest on the units of several replicas."""
-
-    ratio: Tensor
-    """(R,), as `parity`; equal in all replicas that were pooled."""
-    newborns: Tensor
-    """(R,) int64, newborn units that the ratio rests on."""
-    pooled: Tensor
-    """(R,) bool, whether they come from several replicas; such ratios are not independent."""
-
-
-def pooled_parity(
-    values: Tensor, newborn: Tensor, incumbent: Tensor, smallest: int = SMALLEST_COHORT
-) -> PooledParity:
-    """Return parity ratios, putting the small cohorts of all replicas together into one.
-
-    The replicas must be seeds of one entrant at the same edit of the same layer. Each pooled unit
-    counts once, so a replica with larger values weighs more. A replica without newborns or without
-    incumbents stays out, and stays NaN.
-
-    Args:
-        values: (R, U), one measurement for each unit.
-        newborn: (R, U) bool.
-        incumbent: (R, U) bool.
-        smallest: a cohort with fewer newborn units than that is pooled.
-    """
-    counts = newborn.sum(1)
-    small = (counts > 0) & (counts < smallest) & incumbent.any(1)
-    together = parity(*(chosen[small].reshape(1, -1) for chosen in (values, newborn, incumbent)))
-    return PooledParity(
-        ratio=torch.where(small, together, parity(values, newborn, incumbent)),
-        newborns=torch.where(small, counts[small].sum(), counts),
-        pooled=small & (small.sum() > 1),
-    )
 
 
 def parity_between(

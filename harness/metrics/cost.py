@@ -1,13 +1,11 @@
-"""What a run costs: floating-point operations of the masked network, and alive units over time.
+"""What a run costs: floating-point operations of the masked network.
 
 A multiplication and an addition count as two operations. Biases, activations, norms, pooling and
 the optimiser are left out: they are linear in the units where the products are quadratic.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-from ..errors import BenchError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +40,3 @@ def update_flops(layers: Iterable[LayerCost], batch_size: int) -> int:
     same, as is customary.
     """
     return 3 * forward_flops(layers, batch_size)
-
-
-def alive_unit_steps(alive: Sequence[int], updates: Sequence[int]) -> int:
-    """Add up the alive hidden units over all updates: the capacity that a run had the use of.
-
-    Args:
-        alive: alive hidden units of the network in each stretch between two edits.
-        updates: updates in each stretch.
-
-    Raises:
-        BenchError: the two differ in length.
-    """
-    if len(alive) != len(updates):
-        raise BenchError(
-            f"alive-unit-steps of {len(alive)} unit counts over {len(updates)} stretches: "
-            "give one count for each stretch."
-        )
-    return sum(units * steps for units, steps in zip(alive, updates, strict=True))

@@ -19,7 +19,15 @@ FACTORS = ("gate_rate", "outgoing_norm", "alignment")
 
 INTEGRATION_QUANTITIES = ("gradient", "activation", "utility")
 
-HEALTH = ("dormant", "dormant_0.025", "dormant_0", "effective_rank", "srank", "stable_rank")
+HEALTH = (
+    "dormant",
+    "dormant_0.025",
+    "dormant_0",
+    "gradient_dormant",
+    "effective_rank",
+    "srank",
+    "stable_rank",
+)
 WEIGHTS = ("weight_norm", "gradient_norm", "distance_from_init")
 
 

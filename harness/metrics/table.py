@@ -196,6 +196,13 @@ def _health() -> Iterator[Metric]:
             "Sokar et al. 2023",
         )
     yield layers(
+        "gradient_dormant@grama2025",
+        "share",
+        (0, 1),
+        "Alive units with a mean |dL/dW_in| of at most 0.01 of their layer's mean",
+        "Liu et al. 2025",
+    )
+    yield layers(
         "effective_rank@roy2007",
         "directions",
         (1, inf),

@@ -25,18 +25,6 @@ def gradient_norm(gradients: Sequence[Tensor], live: Live = None) -> Tensor:
     return _squares(gradients, live).sqrt()
 
 
-def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor], live: Live = None) -> Tensor:
-    """Return how far one update moved the live weights, as a share of their norm before it.
-
-    Returns:
-        (R,), at least 0; inf or NaN where all weights were zero before.
-
-    Source: effective learning rate as in Lyle et al. 2024, "Normalization and effective learning
-    rates in reinforcement learning".
-    """
-    return distance_from_init(after, before, live) / weight_norm(before, live)
-
-
 def distance_from_init(
     weights: Sequence[Tensor], initial: Sequence[Tensor], live: Live = None
 ) -> Tensor:

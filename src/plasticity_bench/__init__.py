@@ -1,1 +1,78 @@
-"""Benchmark whether an idea keeps a neural network able to learn."""
+"""Benchmark whether an idea keeps a neural network able to learn.
+
+What the author of a strategy, a stream or a metric needs is here: `from plasticity_bench import
+Strategy, Network, Context`. A name is imported when it is first used, so that importing the package
+loads no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "BenchError",
+    "Context",
+    "Event",
+    "ImageStream",
+    "Insertion",
+    "Layer",
+    "LayerProbe",
+    "Metric",
+    "Network",
+    "NetworkSpec",
+    "OptimizerSpec",
+    "Plan",
+    "Probe",
+    "RunSpec",
+    "Samples",
+    "ScheduledEdits",
+    "StatePolicy",
+    "Strategy",
+    "Stream",
+    "Suite",
+    "Task",
+    "load_suite",
+    "resolve",
+    "run_stack",
+]
+
+if TYPE_CHECKING:
+    from .harness.edits import Event, Insertion, Network, StatePolicy
+    from .harness.errors import BenchError
+    from .harness.metrics.table import Metric
+    from .harness.network import Layer
+    from .harness.probe import LayerProbe, Probe
+    from .harness.resolve import resolve
+    from .harness.run import run_stack
+    from .harness.spec import NetworkSpec, OptimizerSpec, RunSpec
+    from .harness.strategy import Context, Plan, Strategy
+    from .harness.stream import Samples, Stream, Task
+    from .harness.suite import Suite, load_suite
+    from .strategies.budget import ScheduledEdits
+    from .streams.base import ImageStream
+else:  # hidden from type checkers, to which a module's __getattr__ makes every misspelt name right
+    _NAMES = {
+        "harness.edits": ("Event", "Insertion", "Network", "StatePolicy"),
+        "harness.errors": ("BenchError",),
+        "harness.metrics.table": ("Metric",),
+        "harness.network": ("Layer",),
+        "harness.probe": ("LayerProbe", "Probe"),
+        "harness.resolve": ("resolve",),
+        "harness.run": ("run_stack",),
+        "harness.spec": ("NetworkSpec", "OptimizerSpec", "RunSpec"),
+        "harness.strategy": ("Context", "Plan", "Strategy"),
+        "harness.stream": ("Samples", "Stream", "Task"),
+        "harness.suite": ("Suite", "load_suite"),
+        "strategies.budget": ("ScheduledEdits",),
+        "streams.base": ("ImageStream",),
+    }
+    _HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+    def __getattr__(name):
+        if name not in _HOME:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'", name=name)
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value  # found at once from now on
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from plasticity_bench.harness.environment import environment
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.execute import Advance, Outcome, execute
+from plasticity_bench.harness.execute import Advance, Outcome, _thread_count, execute
 from plasticity_bench.harness.jobs import Job, prepare, stacks
 from plasticity_bench.harness.spec import (
     EntrantSpec,
@@ -263,7 +263,7 @@ def test_a_prepared_run_knows_its_length_data_and_code(tmp_path: Path) -> None:
 
     suite = replace(
         load_suite("quick"),
-        streams=(parse_stream("permuted-digits(tasks=2,batch_size=100)"),),
+        streams=(parse_stream("permuted-digits(tasks=2,passes=1,batch_size=100)"),),
         seeds=(0, 1),
     )
     jobs = prepare(resolve(suite), tmp_path, fingerprint)
@@ -272,3 +272,14 @@ def test_a_prepared_run_knows_its_length_data_and_code(tmp_path: Path) -> None:
     assert jobs[0].sources["strategies"].keys() == {"dense"}
     assert len({job.fingerprint for job in jobs}) == len(jobs) == 10
     assert {job.run.entrant.name: job.needs for job in jobs}["reset"] == ("task boundary",)
+
+
+def test_a_worker_has_its_share_of_the_cores_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [_thread_count(share) for share in (0, 1, 4)] == [1, 1, 4]
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert _thread_count(4) == 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert _thread_count(4) == 4

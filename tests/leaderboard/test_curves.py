@@ -8,7 +8,7 @@ from plasticity_bench.leaderboard.curves import (
     accuracy_over_steps,
     accuracy_over_tasks,
     alive_over_steps,
-    cohort_count,
+    cohorts_of,
     parity_by_age,
     smoothing_window,
 )
@@ -27,7 +27,14 @@ def task_rows(accuracies: list[float | None]) -> Rows:
 
 
 def cohort(age: int, gradient: float | None, birth: int = 5, layer: str = "hidden0") -> Any:
-    return {"kind": "cohort", "birth": birth, "age": age, "layer": layer, "gradient": gradient}
+    return {
+        "kind": "cohort",
+        "birth": birth,
+        "age": age,
+        "layer": layer,
+        "newborns": 8,
+        "gradient": gradient,
+    }
 
 
 def edit(step: int, kind: str, units: int) -> Any:
@@ -98,7 +105,7 @@ def test_parity_is_the_median_with_quartiles_over_cohorts_and_seeds(
     assert line.middle == pytest.approx([0.3, 0.8])
     assert line.low == pytest.approx([0.2, 0.8])
     assert line.high == pytest.approx([0.4, 0.8])
-    assert cohort_count(runs) == 5
+    assert len(cohorts_of(runs)) == 5
 
 
 def test_cohorts_born_before_training_are_left_out(make_result: MakeResult) -> None:
@@ -106,7 +113,7 @@ def test_cohorts_born_before_training_are_left_out(make_result: MakeResult) -> N
     line = parity_by_age(runs, "gradient")
     assert line is not None
     assert line.middle.tolist() == [0.5]
-    assert cohort_count(runs) == 1
+    assert len(cohorts_of(runs)) == 1
 
 
 def test_alive_units_jump_at_edits_and_are_level_between(make_result: MakeResult) -> None:

@@ -21,7 +21,8 @@ def rows(tasks: int, grows: bool) -> list[dict[str, Any]]:
             made.append({"kind": "edit", "step": step, "edit": "grow", "units": [task]})
             ratios = dict.fromkeys(("activation", "gradient", "incoming_gradient", "utility"), 0.1)
             made += [
-                {"kind": "cohort", "layer": "hidden0", "birth": step, "age": age, **ratios}
+                {"kind": "cohort", "layer": "hidden0", "birth": step, "age": age, "newborns": 8}
+                | ratios
                 for age in (0, 1, 10)
             ]
         made.append(

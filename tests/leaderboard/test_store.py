@@ -109,16 +109,21 @@ def test_a_done_result_is_never_replaced(store: ResultStore, make_draft: MakeDra
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("status", ["failed", "diverged"])
-def test_an_attempt_that_was_not_done_may_be_made_again(
-    store: ResultStore, make_draft: MakeDraft, status: str
-) -> None:
-    draft = make_draft(status=status)
+def test_a_failed_attempt_may_be_made_again(store: ResultStore, make_draft: MakeDraft) -> None:
+    draft = make_draft(status="failed")
     store.write(draft)
     assert not store.has(draft["fingerprint"])
     store.write(make_draft())
     assert store.has(draft["fingerprint"])
     assert store.read(draft["fingerprint"]).status == "done"
+
+
+def test_a_diverged_run_is_a_result_that_stays(store: ResultStore, make_draft: MakeDraft) -> None:
+    draft = make_draft(status="diverged")
+    store.write(draft)
+    assert store.has(draft["fingerprint"])
+    store.write(make_draft())
+    assert store.read(draft["fingerprint"]).status == "diverged"
 
 
 def test_a_truncated_file_is_named_and_may_be_run_again(

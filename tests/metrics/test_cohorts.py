@@ -19,7 +19,6 @@ from plasticity_bench.harness.metrics.cohorts import (
     outgoing_norm,
     parity,
     parity_between,
-    pooled_parity,
     utility,
 )
 
@@ -80,21 +79,21 @@ def test_gradient_magnitude_is_the_mean_of_the_absolute_values() -> None:
     assert gradient_magnitude(delta).tolist() == [[2.0, 1.0]]
 
 
-def test_incoming_gradient_norm_takes_weights_and_bias_as_one_vector() -> None:
-    grad_weight = torch.tensor([[[2.0, 3.0], [0.0, 0.0]]])
-    assert incoming_gradient_norm(grad_weight, torch.tensor([[6.0, -5.0]])).tolist() == [[7.0, 5.0]]
-
-
-def test_incoming_gradient_norm_covers_the_kernel_of_a_convolution() -> None:
-    grad_weight = torch.ones(1, 2, 3, 2, 2)
-    assert incoming_gradient_norm(grad_weight, torch.full((1, 2), 2.0)).tolist() == [[4.0, 4.0]]
-
-
-def test_incoming_gradient_norm_is_that_of_the_samples_outer_products() -> None:
-    net = tiny_network()
-    slow = torch.einsum("rbu,rbi->rui", net.delta, net.x).square().sum(2)
-    slow = (slow + net.delta.sum(1).square()).sqrt()
-    torch.testing.assert_close(incoming_gradient_norm(net.grad_weight, net.grad_bias), slow)
+def test_incoming_gradient_norm_is_that_of_the_gradient_autograd_makes() -> None:
+    """Two batches: the norm of each one's mean gradient, averaged."""
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(2, 8, 5, generator=generator)
+    weight = torch.randn(2, 3, 5, generator=generator, requires_grad=True)
+    bias = torch.randn(2, 1, 3, generator=generator, requires_grad=True)
+    z = x @ weight.transpose(1, 2) + bias
+    losses = torch.tanh(z).square().sum(2)
+    (delta,) = torch.autograd.grad(losses.sum(), z, retain_graph=True)
+    slow = torch.zeros(2, 3)
+    for batch in (slice(0, 4), slice(4, 8)):
+        loss = losses[:, batch].mean(1).sum()
+        to_weight, to_bias = torch.autograd.grad(loss, (weight, bias), retain_graph=True)
+        slow += (to_weight.square().sum(2) + to_bias.squeeze(1).square()).sqrt() / 2
+    torch.testing.assert_close(incoming_gradient_norm(x, delta, batches=2), slow)
 
 
 def test_utility_is_mean_activation_times_outgoing_l1_norm() -> None:
@@ -210,45 +209,9 @@ def test_parity_of_swapped_groups_is_the_inverse(seed: int) -> None:
     )
 
 
-def test_small_cohorts_are_pooled_and_said_to_be() -> None:
-    values = torch.tensor([[1.0, 3.0, 5.0, 5.0], [9.0, 2.0, 2.0, 2.0], [7.0, 7.0, 1.0, 1.0]])
-    newborn, incumbent = mask([0], [1, 2], [0, 1]), mask([2], [0], [2, 3])
-    pooled = pooled_parity(values, newborn, incumbent)
-    together = ((1 + 2 + 2 + 7 + 7) / 5) / ((5 + 9 + 1 + 1) / 4)
-    assert pooled.ratio.tolist() == pytest.approx([together] * 3)
-    assert pooled.newborns.tolist() == [5, 5, 5]
-    assert pooled.pooled.tolist() == [True, True, True]
-
-
-def test_large_cohorts_stand_alone_and_stay_out_of_the_pool() -> None:
-    values = torch.tensor([[1.0, 1.0, 1.0, 4.0], [1.0, 4.0, 4.0, 4.0], [2.0, 4.0, 4.0, 4.0]])
-    newborn, incumbent = mask([0, 1, 2], [0], [0]), mask([3], [1, 2, 3], [1, 2, 3])
-    pooled = pooled_parity(values, newborn, incumbent, smallest=3)
-    assert pooled.ratio.tolist() == pytest.approx([0.25, 0.375, 0.375])
-    assert pooled.newborns.tolist() == [3, 2, 2]
-    assert pooled.pooled.tolist() == [False, True, True]
-
-
-def test_an_empty_cohort_stays_nan_and_a_single_small_one_is_not_called_pooled() -> None:
-    values = torch.tensor([[1.0, 2.0, 2.0, 2.0], [1.0, 1.0, 1.0, 1.0]])
-    pooled = pooled_parity(values, mask([0], []), mask([1, 2], [0]))
-    assert pooled.ratio[0].item() == pytest.approx(0.5)
-    assert pooled.ratio[1].isnan()
-    assert pooled.newborns.tolist() == [1, 0]
-    assert pooled.pooled.tolist() == [False, False]
-
-
 def test_parity_between_averages_the_ages_asked_for_without_what_is_missing() -> None:
     ages, ratios = [0, 1, 10, 100, 101], [9.0, 0.2, NAN, 0.4, 9.0]
     assert parity_between(ages, ratios, 1, 100) == pytest.approx(0.3)
     assert parity_between(ages, ratios, 10, 10) is None
     with pytest.raises(BenchError, match="one age for each"):
         parity_between([1], [], 1, 100)
-
-
-def test_newborns_of_a_replica_without_incumbents_stay_out_of_the_pool() -> None:
-    values = torch.tensor([[1.0, 2.0, 2.0, 2.0], [100.0, 1.0, 1.0, 1.0], [3.0, 2.0, 2.0, 2.0]])
-    pooled = pooled_parity(values, mask([0], [0], [0]), mask([1, 2], [], [1, 2]))
-    assert pooled.ratio[[0, 2]].tolist() == pytest.approx([1.0, 1.0])
-    assert pooled.ratio[1].isnan()
-    assert pooled.pooled.tolist() == [True, False, True]

@@ -1,13 +1,10 @@
 """Operations counted against torch's own counter, and capacity over time."""
 
-import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.metrics.cost import (
     LayerCost,
-    alive_unit_steps,
     forward_flops,
     update_flops,
 )
@@ -53,13 +50,3 @@ def test_operations_agree_with_the_counter_of_torch() -> None:
         out.sum().backward()
     total = forward.get_total_flops() + backward.get_total_flops()
     assert total == update_flops(layers, batch_size=4)
-
-
-def test_alive_unit_steps_add_up_over_stretches() -> None:
-    assert alive_unit_steps([10, 20], [100, 50]) == 2000
-    assert alive_unit_steps([], []) == 0
-
-
-def test_a_stretch_without_its_unit_count_is_refused() -> None:
-    with pytest.raises(BenchError, match="1 unit counts over 2 stretches"):
-        alive_unit_steps([1], [1, 2])

@@ -7,7 +7,6 @@ from torch import Tensor
 from plasticity_bench.harness.metrics.weights import (
     distance_from_init,
     gradient_norm,
-    update_ratio,
     weight_norm,
 )
 
@@ -34,7 +33,6 @@ def test_norms_agree_with_one_replica_at_a_time() -> None:
     torch.testing.assert_close(gradient_norm(now), expected)
     distance = (as_vectors(now) - as_vectors(then)).norm(dim=1)
     torch.testing.assert_close(distance_from_init(now, then), distance)
-    torch.testing.assert_close(update_ratio(then, now), distance / as_vectors(then).norm(dim=1))
 
 
 def test_only_live_entries_count_even_where_dead_ones_are_not_finite() -> None:
@@ -43,17 +41,11 @@ def test_only_live_entries_count_even_where_dead_ones_are_not_finite() -> None:
     assert weight_norm(weights, live).tolist() == [13.0]
     assert gradient_norm(weights, live).tolist() == [13.0]
     assert distance_from_init(weights, [torch.zeros(1, 3), torch.zeros(1, 2)], live).item() == 13
-    assert update_ratio([torch.ones(1, 3)], [torch.tensor([[1.0, 1.0, 9.0]])], live[:1]).item() == 0
 
 
 def test_a_mask_of_units_broadcasts_over_their_weights() -> None:
     weight = torch.tensor([[[3.0, 4.0], [5.0, 12.0]]])
     assert weight_norm([weight], [torch.tensor([[[False], [True]]])]).tolist() == [13.0]
-
-
-def test_update_ratio_is_a_share_of_the_weights_before() -> None:
-    before, after = [torch.tensor([[0.0, 2.0]])], [torch.tensor([[1.0, 2.0]])]
-    assert update_ratio(before, after).tolist() == [0.5]
 
 
 def test_nothing_has_moved_from_itself() -> None:
