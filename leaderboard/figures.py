@@ -26,7 +26,7 @@ from .curves import (
     smoothing_window,
 )
 from .grouping import EntrantRuns, StreamRuns, grouped
-from .integration import integration_table
+from .report_tables import integration_table, plasticity_table
 from .result import Result, canonical, digest
 from .statistics import CONFIDENCE
 
@@ -114,7 +114,7 @@ def _section(stream: StreamRuns, styles: Mapping[str, Style], folder: Path) -> s
             *_draw_alive(stream, styles),
         ]
         parts = [_saved(picture, folder, _file_stem(stream.label)) for picture in pictures]
-    origin = [*_origin(stream), *integration_table(stream)]
+    origin = [*_origin(stream), *plasticity_table(stream), *integration_table(stream)]
     return "\n".join([f"## {stream.label}", "", *origin, *parts])
 
 

@@ -42,7 +42,7 @@ class ResultStore:
         return self.folder / "logs" / f"{_valid(fingerprint)}.jsonl"
 
     def has(self, fingerprint: str) -> bool:
-        """Say whether the run has ended by itself, done or diverged: trying it again gives the same.
+        """Say whether the run has ended by itself, done or diverged, and need not be tried again.
 
         What failed or is damaged may be tried again.
         """

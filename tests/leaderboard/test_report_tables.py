@@ -2,7 +2,7 @@ from typing import Any
 
 from plasticity_bench.harness.metrics.summary import INTEGRATION_QUANTITIES
 from plasticity_bench.leaderboard.grouping import grouped
-from plasticity_bench.leaderboard.integration import integration_table
+from plasticity_bench.leaderboard.report_tables import integration_table, plasticity_table
 from tests.leaderboard.conftest import MakeResult
 
 
@@ -31,3 +31,28 @@ def test_the_table_gives_median_and_censored_share_of_all_seeds_cohorts(
 def test_without_newborns_there_is_no_table(make_result: MakeResult) -> None:
     (stream,) = grouped([make_result(entrant="dense", rows=[])])
     assert list(integration_table(stream)) == []
+
+
+def tasks(*online: float) -> list[dict[str, Any]]:
+    return [
+        {"kind": "task", "task": number, "step": 10 * number, "online_accuracy": accuracy}
+        for number, accuracy in enumerate(online)
+    ]
+
+
+def test_the_gap_to_fresh_is_paired_by_seed(make_result: MakeResult) -> None:
+    fresh = [make_result(entrant="reset", seed=s, rows=tasks(0.9, 0.9, 0.9)) for s in (0, 1)]
+    learner = [
+        make_result(entrant="dense", seed=s, rows=tasks(*online), metrics={"plasticity_loss": loss})
+        for s, online, loss in ((1, (0.9, 0.8, 0.7), 0.2), (0, (0.9, 0.9, 0.6), 0.3))
+    ]
+    (stream,) = grouped([*fresh, *learner])
+    lines = list(plasticity_table(stream))
+    assert lines[-3].startswith("| dense | +0.250 [-0.385, +0.885] | - | +0.100 [+0.100, +0.100]")
+    (without,) = grouped(learner)
+    assert "no `reset`" in list(plasticity_table(without))[-2]
+
+
+def test_streams_of_one_or_two_tasks_have_no_trend(make_result: MakeResult) -> None:
+    (stream,) = grouped([make_result(entrant="dense", rows=tasks(0.9, 0.8))])
+    assert list(plasticity_table(stream)) == []

@@ -1,0 +1,100 @@
+"""Tables of the report: loss of plasticity, and integration times of newborn units."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from ..harness.metrics import integration
+from ..harness.metrics.accuracy import fresh_gap
+from ..harness.metrics.summary import INTEGRATION_QUANTITIES, Row, integration_times
+from .curves import cohorts_of
+from .grouping import EntrantRuns, StreamRuns
+from .result import Result
+from .statistics import summarise
+
+RHOS = (0.5, 0.8)
+
+FRESH = "reset"
+"""The entrant that is a fresh network on every task, with the data and budget of all others."""
+
+
+def plasticity_table(stream: StreamRuns) -> Iterator[str]:
+    """Yield a Markdown table of how accuracy develops over tasks, one line an entrant.
+
+    The fresh gap takes the entrant `reset` as the freshly initialised copy, seed by seed; without
+    it the column says so.
+    """
+    if all(_tasks(run) < 3 for entrant in stream.entrants for run in entrant.done):
+        return
+    fresh = next((e.done for e in stream.entrants if e.name == FRESH), ())
+    yield (
+        "Online accuracy over tasks, mean and 95 % interval over seeds. Loss: best early tenth of "
+        "the tasks minus the last tenth. Slope: per 100 tasks (Theil-Sen). Gap to fresh: a network "
+        f"that is new on every task (`{FRESH}`, same seeds) minus the entrant.\n"
+    )
+    yield "| entrant | loss | slope | gap to fresh |"
+    yield "|---|---|---|---|"
+    for entrant in stream.entrants:
+        loss, slope = (_metric(entrant, f"plasticity_{name}") for name in ("loss", "slope"))
+        gap = _shown(list(gaps_to_fresh(entrant.done, fresh).values())) if fresh else "no `reset`"
+        yield f"| {entrant.label} | {loss} | {slope} | {gap} |"
+    yield ""
+
+
+def gaps_to_fresh(runs: Sequence[Result], fresh: Sequence[Result]) -> Mapping[int, float]:
+    """Return the mean fresh gap over tasks by seed, for the seeds that both have."""
+    by_seed = {run.spec.seed: _online(run) for run in fresh}
+    return {
+        run.spec.seed: float(np.mean(fresh_gap(by_seed[run.spec.seed], _online(run))))
+        for run in runs
+        if run.spec.seed in by_seed
+    }
+
+
+def integration_table(stream: StreamRuns) -> Iterator[str]:
+    """Yield a Markdown table of integration times, one line an entrant with newborns."""
+    curves = {entrant.label: cohorts_of(entrant.done) for entrant in stream.entrants}
+    if not any(curves.values()):
+        return
+    names = [(name, rho) for name in INTEGRATION_QUANTITIES for rho in RHOS]
+    yield (
+        "Integration time in updates: Kaplan-Meier median over cohorts (pooled as in the parity "
+        "figure), and in brackets the share of cohorts that were not seen to integrate. A cohort "
+        "has integrated when 5 measurements in a row reach that share of parity.\n"
+    )
+    yield "| entrant | cohorts | " + " | ".join(f"{n} {rho:g}" for n, rho in names) + " |"
+    yield "|---|---|" + "---|" * len(names)
+    for label, cohorts in curves.items():
+        if cohorts:
+            cells = (_cell(cohorts, name, rho) for name, rho in names)
+            yield f"| {label} | {len(cohorts)} | " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _cell(cohorts: Sequence[Sequence[Row]], name: str, rho: float) -> str:
+    times = integration_times(cohorts, name, rho)
+    median, censored = integration.median_time(times), integration.censored_share(times)
+    shown = "not reached" if median is None else f"{median:,.0f}"
+    return f"{shown} ({censored or 0:.0%})"
+
+
+def _metric(entrant: EntrantRuns, name: str) -> str:
+    return _shown([v for run in entrant.done if (v := run.metrics.get(name)) is not None])
+
+
+def _shown(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    summary = summarise(values)
+    if summary.interval is None:
+        return f"{summary.mean:+.3f}"
+    low, high = summary.interval
+    return f"{summary.mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _online(run: Result) -> list[float]:
+    return [row["online_accuracy"] for row in run.rows if row["kind"] == "task"]
+
+
+def _tasks(run: Result) -> int:
+    return len(_online(run))
