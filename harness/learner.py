@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from .batches import TaskBatches
+from .compact import CompactTraining
 from .edits import Network
 from .errors import BenchError
+from .network import LayerStack
 from .optimizers import StackedOptimizer, learning_rate_factor
 from .probe import Probe, Probing, probe, replica_cross_entropy
 from .randomness import ReplicaRandom
@@ -53,9 +55,9 @@ class StackedLearner:
             purpose: ReplicaRandom(seeds, purpose, device)
             for purpose in ("initialisation", "re-initialisation", "activation noise")
         }
-        self.net = Network(network, image, classes, self.random["initialisation"])
-        self.net.attach(
-            StackedOptimizer(optimizer, self.net, learning_rates), self.random["re-initialisation"]
+        self._net = Network(network, image, classes, self.random["initialisation"])
+        self._net.attach(
+            StackedOptimizer(optimizer, self._net, learning_rates), self.random["re-initialisation"]
         )
         self.schedule_name = optimizer.schedule
         self.batches: TaskBatches | None = None
@@ -64,15 +66,39 @@ class StackedLearner:
             hook: [entry for entry in self.entries if overrides(entry[0], hook)]
             for hook in STEP_HOOKS
         }
-        self.moves_idle_weights = self.net.optimizer.moves_idle_weights or any(
-            self.by_step_hook.values()
-        )
+        self.has_step_hooks = any(self.by_step_hook.values())
         self.edits = self._edits()
+        self._compact: CompactTraining | None = None
+        self._is_ready = False
+        """Whether it is known for the present structure if `_compact` is to be used."""
+
+    @property
+    def net(self) -> Network:
+        """The whole network, up to date."""
+        if self._compact is not None:
+            self._compact.write_back()
+        return self._net
+
+    def _trained(self) -> tuple[LayerStack, StackedOptimizer]:
+        """Return what updates act on: the alive part alone where that is worth it."""
+        if not self._is_ready:
+            small = not self.has_step_hooks and CompactTraining.is_worthwhile(self._net)
+            self._compact = CompactTraining(self._net) if small else None
+            self._is_ready = True
+        if self._compact is None:
+            return self._net, self._net.optimizer
+        return self._compact.stack, self._compact.optimizer
+
+    def _structure_may_change(self) -> None:
+        """Bring the whole network up to date, and look at its structure anew before training on."""
+        if self._compact is not None:
+            self._compact.write_back()
+        self._compact, self._is_ready = None, False
 
     def _entry(
         self, number: int, strategy: Strategy, seeds: Sequence[int]
     ) -> tuple[Strategy, Context]:
-        device = self.net.device
+        device = self._net.device
         own = ReplicaRandom(seeds, f"strategy {number}", device)
         scoring = ReplicaRandom(seeds, f"scoring {number}", device)
         self.random[f"strategy {number}"], self.random[f"scoring {number}"] = own, scoring
@@ -108,8 +134,8 @@ class StackedLearner:
         Returns:
             The share of the batch that was right before the update, and its mean loss: (R,) each.
         """
-        net = self.net
-        logits = net.forward(x, self.random["activation noise"].uniform)
+        stack, optimizer = self._trained()
+        logits = stack.forward(x, self.random["activation noise"].uniform)
         loss = replica_cross_entropy(logits, y).mean(1)
         penalised = loss
         for entry in self.by_step_hook["penalty"]:
@@ -119,20 +145,23 @@ class StackedLearner:
         for entry in self.by_step_hook["after_backward"]:
             self._call("after_backward", entry)
         update, total = self.progress.update, self.plan.total_updates
-        net.optimizer.step(learning_rate_factor(self.schedule_name, update, total))
-        for parameter in net.parameters():
+        optimizer.step(learning_rate_factor(self.schedule_name, update, total))
+        for parameter in stack.parameters():
             parameter.grad = None
         for entry in self.by_step_hook["after_step"]:
             self._call("after_step", entry)
-        if self.moves_idle_weights:
-            net.hold_dead()
+        if self._compact is not None:
+            self._compact.updates += 1
+        elif self.has_step_hooks or optimizer.moves_idle_weights:
+            self._net.hold_dead()
         self.progress.update += 1
         return (logits.detach().argmax(2) == y).float().mean(1), loss.detach()
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """Return the logits (R, B, classes), deterministically."""
-        return self.net.forward(x)
+        stack, _ = self._trained()
+        return stack.forward(x)
 
     def acts_in(self, hook: str) -> bool:
         """Tell whether any strategy does something in a hook."""
@@ -140,18 +169,20 @@ class StackedLearner:
 
     def call(self, hook: str) -> None:
         """Call a boundary hook of every strategy, in order."""
+        self._structure_may_change()
         for entry in self.entries:
             self._call(hook, entry)
 
     def call_scheduled_edits(self) -> None:
         """Call `edit` of every strategy that scheduled one for now, in order."""
+        self._structure_may_change()
         for entry in self.edits.get(self.progress.update, ()):
             self._call("edit", entry)
 
     def _call(self, hook: str, entry: tuple[Strategy, Context]) -> Any:
         strategy, context = entry
         try:
-            return getattr(strategy, hook)(self.net, context)
+            return getattr(strategy, hook)(self._net, context)
         except BenchError:
             raise
         except Exception as error:
@@ -179,7 +210,8 @@ class StackedLearner:
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on exactly from a saved state."""
-        net = self.net
+        self._structure_may_change()
+        net = self._net
         self.progress.update, self.progress.task = saved["progress"]
         with torch.no_grad():
             for name, parameter in net.named_parameters():

@@ -47,12 +47,11 @@ class CohortMonitor:
     Cohorts born before the first update are left out: no incumbent has trained longer than they.
     """
 
-    def __init__(self, net: Network) -> None:
-        self.net = net
+    def __init__(self) -> None:
         self.layers: dict[str, _Cohorts] = {}
         self.next_due: int | None = None
 
-    def begin(self, events: Sequence[Event], update: int) -> None:
+    def begin(self, net: Network, events: Sequence[Event], update: int) -> None:
         """Start a cohort for every birth among the events; an edit ends the layer's former one."""
         if update == 0 or not events:
             return
@@ -60,14 +59,10 @@ class CohortMonitor:
             self._end(event)
         for event in events:
             if event.edit != "prune":
-                one = self.layers.setdefault(event.layer, self._empty(event.layer))
+                one = self.layers.setdefault(event.layer, _no_cohorts(net, event.layer))
                 one.newborn[event.replica, list(event.units)] = True
                 one.births[event.replica] = update
                 self.next_due = update
-
-    def _empty(self, name: str) -> _Cohorts:
-        alive = next(layer.alive for layer in self.net.layers if layer.name == name)
-        return _Cohorts(torch.zeros_like(alive), [None] * len(alive))
 
     def _end(self, event: Event) -> None:
         if event.layer in self.layers:
@@ -78,22 +73,25 @@ class CohortMonitor:
         """Tell whether a measurement is due; nothing is due without cohorts."""
         return update == self.next_due
 
-    def measure(self, x: Tensor, y: Tensor, update: int, batches: int) -> Iterator[tuple[int, Row]]:
+    def measure(
+        self, net: Network, x: Tensor, y: Tensor, update: int, batches: int
+    ) -> Iterator[tuple[int, Row]]:
         """Yield the parity of every cohort, and set the next measurement.
 
         Args:
+            net: the network, up to date.
             x: probe samples (R, B, ...).
             y: labels (R, B).
             update: updates done so far.
             batches: into how many batches the samples fall for the gradient of the weights.
         """
         births = [b for one in self.layers.values() for b in one.births if b is not None]
-        self.next_due = update - max(births) + next_measured_age(0) if births else None
-        if births:
-            youngest = max(births)
+        youngest = max(births, default=None)
+        self.next_due = None
+        if youngest is not None:
             self.next_due = youngest + next_measured_age(update - youngest)
-        probed = probe(self.net, x, y)
-        for layer in self.net.layers:
+        probed = probe(net, x, y)
+        for layer in net.layers:
             if layer.name in self.layers:
                 values = unit_measurements(layer, probed, batches)
                 yield from self._rows(layer, self.layers[layer.name], values, update)
@@ -132,6 +130,11 @@ class CohortMonitor:
         """Go on from a saved state."""
         self.layers = {name: _Cohorts(**one) for name, one in saved["layers"].items()}
         self.next_due = saved["next_due"]
+
+
+def _no_cohorts(net: Network, name: str) -> _Cohorts:
+    alive = next(layer.alive for layer in net.layers if layer.name == name)
+    return _Cohorts(torch.zeros_like(alive), [None] * len(alive))
 
 
 def unit_measurements(layer: Layer, probed: Probe, batches: int) -> dict[str, Tensor]:

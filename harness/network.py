@@ -214,7 +214,49 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return _StackedLinear.apply(x, weight, bias)  # type: ignore[no-any-return]
 
 
-class StackedNetwork:
+class LayerStack:
+    """Linked layers over R replicas, and the forward pass through them."""
+
+    def __init__(self, replicas: int, device: torch.device) -> None:
+        self.replicas = replicas
+        self.device = device
+        self.layers: list[Layer] = []
+
+    def link(self, layer: Layer) -> None:
+        """Append a layer: it consumes what the last one produces."""
+        if self.layers:
+            layer.producer = self.layers[-1]
+            self.layers[-1].consumer = layer
+        self.layers.append(layer)
+
+    def parameters(self) -> list[Tensor]:
+        """Return every trained tensor, layer by layer."""
+        return [parameter for layer in self.layers for parameter in layer.parameters().values()]
+
+    def forward(
+        self, x: Tensor, noise: Noise | None = None, trace: list[LayerTrace] | None = None
+    ) -> Tensor:
+        """Return the logits (R, B, classes) of samples (R, B, channels, height, width).
+
+        Args:
+            x: the samples; an MLP flattens them.
+            noise: given in a training step, so that random activations are random; else None.
+            trace: a list that receives what passed through each layer.
+        """
+        h = x.transpose(0, 1).flatten(1, 2) if self.layers[0].is_convolution else x.flatten(2)
+        for layer in self.layers:
+            if not layer.is_convolution and h.dim() == 4:
+                h = h.unflatten(1, (self.replicas, -1)).transpose(0, 1).flatten(2)
+            passed = layer.forward(h, noise)
+            if trace is not None:
+                trace.append(passed)
+            h = passed.output
+            if layer.pool > 1:
+                h = functional.max_pool2d(h, layer.pool)
+        return h
+
+
+class StackedNetwork(LayerStack):
     """R replicas of an MLP or of the study's ConvNet.
 
     Args:
@@ -227,10 +269,8 @@ class StackedNetwork:
     def __init__(
         self, spec: NetworkSpec, image: Sequence[int], classes: int, initial: ReplicaRandom
     ) -> None:
+        super().__init__(len(initial.generators), initial.device)
         self.spec = spec
-        self.replicas = len(initial.generators)
-        self.device = initial.device
-        self.layers: list[Layer] = []
         activation = build_call("activation", spec.activation, ACTIVATIONS)
         channels, height, width = image
         if spec.kind == "convnet":
@@ -260,10 +300,7 @@ class StackedNetwork:
         weight = torch.zeros(self.replicas, *shape, device=self.device, requires_grad=True)
         bias = torch.zeros(self.replicas, shape[0], device=self.device, requires_grad=True)
         layer = Layer(name, weight, bias, activation)
-        if self.layers:
-            layer.producer = self.layers[-1]
-            self.layers[-1].consumer = layer
-        self.layers.append(layer)
+        self.link(layer)
         return layer
 
     @property
@@ -282,10 +319,6 @@ class StackedNetwork:
             for name, parameter in layer.parameters().items():
                 yield f"{layer.name}.{name}", parameter
 
-    def parameters(self) -> list[Tensor]:
-        """Return every trained tensor, in the order of `named_parameters`."""
-        return [parameter for _, parameter in self.named_parameters()]
-
     def live_masks(self) -> list[Tensor]:
         """Return which entries can matter, in the order and shapes of `parameters`."""
         return [live_mask(layer, name) for layer in self.layers for name in layer.parameters()]
@@ -293,28 +326,6 @@ class StackedNetwork:
     def copy_parameters(self) -> dict[str, Tensor]:
         """Return a detached copy of every trained tensor by name."""
         return {name: parameter.detach().clone() for name, parameter in self.named_parameters()}
-
-    def forward(
-        self, x: Tensor, noise: Noise | None = None, trace: list[LayerTrace] | None = None
-    ) -> Tensor:
-        """Return the logits (R, B, classes) of samples (R, B, channels, height, width).
-
-        Args:
-            x: the samples; an MLP flattens them.
-            noise: given in a training step, so that random activations are random; else None.
-            trace: a list that receives what passed through each layer.
-        """
-        h = x.transpose(0, 1).flatten(1, 2) if self.layers[0].is_convolution else x.flatten(2)
-        for layer in self.layers:
-            if not layer.is_convolution and h.dim() == 4:
-                h = h.unflatten(1, (self.replicas, -1)).transpose(0, 1).flatten(2)
-            passed = layer.forward(h, noise)
-            if trace is not None:
-                trace.append(passed)
-            h = passed.output
-            if layer.pool > 1:
-                h = functional.max_pool2d(h, layer.pool)
-        return h
 
     def fresh_parameters(
         self, layer: Layer, random: ReplicaRandom, fan_in: Tensor | None = None

@@ -18,7 +18,7 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from .network import Layer, StackedNetwork
+from .network import Layer, LayerStack
 from .spec import OptimizerSpec
 
 SETTLED = 1e-8
@@ -64,7 +64,7 @@ class StackedOptimizer:
     """
 
     def __init__(
-        self, spec: OptimizerSpec, network: StackedNetwork, learning_rates: Sequence[float]
+        self, spec: OptimizerSpec, network: LayerStack, learning_rates: Sequence[float]
     ) -> None:
         self.spec = spec
         self.network = network

@@ -95,7 +95,7 @@ class StackedRun:
         )
         self.order = ReplicaRandom(self.seeds, "data order", place)
         self.probes = ReplicaRandom(self.seeds, "probes", place)
-        self.cohorts = CohortMonitor(self.learner.net)
+        self.cohorts = CohortMonitor()
         self.cost = CostMeter(self.learner.net, self.plan.batch_size)
         self.kept_rows: list[list[Row]] = [[] for _ in specs]
         self.diverged: list[str | None] = [None] * len(specs)
@@ -191,7 +191,7 @@ class StackedRun:
         learner.call_scheduled_edits() if hook == "edit" else learner.call(hook)
         events = learner.net.ledger[first:]
         shock = (self._loss(x, y) - before).tolist() if events else []
-        self.cohorts.begin(events, self.progress.update)
+        self.cohorts.begin(learner.net, events, self.progress.update)
         self.cost.count(events)
         for event in events:
             yield (
@@ -215,7 +215,7 @@ class StackedRun:
     def _measure_cohorts(self) -> Iterator[tuple[int, Row]]:
         assert self.learner.batches is not None
         x, y = self.learner.batches.draw(self.probes, PROBE_BATCHES * self.plan.batch_size)
-        return self.cohorts.measure(x, y, self.progress.update, PROBE_BATCHES)
+        return self.cohorts.measure(self.learner.net, x, y, self.progress.update, PROBE_BATCHES)
 
     def _evaluate(self) -> tuple[list[float], Iterator[tuple[int, Row]]]:
         """Measure the test accuracy on the tasks that count; return the current one's, and rows."""

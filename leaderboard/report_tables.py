@@ -86,10 +86,9 @@ def _shown(values: Sequence[float]) -> str:
     if not values:
         return "-"
     summary = summarise(values)
-    if summary.interval is None:
+    if len(values) == 1:
         return f"{summary.mean:+.3f}"
-    low, high = summary.interval
-    return f"{summary.mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{summary.mean:+.3f} [{summary.interval.low:+.3f}, {summary.interval.high:+.3f}]"
 
 
 def _online(run: Result) -> list[float]:

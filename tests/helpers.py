@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.network import Layer
+from plasticity_bench.harness.network import Layer, LayerStack
 from plasticity_bench.harness.optimizers import StackedOptimizer
 from plasticity_bench.harness.probe import replica_cross_entropy
 from plasticity_bench.harness.randomness import ReplicaRandom
@@ -39,7 +39,7 @@ def make_batch(replicas: int = 2, size: int = 5, seed: int = 0) -> tuple[Tensor,
     return x, torch.randint(CLASSES, (replicas, size), generator=generator)
 
 
-def backward(net: Network, x: Tensor, y: Tensor) -> Tensor:
+def backward(net: LayerStack, x: Tensor, y: Tensor) -> Tensor:
     loss = replica_cross_entropy(net.forward(x), y).mean(1)
     loss.sum().backward()
     return loss.detach()
