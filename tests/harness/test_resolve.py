@@ -45,7 +45,7 @@ def test_every_setting_has_a_value() -> None:
     stream, strategy = run.stream.settings, run.entrant.strategies[0].settings
     assert stream["tasks"] == 7
     assert stream["source"] == "digits"
-    assert stream["passes"] == 1
+    assert stream["batch_size"] == 16
     assert strategy["events"] == 2
     assert strategy["compactness"] == 0.2
     assert strategy.keys() == load_strategy("grow").__dataclass_fields__.keys()  # type: ignore[attr-defined]
@@ -54,7 +54,7 @@ def test_every_setting_has_a_value() -> None:
 def test_network_and_optimizer_are_the_streams_unless_someone_says_more() -> None:
     suite = make_suite("dense")
     (run,) = resolved(suite)
-    assert (run.entrant.optimizer.name, run.entrant.optimizer.lr) == ("adam", 0.001)
+    assert (run.entrant.optimizer.name, run.entrant.optimizer.lr) == ("adam", 0.003)
 
     entrant = replace(suite.entrants[0], network={"hidden": [5]}, optimizer={"lr": 0.3})
     said = replace(
