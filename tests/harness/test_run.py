@@ -13,7 +13,12 @@ from plasticity_bench.harness.spec import RunSpec
 from plasticity_bench.harness.suite import Suite, parse_entrant, parse_seeds, parse_stream
 
 DATA = Path("data")  # the digits need no folder
-SHORT = ("stream.tasks=3", "stream.passes=1", "stream.samples_per_task=320", "network.hidden=[20,16]")
+SHORT = (
+    "stream.tasks=3",
+    "stream.passes=1",
+    "stream.samples_per_task=320",
+    "network.hidden=[20,16]",
+)
 
 
 def make_specs(
