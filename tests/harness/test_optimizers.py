@@ -88,7 +88,7 @@ def first_update(state: str, network: NetworkSpec = MLP) -> tuple[Network, Tenso
     net = make_network(network, OptimizerSpec(name="adam", lr=lr))
     layer = net.hidden[-1]
     net.prune(layer, units(layer, [2], [2]))
-    train(net, 3000)
+    train(net, 1500)
     net.grow(layer, units(layer, [2], []), insertion="fresh", state=state)  # type: ignore[arg-type]
     before = layer.weight.detach().clone()
     backward(net, *make_batch(2, 64, seed=7))
@@ -106,13 +106,13 @@ def test_a_zeroed_clock_makes_the_first_update_one_learning_rate() -> None:
     torch.testing.assert_close(update[felt], -gradient[felt].sign(), atol=2e-3, rtol=0)
 
 
-def test_the_stock_clock_makes_the_first_update_three_learning_rates() -> None:
-    """0.1 / sqrt(0.001 / (1 - 0.999^3001)): the hot start of a masked slot under stock Adam."""
+def test_the_stock_clock_makes_the_first_update_nearly_three_learning_rates() -> None:
+    """0.1 / sqrt(0.001 / (1 - 0.999^1501)): the hot start of a masked slot under stock Adam."""
     for state in ("stock", "zero"):
         _, update, gradient = first_update(state)
         felt = gradient.abs() > 1e-4
-        expected = 0.1 / (0.001 / (1 - 0.999**3001)) ** 0.5
-        assert expected == pytest.approx(3.08, abs=0.01)
+        expected = 0.1 / (0.001 / (1 - 0.999**1501)) ** 0.5
+        assert expected == pytest.approx(2.79, abs=0.01)
         torch.testing.assert_close(
             update[felt], -expected * gradient[felt].sign(), atol=0.02, rtol=0
         )
