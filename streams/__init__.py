@@ -45,6 +45,7 @@ ADAM: Settings = {"name": "adam", "lr": 1e-3}
 # 102, which no result uses: two passes a task, so that a fresh network gets far within one, and the
 # rate of 0.001, 0.003 and 0.01 at which *Dense* has the highest TAOA, averaged over permuted and
 # shifting labels (.75, .76, .42). At that rate a network that is reset at every task stays level.
+# The choice matters: at 0.001 Dense loses .03 to .04 over the tasks, at 0.003 .07 and .29.
 SMALL_MLP: Settings = {"kind": "mlp", "hidden": [100, 100]}
 QUICK_ADAM: Settings = {"name": "adam", "lr": 3e-3}
 QUICK: Settings = {"source": "digits", "tasks": 60, "passes": 2}
