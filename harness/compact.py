@@ -33,8 +33,7 @@ class CompactTraining:
         for layer in net.layers:
             self.stack.link(self._gathered(layer))
         full = net.optimizer
-        rates = [group.lr for group in full.groups for _ in range(*group.rows.indices(10**9))]
-        self.optimizer = StackedOptimizer(full.spec, self.stack, rates)
+        self.optimizer = StackedOptimizer(full.spec, self.stack, full.learning_rates)
         self._read_state()
         self.updates = 0
         """Updates that have not been written back yet."""

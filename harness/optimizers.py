@@ -84,6 +84,7 @@ class StackedOptimizer:
         """The clock of all units while they agree (or are all settled), else None."""
         self.since_split = 0
         """Updates since the clocks last came apart."""
+        self.learning_rates = tuple(learning_rates)
         self.groups = _group(learning_rates)
 
     def _keys(self) -> tuple[str, ...]:

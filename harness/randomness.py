@@ -37,10 +37,6 @@ class ReplicaRandom:
         """Draw from U[0, 1): (R, *shape)."""
         return self.draw(lambda generator: torch.rand(shape, generator=generator))
 
-    def normal(self, *shape: int) -> Tensor:
-        """Draw from N(0, 1): (R, *shape)."""
-        return self.draw(lambda generator: torch.randn(shape, generator=generator))
-
     def state(self) -> list[Tensor]:
         """Return the state of every generator, to be saved."""
         return [generator.get_state() for generator in self.generators]

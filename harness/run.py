@@ -8,6 +8,7 @@ waits for the device; accuracies are read back once a task.
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -311,8 +312,8 @@ class StackedRun:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the whole state between two tasks: tensors, numbers and text only."""
-        return {
+        """Return a copy of the whole state between two tasks: tensors, numbers and text only."""
+        state = {
             "learner": self.learner.state_dict(),
             "order": self.order.state(),
             "probes": self.probes.state(),
@@ -323,9 +324,11 @@ class StackedRun:
             "diverged": self.diverged,
             "seconds": self.seconds,
         }
+        return deepcopy(state)  # training on writes into the run's own tensors
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on exactly from a saved state."""
+        """Go on exactly from a saved state, which stays as it is."""
+        saved = deepcopy(saved)
         self.learner.load_state_dict(saved["learner"])
         self.order.load_state(saved["order"])
         self.probes.load_state(saved["probes"])

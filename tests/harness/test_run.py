@@ -128,6 +128,19 @@ def test_a_run_stopped_at_a_boundary_goes_on_bit_identically_in_a_new_process(
         assert json.loads(finished.stdout) == json.loads(expected)
 
 
+def test_a_state_that_is_kept_in_memory_is_not_written_to_by_training_on() -> None:
+    """Two runs go on from one state, after the run that it came from went on as well."""
+    specs = make_specs("grow(compactness=0.5,events=3)", "0:2", "optimizer.name=adam")
+    run = StackedRun(specs, DATA)
+    states: list[dict[str, Any]] = []
+    rows = [row for _, row in run.rows(at_boundary=lambda: states.append(run.state_dict()))]
+    for _ in range(2):
+        again = StackedRun(specs, DATA)
+        again.load_state_dict(states[0])
+        rest = [row for _, row in again.rows()]
+        assert without_seconds(rest) == without_seconds(rows[-len(rest) :])
+
+
 def test_measuring_changes_nothing() -> None:
     """The weights at the end are bit-identical with every measurement switched off."""
     weights = []
