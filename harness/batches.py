@@ -34,11 +34,15 @@ class SampleBank:
             rows: (R, B), int64.
             permutation: (R, D), new flat pixel i shows old flat pixel permutation[i]; or None.
         """
-        x = pool.index_select(0, rows.flatten()).view(*rows.shape, -1) * self.factor
+        x = pool.index_select(0, rows.flatten()).view(*rows.shape, -1)
+        factor, offset = self.factor, self.offset
+        if permutation is not None:  # bytes are moved faster than floats
+            order = permutation.unsqueeze(1)
+            x = x.gather(2, order.expand_as(x))
+            factor, offset = factor[order], offset[order]  # a pixel keeps its channel's scale
+        x = x * factor
         if self.is_shifted:
-            x += self.offset
-        if permutation is not None:
-            x = x.gather(2, permutation.unsqueeze(1).expand_as(x))
+            x += offset
         return x.view(*rows.shape, *self.image)
 
 
@@ -99,8 +103,8 @@ class TaskBatches:
         return self.bank.take(self.bank.train_x, rows, self.permutation), labels
 
 
-EVALUATED_AT_ONCE = 500
-"""Test samples of one replica in one forward pass."""
+EVALUATED_AT_ONCE = 100
+"""Test samples of one replica in one forward pass; more of them fall out of the cache."""
 
 
 def evaluation_batches(bank: SampleBank, tasks: Sequence[Task]) -> Iterator[tuple[Tensor, Tensor]]:

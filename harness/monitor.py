@@ -213,14 +213,15 @@ def _weight_gradients(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 def _layer_health(one: LayerProbe, weight_gradient: Tensor) -> dict[str, Tensor]:
     h, alive = one.output, one.layer.alive
+    singular = features.singular_values(h)
     return {
         "dormant": features.dormant_share(h, alive, 0.1),
         "dormant_0.025": features.dormant_share(h, alive, 0.025),
         "dormant_0": features.dormant_share(h, alive, 0.0),
         "gradient_dormant": features.gradient_dormant_share(weight_gradient, alive),
-        "effective_rank": features.effective_rank(h),
-        "srank": features.srank(h),
-        "stable_rank": features.stable_rank(h),
+        "effective_rank": features.effective_rank(singular),
+        "srank": features.srank(singular),
+        "stable_rank": features.stable_rank(singular),
     }
 
 

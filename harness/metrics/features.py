@@ -48,30 +48,46 @@ def gradient_dormant_share(grad_weight: Tensor, alive: Tensor, tau: float = 0.01
     return _share_below(grad_weight.flatten(2).abs().mean(2), alive, tau)
 
 
-def effective_rank(features: Tensor) -> Tensor:
-    """Count the directions that features use: exp of the entropy of the singular values' shares.
+def singular_values(features: Tensor) -> Tensor:
+    """Return what the ranks below are made of, in double precision: a rank hangs on small values.
 
     Args:
         features: (R, N, U) post-activations, not centred. Dead units are zero and change nothing.
+
+    Returns:
+        (R, K) with K = min(N, U), descending; zeros for a replica that is not finite: the
+        decomposition refuses it, and one diverged replica must not stop the others.
+    """
+    finite = features.isfinite().all(2).all(1)
+    safe = torch.where(finite[:, None, None], features.double(), 0.0)
+    singular: Tensor = torch.linalg.svdvals(safe)
+    return singular
+
+
+def effective_rank(singular: Tensor) -> Tensor:
+    """Count the directions that features use: exp of the entropy of the singular values' shares.
+
+    Args:
+        singular: (R, K) singular values of the features, descending.
 
     Returns:
         (R,) double, between 1 and min(N, U); NaN where all are zero or one is not finite.
 
     Source: Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality".
     """
-    shares = _shares(_singular_values(features))
+    shares = _shares(singular)
     rank: Tensor = torch.special.entr(shares).sum(1).exp()
     return rank
 
 
-def srank(features: Tensor, delta: float = 0.01) -> Tensor:
+def srank(singular: Tensor, delta: float = 0.01) -> Tensor:
     """Count the largest singular values that together have at least 1 - delta of the sum of all.
 
     It is the smallest such k, counted from 1. Some code reports the zero-based index, k - 1; and
     some calls this number the stable rank, which here is another one.
 
     Args:
-        features: (R, N, U) post-activations, not centred.
+        singular: (R, K) singular values of the features, descending.
         delta: share that may be missing, in [0, 1).
 
     Returns:
@@ -79,23 +95,23 @@ def srank(features: Tensor, delta: float = 0.01) -> Tensor:
 
     Source: Kumar et al. 2021, "Implicit Under-Parameterization Inhibits Data-Efficient Deep RL".
     """
-    reached = _shares(_singular_values(features)).cumsum(1)
+    reached = _shares(singular).cumsum(1)
     count = 1 + (reached[:, :-1] < 1 - delta - ROUNDING).sum(1).double()
     return torch.where(reached[:, -1].isnan(), torch.nan, count)
 
 
-def stable_rank(features: Tensor) -> Tensor:
+def stable_rank(singular: Tensor) -> Tensor:
     """Return the squared Frobenius norm over the squared spectral norm.
 
     Args:
-        features: (R, N, U) post-activations, not centred.
+        singular: (R, K) singular values of the features, descending.
 
     Returns:
         (R,) double, between 1 and the rank; NaN as for `effective_rank`.
 
     Source: Rudelson and Vershynin 2007, "Sampling from large matrices".
     """
-    squares = _singular_values(features).square()
+    squares = singular.square()
     return squares.sum(1) / squares[:, 0]
 
 
@@ -106,18 +122,6 @@ def _share_below(scores: Tensor, alive: Tensor, tau: float) -> Tensor:
     mean = live_scores.sum(1) / count
     share = ((live_scores <= tau * mean.unsqueeze(1)) & alive).sum(1) / count.double()
     return torch.where(mean.isfinite(), share, torch.nan)
-
-
-def _singular_values(features: Tensor) -> Tensor:
-    """Return the (R, K) singular values, descending; zeros for a replica that is not finite.
-
-    In double precision: the tail of a spectrum decides a rank. The decomposition itself refuses a
-    matrix that is not finite, and one diverged replica must not stop the others.
-    """
-    finite = features.isfinite().all(2).all(1)
-    safe = torch.where(finite[:, None, None], features.double(), 0.0)
-    singular: Tensor = torch.linalg.svdvals(safe)
-    return singular
 
 
 def _shares(singular: Tensor) -> Tensor:
