@@ -3,7 +3,8 @@
 Shapes: R replicas, B samples of a batch, D features of one flattened sample, n samples of a task.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,20 +27,22 @@ class SampleBank:
         self.offset = (-mean / std).to(device)
         self.is_shifted = bool(self.offset.any())
 
-    def take(self, pool: Tensor, rows: Tensor, permutation: Tensor | None) -> Tensor:
+    def take(self, pool: Tensor, rows: Tensor, pixel_map: Tensor | None) -> Tensor:
         """Return samples (R, B, channels, height, width) as floats.
 
         Args:
             pool: `train_x` or `test_x`.
             rows: (R, B), int64.
-            permutation: (R, D), new flat pixel i shows old flat pixel permutation[i]; or None.
+            pixel_map: (R, 1 or B, D), see `Task.pixel_map`; or None.
         """
         x = pool.index_select(0, rows.flatten()).view(*rows.shape, -1)
         factor, offset = self.factor, self.offset
-        if permutation is not None:  # bytes are moved faster than floats
-            order = permutation.unsqueeze(1)
-            x = x.gather(2, order.expand_as(x))
-            factor, offset = factor[order], offset[order]  # a pixel keeps its channel's scale
+        if pixel_map is not None:  # bytes are moved faster than floats
+            own = torch.arange(pixel_map.shape[-1], device=pixel_map.device)
+            shown = torch.where(pixel_map < 0, own, pixel_map)
+            x = x.gather(2, shown.expand_as(x))
+            # A pixel keeps its channel's scale; black is a raw 0 at its own place.
+            factor, offset = factor[shown] * (pixel_map >= 0), offset[shown]
         x = x * factor
         if self.is_shifted:
             x += offset
@@ -47,20 +50,42 @@ class SampleBank:
 
 
 class TaskBatches:
-    """The current task of every replica: training batches without end, probe and test batches."""
+    """The current task of every replica: training batches without end, probe and test batches.
+
+    Args:
+        bank: the shared samples.
+        tasks: one per replica.
+        batch_size: samples of one update.
+        order: draws the order of the samples.
+        reshuffle: whether each pass has its own order.
+        transition: how the task takes over from the last one; None for at once.
+        augmentation: changes the training batches; None for not at all.
+    """
 
     def __init__(
-        self, bank: SampleBank, tasks: Sequence[Task], batch_size: int, order: ReplicaRandom
+        self,
+        bank: SampleBank,
+        tasks: Sequence[Task],
+        batch_size: int,
+        order: ReplicaRandom,
+        *,
+        reshuffle: bool = True,
+        transition: "Transition | None" = None,
+        augmentation: "Augmentation | None" = None,
     ) -> None:
         self.bank = bank
         self.tasks = tasks
         self.batch_size = batch_size
         self.order = order
+        self.reshuffle = reshuffle
+        self.transition = transition
+        self.augmentation = augmentation
         device = bank.train_x.device
-        permutations = [task.permutation for task in tasks if task.permutation is not None]
-        self.permutation = torch.stack(permutations).to(device) if permutations else None
+        self.pixel_map = stacked_pixel_maps(tasks, device)
         self.train_rows = [task.train_index.to(device) for task in tasks]
         self.train_y = [task.train_y.to(device) for task in tasks]
+        self.passes: dict[int, Tensor] = {}
+        """The order of each replica's latest pass."""
 
     def training(self, updates: int, updates_per_pass: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield full batches, x (R, B, ...) and y (R, B), of shuffled passes without a gap.
@@ -77,14 +102,22 @@ class TaskBatches:
             rows, labels = self._look_up(chosen)
             for batch in range(count):
                 part = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
-                x = self.bank.take(self.bank.train_x, rows[:, part], self.permutation)
-                yield x, labels[:, part]
+                yield self._batch(first + batch, rows[:, part], labels[:, part])
+
+    def _batch(self, update: int, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        pixel_map = self.pixel_map
+        if self.transition is not None and update < self.transition.updates:
+            rows, labels, pixel_map = self.transition.mix(update, rows, labels, pixel_map)
+        x = self.bank.take(self.bank.train_x, rows, pixel_map)
+        return (x if self.augmentation is None else self.augmentation(x)), labels
 
     def _refill(self, replica: int, rest: Tensor, batches: int) -> Tensor:
         size, generator = len(self.train_rows[replica]), self.order.generators[replica]
         parts, held = [rest], len(rest)
         while held < batches * self.batch_size:
-            parts.append(torch.randperm(size, generator=generator))
+            if self.reshuffle or replica not in self.passes:
+                self.passes[replica] = torch.randperm(size, generator=generator)
+            parts.append(self.passes[replica])
             held += size
         return torch.cat(parts)
 
@@ -95,12 +128,71 @@ class TaskBatches:
 
     def draw(self, random: ReplicaRandom, count: int) -> tuple[Tensor, Tensor]:
         """Draw training samples with replacement from given generators: x (R, count, ...), y."""
-        chosen = [
-            torch.randint(len(rows), (count,), generator=generator).to(rows.device)
-            for rows, generator in zip(self.train_rows, random.generators, strict=True)
-        ]
-        rows, labels = self._look_up(chosen)
-        return self.bank.take(self.bank.train_x, rows, self.permutation), labels
+        rows, labels = self.draw_rows(random, count)
+        return self.bank.take(self.bank.train_x, rows, self.pixel_map), labels
+
+    def draw_rows(self, random: ReplicaRandom, count: int) -> tuple[Tensor, Tensor]:
+        """Draw rows of the training samples with replacement, and their labels: (R, count) each."""
+        return self._look_up(
+            [
+                torch.randint(len(rows), (count,), generator=generator).to(rows.device)
+                for rows, generator in zip(self.train_rows, random.generators, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A switch of task that is not abrupt: for a while some samples are the last task's."""
+
+    last: TaskBatches
+    updates: int
+    """How long; see `Stream.gradual_updates`."""
+    random: ReplicaRandom
+    """Draws which samples are the last task's, and which of its samples."""
+
+    def mix(
+        self, update: int, rows: Tensor, labels: Tensor, pixel_map: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Replace some rows, labels (R, B) and pixel maps (R, 1, D) by those of the last task.
+
+        Args:
+            update: number of the update within its task, from 0.
+            rows: of the batch.
+            labels: of the batch.
+            pixel_map: of the task.
+        """
+        share = 1 - (update + 1) / (self.updates + 1)
+        is_old = self.random.uniform(rows.shape[1]) < share
+        old_rows, old_labels = self.last.draw_rows(self.random, rows.shape[1])
+        if pixel_map is not None and self.last.pixel_map is not None:
+            pixel_map = torch.where(is_old.unsqueeze(2), self.last.pixel_map, pixel_map)
+        return (
+            torch.where(is_old, old_rows, rows),
+            torch.where(is_old, old_labels, labels),
+            pixel_map,
+        )
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of the training images, each replica's from its own generator."""
+
+    change: Callable[[Tensor, torch.Generator], Tensor]
+    """See `Stream.augment`."""
+    random: ReplicaRandom
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the samples (R, B, ...) changed."""
+        pairs = zip(x, self.random.generators, strict=True)
+        return torch.stack([self.change(one, generator) for one, generator in pairs])
+
+
+def stacked_pixel_maps(tasks: Sequence[Task], device: torch.device) -> Tensor | None:
+    """Return the tasks' pixel maps (R, 1, D), or None where no task has one."""
+    maps = [task.pixel_map for task in tasks if task.pixel_map is not None]
+    assert len(maps) in (0, len(tasks)), "either all tasks of a stream have a pixel map, or none"
+    return torch.stack(maps).unsqueeze(1).to(device) if maps else None
 
 
 EVALUATED_AT_ONCE = 100
@@ -117,9 +209,8 @@ def evaluation_batches(bank: SampleBank, tasks: Sequence[Task]) -> Iterator[tupl
     labels = torch.nn.utils.rnn.pad_sequence(
         [task.test_y for task in tasks], batch_first=True, padding_value=-1
     )
-    permutations = [task.permutation for task in tasks if task.permutation is not None]
-    permutation = torch.stack(permutations).to(device) if permutations else None
+    pixel_map = stacked_pixel_maps(tasks, device)
     for first in range(0, rows.shape[1], EVALUATED_AT_ONCE):
         part = slice(first, first + EVALUATED_AT_ONCE)
-        x = bank.take(bank.test_x, rows[:, part].to(device), permutation)
+        x = bank.take(bank.test_x, rows[:, part].to(device), pixel_map)
         yield x, labels[:, part].to(device)

@@ -30,6 +30,7 @@ class CompactTraining:
         self.net = net
         self.index = {layer.name: _indices(layer) for layer in net.layers}
         self.stack = LayerStack(net.replicas, net.device)
+        self.stack.closed_outputs = net.closed_outputs
         for layer in net.layers:
             self.stack.link(self._gathered(layer))
         full = net.optimizer
@@ -60,6 +61,7 @@ class CompactTraining:
             layer.activation,
             gain=small.get("gain"),
             shift=small.get("shift"),
+            padding=layer.padding,
             pool=layer.pool,
             columns_per_unit=layer.columns_per_unit,
             connected=None if connected is None else connected[self._where(layer, "weight")],

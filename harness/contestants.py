@@ -219,7 +219,7 @@ def stacked_learner(rule: OptimizerSpec, replicas: int, updates: int) -> Stacked
         seeds=range(replicas),
         image=(1, 28, 28),
         classes=WIDTHS[-1],
-        plan=Plan(1, updates, updates, BATCH),
+        plan=Plan((updates,), 1, BATCH),
         device=CPU,
     )
 
@@ -258,7 +258,7 @@ def plain(rule: OptimizerSpec, track: Track) -> Turn:
     """Train one replica on a task that lies ready in memory, as floats and permuted."""
     loop, samples = PlainLoop(rule), track.samples
     task = next(track.stream.task_sequence(samples, 0))
-    inputs = samples.network_input(samples.train_x[task.train_index], task.permutation).flatten(1)
+    inputs = samples.network_input(samples.train_x[task.train_index], task.pixel_map).flatten(1)
 
     def turn() -> None:
         for rows in torch.randperm(len(inputs)).split(BATCH):

@@ -65,7 +65,7 @@ def _samples_and_updates(name: str, settings: str, data_dir: Path) -> tuple[Any,
     spec = StreamSpec(name, json.loads(settings))
     stream = build_settings(load_stream(name).cls, spec.settings, f"stream {name}")
     samples = stream.load(data_dir)
-    return samples, stream.tasks * stream.updates_per_task(samples)
+    return samples, sum(stream.task_updates(samples))
 
 
 def _needs(run: RunSpec) -> tuple[str, ...]:
@@ -85,7 +85,11 @@ def stacks(jobs: Sequence[Job], workers: int, most: int) -> list[Stack]:
     for job in jobs:
         groups.setdefault(_shape(job.run), []).append(job)
     limit = max(1, min(most, ceil(len(jobs) / workers)))
-    made = [Stack(part) for group in groups.values() for part in _parts(group, limit)]
+    made = [
+        Stack(part)
+        for group in groups.values()
+        for part in _parts(group, limit if _waits(group[0].run) else 1)
+    ]
     return sorted(made, key=lambda stack: -stack.work)
 
 
@@ -94,6 +98,11 @@ def _shape(run: RunSpec) -> str:
     shape = run.as_json()
     del shape["seed"], shape["entrant"]["optimizer"]["lr"]
     return json.dumps(shape, sort_keys=True)
+
+
+def _waits(run: RunSpec) -> bool:
+    """Tell whether the stream waits for the learner: else replicas may miss different batches."""
+    return run.stream.settings.get("real_time", "off") == "off"
 
 
 def _parts(group: Sequence[Job], limit: int) -> list[tuple[Job, ...]]:

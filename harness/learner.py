@@ -12,7 +12,7 @@ from .edits import Network
 from .errors import BenchError
 from .network import LayerStack
 from .optimizers import StackedOptimizer, learning_rate_factor
-from .probe import Probe, Probing, probe, replica_cross_entropy
+from .probe import Probe, Probing, probe, replica_loss
 from .randomness import ReplicaRandom
 from .spec import NetworkSpec, OptimizerSpec
 from .strategy import Context, Plan, PluginError, Progress, Strategy, overrides
@@ -69,8 +69,15 @@ class StackedLearner:
         self.has_step_hooks = any(self.by_step_hook.values())
         self.edits = self._edits()
         self._compact: CompactTraining | None = None
+        self.skipped = 0
+        """Updates that were batches let go by."""
         self._is_ready = False
         """Whether it is known for the present structure if `_compact` is to be used."""
+
+    @property
+    def updates(self) -> int:
+        """Updates made so far: batches that were let go by do not count."""
+        return self.progress.update - self.skipped
 
     @property
     def net(self) -> Network:
@@ -136,7 +143,7 @@ class StackedLearner:
         """
         stack, optimizer = self._trained()
         logits = stack.forward(x, self.random["activation noise"].uniform)
-        loss = replica_cross_entropy(logits, y).mean(1)
+        loss = replica_loss(logits, y).mean(1)
         penalised = loss
         for entry in self.by_step_hook["penalty"]:
             penalty = self._call("penalty", entry)
@@ -155,7 +162,26 @@ class StackedLearner:
         elif self.has_step_hooks or optimizer.moves_idle_weights:
             self._net.hold_dead()
         self.progress.update += 1
-        return (logits.detach().argmax(2) == y).float().mean(1), loss.detach()
+        return right_share(logits.detach(), y), loss.detach()
+
+    def skip(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Let a batch go by, as `observe` without the update: the stream has not waited."""
+        logits = self.predict(x)
+        self.progress.update += 1
+        self.skipped += 1
+        return right_share(logits, y), replica_loss(logits, y).mean(1)
+
+    def open_outputs(self, outputs: Tensor | None) -> None:
+        """Say which outputs of the head exist from now on: (R, classes) bool, None for all."""
+        self._structure_may_change()
+        self._net.closed_outputs = None if outputs is None else ~outputs.unsqueeze(1)
+
+    @torch.no_grad()
+    def zero_head(self) -> None:
+        """Set the head's weights and biases to 0; the optimiser's state stays."""
+        self._structure_may_change()
+        for parameter in self._net.head.parameters().values():
+            parameter.zero_()
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
@@ -195,7 +221,8 @@ class StackedLearner:
         """Return everything that changes during a run."""
         net = self.net
         return {
-            "progress": [self.progress.update, self.progress.task],
+            "progress": [self.progress.update, self.progress.task, self.skipped],
+            "closed_outputs": net.closed_outputs,
             "parameters": net.copy_parameters(),
             "initial": net.initial,
             "held": net.held,
@@ -212,7 +239,8 @@ class StackedLearner:
         """Go on exactly from a saved state."""
         self._structure_may_change()
         net = self._net
-        self.progress.update, self.progress.task = saved["progress"]
+        self.progress.update, self.progress.task, self.skipped = saved["progress"]
+        net.closed_outputs = saved["closed_outputs"]
         with torch.no_grad():
             for name, parameter in net.named_parameters():
                 parameter.copy_(saved["parameters"][name])
@@ -228,3 +256,13 @@ class StackedLearner:
         for (_, context), state in zip(self.entries, saved["strategies"], strict=True):
             context.state.clear()
             context.state.update(state)
+
+
+def right_share(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the share of samples whose class is right (R,), of logits (R, B, classes), y (R, B).
+
+    NaN for the targets of a regression: they are never right.
+    """
+    if y.is_floating_point():
+        return torch.full(y.shape[:1], torch.nan, device=y.device)
+    return (logits.argmax(2) == y).float().mean(1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from .edits import Event, Network
 from .metrics import cohorts, cost, features, weights
 from .network import Layer
-from .probe import LayerProbe, Probe, probe, replica_cross_entropy
+from .probe import LayerProbe, Probe, probe, replica_loss
 
 Row = dict[str, Any]
 
@@ -206,7 +206,7 @@ def health_rows(net: Network, x: Tensor, y: Tensor, place: Row) -> Iterator[tupl
 def _weight_gradients(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     named = dict(net.named_parameters())
     with torch.enable_grad():
-        loss = replica_cross_entropy(net.forward(x), y).mean(1).sum()
+        loss = replica_loss(net.forward(x), y).mean(1).sum()
     gradients = torch.autograd.grad(loss, list(named.values()))
     return dict(zip(named, gradients, strict=True))
 
@@ -295,12 +295,12 @@ class CostMeter:
         self.charged, self.totals_by_replica = saved["charged"], saved["totals"]
 
 
-def layer_costs(net: Network, replica: int) -> list[cost.LayerCost]:
-    """Describe what one replica's layers compute, alive units only."""
+def layer_costs(net: Network, replica: int, *, whole: bool = False) -> list[cost.LayerCost]:
+    """Describe what one replica's layers compute: alive units only, or the whole width."""
     return [
         cost.LayerCost(
-            inputs=int(layer.alive_inputs()[replica].sum()),
-            outputs=int(layer.alive[replica].sum()),
+            inputs=layer.weight.shape[2] if whole else int(layer.alive_inputs()[replica].sum()),
+            outputs=layer.units if whole else int(layer.alive[replica].sum()),
             kernel_area=layer.weight.shape[3:].numel(),
             positions=layer.positions,
         )

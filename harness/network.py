@@ -18,14 +18,13 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 from .activations import ACTIVATIONS, Activation
+from .errors import BenchError
 from .randomness import ReplicaRandom
 from .spec import NetworkSpec, build_call
 
 Noise = Callable[..., Tensor]
 """Draws from U[0, 1) per replica: noise(*shape) is (R, *shape)."""
 
-TRUNK_CHANNELS = (32, 64)
-TRUNK_KERNEL = 3
 TRUNK_POOL = 2
 NORM_EPSILON = 1e-5
 
@@ -89,6 +88,8 @@ class Layer:
     """(R, U), offset of the masked LayerNorm."""
     editable: bool = False
     """Whether strategies may change which units are alive."""
+    padding: int = 0
+    """Zeros around the picture that a convolution reads."""
     pool: int = 1
     """Width of the max-pool that follows, 1 for none."""
     producer: "Layer | None" = None
@@ -177,7 +178,7 @@ class Layer:
             x,
             weight.flatten(0, 1),
             self.bias.flatten(),
-            padding=weight.shape[-1] // 2,
+            padding=self.padding,
             groups=replicas,
         )
 
@@ -221,6 +222,8 @@ class LayerStack:
         self.replicas = replicas
         self.device = device
         self.layers: list[Layer] = []
+        self.closed_outputs: Tensor | None = None
+        """(R, 1, classes) bool: outputs that do not exist yet; None where all do."""
 
     def link(self, layer: Layer) -> None:
         """Append a layer: it consumes what the last one produces."""
@@ -253,7 +256,7 @@ class LayerStack:
             h = passed.output
             if layer.pool > 1:
                 h = functional.max_pool2d(h, layer.pool)
-        return h
+        return h if self.closed_outputs is None else h.masked_fill(self.closed_outputs, -torch.inf)
 
 
 class StackedNetwork(LayerStack):
@@ -274,13 +277,17 @@ class StackedNetwork(LayerStack):
         activation = build_call("activation", spec.activation, ACTIVATIONS)
         channels, height, width = image
         if spec.kind == "convnet":
-            for number, units in enumerate(TRUNK_CHANNELS):
+            for number, units in enumerate(spec.channels):
                 layer = self._append(
-                    f"conv{number + 1}", (units, channels, TRUNK_KERNEL, TRUNK_KERNEL), activation
+                    f"conv{number + 1}", (units, channels, spec.kernel, spec.kernel), activation
                 )
                 layer.editable, layer.pool = spec.edit_trunk, TRUNK_POOL
+                layer.padding = spec.kernel // 2 if spec.padding == "same" else 0
+                lost = spec.kernel - 1 - 2 * layer.padding
+                height, width = height - lost, width - lost
                 layer.positions = height * width
                 channels, height, width = units, height // TRUNK_POOL, width // TRUNK_POOL
+                _check_picture(spec, number + 1, image, height, width)
             layer.columns_per_unit = height * width
         inputs = channels * height * width
         for number, units in enumerate(spec.hidden):
@@ -350,6 +357,17 @@ class StackedNetwork(LayerStack):
         norm = {"gain": torch.ones_like(bias), "shift": torch.zeros_like(bias)}
         drawn = {"weight": weight, "bias": bias, **norm}
         return {name: drawn[name] for name in layer.parameters()}
+
+
+def _check_picture(
+    spec: NetworkSpec, number: int, image: Sequence[int], height: int, width: int
+) -> None:
+    if height < 1 or width < 1:
+        raise BenchError(
+            f"a picture of {image[1]} x {image[2]} is gone after convolution {number} of "
+            f"{len(spec.channels)}. Set fewer network.channels, a smaller network.kernel, or "
+            'network.padding="same".'
+        )
 
 
 def live_mask(layer: Layer, name: str) -> Tensor:

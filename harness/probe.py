@@ -46,7 +46,7 @@ class Probe:
     """A forward and a backward pass over labelled samples."""
 
     loss: Tensor
-    """Mean cross-entropy: (R,)."""
+    """Mean loss: (R,)."""
     layers: dict[str, LayerProbe]
     """Every layer with units, by name; the head is not among them."""
     head_delta: Tensor
@@ -57,10 +57,16 @@ Probing = Callable[[Network, int], Probe]
 """Draws that many samples per replica from the current task and probes the network on them."""
 
 
-def replica_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return each sample's cross-entropy (R, B) of logits (R, B, classes) and labels (R, B)."""
+def replica_loss(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return each sample's loss (R, B) of outputs (R, B, O) and labels (R, B).
+
+    Whole numbers are classes, and the loss is the cross-entropy; floats are the targets of a
+    regression with one output, and it is the squared error.
+    """
+    if labels.is_floating_point():
+        return (outputs.squeeze(2) - labels).square()
     return functional.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), reduction="none"
+        outputs.flatten(0, 1), labels.flatten(), reduction="none"
     ).view_as(labels)
 
 
@@ -72,7 +78,7 @@ def probe(net: Network, x: Tensor, y: Tensor) -> Probe:
     trace: list[LayerTrace] = []
     with torch.enable_grad():
         logits = net.forward(x, trace=trace)
-        losses = replica_cross_entropy(logits, y)
+        losses = replica_loss(logits, y)
     *hidden, head = trace
     wanted = [t for passed in hidden for t in (passed.output, passed.linear)]
     *gradients, head_delta = torch.autograd.grad(losses.sum(), [*wanted, head.output])

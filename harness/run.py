@@ -16,18 +16,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .batches import SampleBank, TaskBatches, evaluation_batches
+from .batches import Augmentation, SampleBank, TaskBatches, Transition, evaluation_batches
 from .errors import BenchError
 from .learner import StackedLearner
 from .metrics.accuracy import recovery_times
 from .metrics.summary import summarise
 from .monitor import CohortMonitor, CostMeter, health_rows
 from .plugins import load_strategy, load_stream
-from .probe import replica_cross_entropy
+from .probe import replica_loss
 from .randomness import ReplicaRandom
+from .real_time import RelativeCosts
 from .spec import RunSpec, build_settings, source_digest
 from .strategy import Plan, Progress, Strategy
-from .stream import Samples, Stream, Task
+from .stream import Samples, Stream, Task, chained_digest
 
 Row = dict[str, Any]
 """One flat record of a run, with its "kind"."""
@@ -76,9 +77,8 @@ class StackedRun:
         )
         self.samples: Samples = self.stream.load(data_dir)
         self.plan = Plan(
-            tasks=self.stream.tasks,
-            updates_per_task=self.stream.updates_per_task(self.samples),
-            updates_per_pass=self.stream.updates_per_pass(self.samples),
+            task_updates=tuple(self.stream.task_updates(self.samples)),
+            passes=self.stream.passes,
             batch_size=self.stream.batch_size,
         )
         place = torch.device(device)
@@ -96,11 +96,17 @@ class StackedRun:
         )
         self.order = ReplicaRandom(self.seeds, "data order", place)
         self.probes = ReplicaRandom(self.seeds, "probes", place)
+        self.mixing = ReplicaRandom(self.seeds, "gradual switch", place)
+        self.augmenting = ReplicaRandom(self.seeds, "augmentation", place)
+        self.relative_costs = RelativeCosts.of(self.stream.real_time, specs, data_dir, device)
         self.cohorts = CohortMonitor()
         self.cost = CostMeter(self.learner.net, self.plan.batch_size)
         self.kept_rows: list[list[Row]] = [[] for _ in specs]
         self.diverged: list[str | None] = [None] * len(specs)
         self.seen: list[list[Task]] = []
+        self.last_batches: TaskBatches | None = None
+        self.digests = [self.samples.digest] * len(specs)
+        """Content hash of the stream so far, by replica."""
         self.last_online: Tensor | None = None
         self.seconds = 0.0
 
@@ -132,11 +138,23 @@ class StackedRun:
         self.learner.call("end_run")
         yield from self._ends()
 
+    def trial_batches(self, updates: int) -> list[tuple[Tensor, Tensor]]:
+        """Start the first task and return some batches of it: for a trial that is thrown away."""
+        if self.learner.batches is None:
+            self.learner.call("begin_run")
+            self._begin_task(next(self._task_sequences(0)))
+            self.learner.call("begin_task")
+            self.learner.call_scheduled_edits()
+        assert self.learner.batches is not None
+        return list(self.learner.batches.training(updates, updates))
+
     def _tasks(self) -> Iterator[list[Task]]:
         """Yield the tasks of all replicas from where the run stands."""
         start = self.progress.task
         if self.stream.evaluate == "seen" and start > 0:
             self.seen = [list(tasks) for tasks in islice(self._task_sequences(0), start)]
+        if self.stream.gradual_updates and start > 0:
+            self.last_batches = self._batches(next(self._task_sequences(start - 1)))
         return islice(self._task_sequences(start), self.plan.tasks - start)
 
     def _task_sequences(self, start: int) -> Iterator[list[Task]]:
@@ -147,34 +165,65 @@ class StackedRun:
         self, tasks: list[Task], report: Callable[[int, int], None]
     ) -> Iterator[tuple[int, Row]]:
         plan, learner, progress = self.plan, self.learner, self.progress
-        self.seen = [*self.seen, tasks] if self.stream.evaluate == "seen" else [tasks]
-        learner.batches = TaskBatches(self.bank, tasks, plan.batch_size, self.order)
-        online = torch.zeros(2, plan.updates_per_task, len(self.specs), device=learner.net.device)
-        checkpoints = self._checkpoints()
+        updates = plan.task_updates[progress.task]
+        self._begin_task(tasks)
+        assert learner.batches is not None
+        online = torch.zeros(2, updates, len(self.specs), device=learner.net.device)
+        checkpoints = self._checkpoints(updates)
         accuracies: list[float] | None = None
         yield from self._edit("begin_task")
-        batches = learner.batches.training(plan.updates_per_task, plan.updates_per_pass)
-        for done, (x, y) in enumerate(batches):
+        for done, (x, y) in enumerate(learner.batches.training(updates, updates // plan.passes)):
             if progress.update in learner.edits:
                 yield from self._edit("edit")
             if self.measured and self.cohorts.is_due(progress.update):
                 yield from self._measure_cohorts()
-            online[0, done], online[1, done] = learner.observe(x, y)
+            take = learner.observe if self.relative_costs.is_free(learner) else learner.skip
+            online[0, done], online[1, done] = take(x, y)
             if done % 100 == 0:
                 report(progress.update, plan.total_updates)
             if done + 1 in checkpoints:
                 accuracies, rows = self._evaluate()
                 yield from rows
-        yield from self._end_task(online.cpu(), accuracies)
+        yield from self._end_task(tasks, online.cpu(), accuracies)
         yield from self._edit("end_task")
+        self.last_batches = learner.batches
         progress.task += 1
         report(progress.update, plan.total_updates)
 
-    def _checkpoints(self) -> set[int]:
+    def _begin_task(self, tasks: list[Task]) -> None:
+        """Bring in the task of every replica, as the protocol says."""
+        self.seen = [*self.seen, tasks] if self.stream.evaluate == "seen" else [tasks]
+        pairs = zip(self.digests, tasks, strict=True)
+        self.digests = [chained_digest(digest, task) for digest, task in pairs]
+        self.learner.batches = self._batches(tasks)
+        outputs = [task.outputs for task in tasks if task.outputs is not None]
+        if outputs:
+            self.learner.open_outputs(torch.stack(outputs).to(self.learner.net.device))
+        if self.stream.zero_head:
+            self.learner.zero_head()
+
+    def _batches(self, tasks: list[Task]) -> TaskBatches:
+        transition = augmentation = None
+        if self.stream.gradual_updates and self.last_batches is not None:
+            updates = self.stream.gradual_updates
+            transition = Transition(self.last_batches, updates, self.mixing)
+        if self.stream.augments:
+            augmentation = Augmentation(self.stream.augment, self.augmenting)
+        return TaskBatches(
+            self.bank,
+            tasks,
+            self.plan.batch_size,
+            self.order,
+            reshuffle=self.stream.reshuffle,
+            transition=transition,
+            augmentation=augmentation,
+        )
+
+    def _checkpoints(self, updates: int) -> set[int]:
         """Return after how many updates of a task it is evaluated."""
         if self.stream.evaluate == "none" or not self.measured:
             return set()
-        count, updates = self.stream.checkpoints_per_task, self.plan.updates_per_task
+        count = self.stream.checkpoints_per_task
         return {round(updates * (number + 1) / count) for number in range(count)}
 
     # -- edits and measurements ----------------------------------------------------------------
@@ -184,7 +233,7 @@ class StackedRun:
         learner = self.learner
         if not learner.acts_in(hook):
             return
-        self.cost.charge(self.progress.update)
+        self.cost.charge(self.learner.updates)
         assert learner.batches is not None
         x, y = learner.batches.draw(self.probes, PROBE_BATCHES * self.plan.batch_size)
         before = self._loss(x, y)
@@ -211,7 +260,7 @@ class StackedRun:
             )
 
     def _loss(self, x: Tensor, y: Tensor) -> Tensor:
-        return replica_cross_entropy(self.learner.predict(x), y).mean(1)
+        return replica_loss(self.learner.predict(x), y).mean(1)
 
     def _measure_cohorts(self) -> Iterator[tuple[int, Row]]:
         assert self.learner.batches is not None
@@ -236,18 +285,19 @@ class StackedRun:
         return right.cpu() / torch.tensor([len(task.test_y) for task in tasks])
 
     def _end_task(
-        self, online: Tensor, accuracies: list[float] | None
+        self, tasks: list[Task], online: Tensor, accuracies: list[float] | None
     ) -> Iterator[tuple[int, Row]]:
         """Yield the task's row of every replica, and its network's health every so often."""
-        window = max(1, round(EARLY_SHARE * self.plan.updates_per_task))
+        updates = online.shape[1]
+        window = max(1, round(EARLY_SHARE * updates))
         accuracy, loss = online
         recovery = self._recovery(accuracy)
-        self.cost.charge(self.progress.update)
+        self.cost.charge(self.learner.updates)
         alive = [layer.alive.sum(1).tolist() for layer in self.learner.net.hidden]
         for replica in range(len(self.specs)):
             if not bool(loss[:, replica].isfinite().all()) and self.diverged[replica] is None:
                 first = int((~loss[:, replica].isfinite()).nonzero()[0])
-                update = self.progress.task * self.plan.updates_per_task + first
+                update = self.progress.update - updates + first
                 self.diverged[replica] = f"the loss was not finite at update {update}"
             yield (
                 replica,
@@ -255,9 +305,11 @@ class StackedRun:
                     "kind": "task",
                     "task": self.progress.task,
                     "step": self.progress.update,
-                    "online_accuracy": float(accuracy[:, replica].mean()),
-                    "early_accuracy": float(accuracy[:window, replica].mean()),
-                    "late_accuracy": float(accuracy[-window:, replica].mean()),
+                    "updates": updates,
+                    "scored": tasks[replica].scored,
+                    "online_accuracy": _mean(accuracy[:, replica]),
+                    "early_accuracy": _mean(accuracy[:window, replica]),
+                    "late_accuracy": _mean(accuracy[-window:, replica]),
                     "recovery_updates": recovery[replica],
                     "loss": float(loss[:, replica].mean()),
                     "test_accuracy": None if accuracies is None else accuracies[replica],
@@ -273,7 +325,7 @@ class StackedRun:
     def _recovery(self, accuracy: Tensor) -> list[int | None]:
         """Return after how many updates each replica was back at the last task's end, if it was."""
         last, self.last_online = self.last_online, accuracy
-        if last is None:
+        if last is None or last.shape != accuracy.shape:
             return [None] * len(self.specs)
         pairs = torch.stack([last, accuracy]).unbind(2)
         return [recovery_times(pair.numpy())[0] for pair in pairs]
@@ -296,16 +348,18 @@ class StackedRun:
     def _ends(self) -> Iterator[tuple[int, Row]]:
         for replica in range(len(self.specs)):
             reason = self.diverged[replica]
-            cost = self.cost.totals(replica, self.progress.update)
+            cost = self.cost.totals(replica, self.learner.updates)
             yield (
                 replica,
                 {
                     "kind": "end",
                     "status": "done" if reason is None else "diverged",
                     "reason": reason,
+                    "stream_digest": self.digests[replica],
                     "metrics": {
                         **summarise(self.kept_rows[replica]),
                         **cost,
+                        "relative_cost": self.relative_costs.mean(self.learner.updates),
                         "seconds": self.seconds / len(self.specs),
                     },
                 },
@@ -317,6 +371,10 @@ class StackedRun:
             "learner": self.learner.state_dict(),
             "order": self.order.state(),
             "probes": self.probes.state(),
+            "mixing": self.mixing.state(),
+            "augmenting": self.augmenting.state(),
+            "relative_costs": self.relative_costs.state_dict(),
+            "digests": self.digests,
             "cohorts": self.cohorts.state_dict(),
             "cost": self.cost.state_dict(),
             "last_online": self.last_online,
@@ -332,12 +390,22 @@ class StackedRun:
         self.learner.load_state_dict(saved["learner"])
         self.order.load_state(saved["order"])
         self.probes.load_state(saved["probes"])
+        self.mixing.load_state(saved["mixing"])
+        self.augmenting.load_state(saved["augmenting"])
+        self.relative_costs.load_state_dict(saved["relative_costs"])
+        self.digests = saved["digests"]
         self.cohorts.load_state_dict(saved["cohorts"])
         self.cost.load_state_dict(saved["cost"])
         self.last_online = saved["last_online"]
         self.kept_rows = json.loads(saved["rows"])
         self.diverged = saved["diverged"]
         self.seconds = saved["seconds"]
+
+
+def _mean(values: Tensor) -> float | None:
+    """Return the mean, None where there is none: a regression has no accuracy."""
+    mean = float(values.mean())
+    return None if mean != mean else mean
 
 
 def build_strategies(spec: RunSpec) -> list[Strategy]:

@@ -31,7 +31,13 @@ class NetworkSpec:
     """The architecture of one replica."""
 
     kind: Literal["mlp", "convnet"] = "mlp"
-    """Fully connected layers only, or behind a trunk of two convolutions."""
+    """Fully connected layers only, or behind a trunk of convolutions."""
+    channels: Annotated[tuple[Width, ...], Field(min_length=1)] = (32, 64)
+    """Channels of every convolution of a convnet's trunk, each followed by a 2 x 2 max-pool."""
+    kernel: Annotated[int, Field(ge=1)] = 3
+    """Side of every kernel of the trunk; odd where the padding is "same"."""
+    padding: Literal["same", "none"] = "same"
+    """Whether a convolution keeps the size of its picture, or only what the kernel covers whole."""
     hidden: tuple[Width, ...] = (256, 256)
     """Units of each fully connected hidden layer, from the input on; each at least 1."""
     activation: str = "relu"
@@ -45,6 +51,8 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         parse_call(self.activation, "activation")
+        if self.padding == "same" and self.kernel % 2 == 0:
+            raise BenchError(f'kernel={self.kernel} is even. Make it odd, or set padding="none".')
 
 
 @dataclass(frozen=True, kw_only=True)

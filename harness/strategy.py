@@ -8,6 +8,7 @@ for at update u happens after u updates are done, before the next one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import torch
@@ -28,15 +29,34 @@ class PluginError(BenchError):
 class Plan:
     """How long a run is, in updates."""
 
-    tasks: int
-    updates_per_task: int
-    updates_per_pass: int
+    task_updates: tuple[int, ...]
+    """Updates of every task."""
+    passes: int
+    """Passes over the samples of every task."""
     batch_size: int
+    """Samples of one update."""
+
+    @property
+    def tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.task_updates)
 
     @property
     def total_updates(self) -> int:
         """Updates of the whole run."""
-        return self.tasks * self.updates_per_task
+        return sum(self.task_updates)
+
+    def task_starts(self) -> list[int]:
+        """Return after how many updates each task starts."""
+        return [0, *accumulate(self.task_updates)][:-1]
+
+    def pass_starts(self) -> list[int]:
+        """Return after how many updates each pass of each task starts."""
+        return [
+            start + number * (updates // self.passes)
+            for start, updates in zip(self.task_starts(), self.task_updates, strict=True)
+            for number in range(self.passes)
+        ]
 
 
 @dataclass
@@ -90,6 +110,12 @@ class Strategy:
     name: ClassVar[str] = "strategy"
     needs: ClassVar[frozenset[str]] = frozenset()
     """What the strategy must be told: a subset of {"task boundary", "task id at test"}."""
+
+    cost_factor: ClassVar[float] = 1.0
+    """FLOPs of an update over those of one without the strategy on the same units; at least 1.
+
+    Used where a stream does not wait (`Stream.real_time`); 2 for who replays as many samples.
+    """
 
     def configure(self, network: NetworkSpec) -> NetworkSpec:
         """Return the architecture to build, changed or not."""

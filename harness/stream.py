@@ -3,9 +3,10 @@
 Shapes: N samples of a source, n samples of one task, D = features of one flattened sample.
 """
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 Evaluate = Literal["current", "seen", "none"]
+RealTime = Literal["off", "flops", "clock"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,11 @@ class Samples:
     """All images of one source, shared by every task, replica and seed without copies."""
 
     train_x: Tensor
-    """(N, channels, height, width), uint8."""
+    """(N, channels, height, width), uint8, or float32 where a sample is a vector of features."""
     train_y: Tensor
     """(N,), int64, the source's own classes."""
     test_x: Tensor
-    """(M, channels, height, width), uint8."""
+    """(M, channels, height, width), of the same type."""
     test_y: Tensor
     """(M,), int64."""
     classes: int
@@ -39,12 +41,12 @@ class Samples:
     digest: str
     """SHA-256 over the raw arrays: goes into every result."""
 
-    def network_input(self, images: Tensor, permutation: Tensor | None = None) -> Tensor:
-        """Turn pixels into what enters the network: scaled, standardised, and only then permuted.
+    def network_input(self, images: Tensor, pixel_map: Tensor | None = None) -> Tensor:
+        """Turn pixels into what enters the network: moved about, scaled and standardised.
 
         Args:
-            images: (n, channels, height, width), uint8.
-            permutation: (D,), int64, see `Task.permutation`.
+            images: (n, channels, height, width), as in `train_x`.
+            pixel_map: (D,), int64, see `Task.pixel_map`.
 
         Returns:
             (n, channels, height, width), float32, on the device of `images`.
@@ -52,9 +54,12 @@ class Samples:
         mean = torch.tensor(self.mean, device=images.device).view(-1, 1, 1)
         std = torch.tensor(self.std, device=images.device).view(-1, 1, 1)
         inputs = (images.float() * self.scale - mean) / std
-        if permutation is None:
+        if pixel_map is None:
             return inputs
-        return inputs.flatten(1)[:, permutation.to(images.device)].view_as(inputs)
+        pixels = pixel_map.to(images.device)
+        black = ((0 - mean) / std).expand(inputs.shape[1:]).flatten()
+        shown = inputs.flatten(1)[:, pixels.clamp(min=0)]
+        return torch.where(pixels >= 0, shown, black).view_as(inputs)
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,34 @@ class Task:
     train_index: Tensor
     """(n,), int64, rows of `Samples.train_x`."""
     train_y: Tensor
-    """(n,), int64, the labels the learner is given."""
+    """(n,), int64, the labels the learner is given; or float32, the targets of a regression."""
     test_index: Tensor
     """(m,), int64, rows of `Samples.test_x`."""
     test_y: Tensor
-    """(m,), int64."""
-    permutation: Tensor | None = None
-    """(D,), int64: new flat pixel i shows old flat pixel permutation[i]; None leaves pixels alone.
+    """(m,), as `train_y`."""
+    pixel_map: Tensor | None = None
+    """(D,), int64: new flat pixel i shows old flat pixel pixel_map[i], or black (a raw 0) for -1.
 
-    It acts on the standardised image, so that a pixel keeps the mean and std of its own channel.
+    None leaves pixels alone. It acts on the standardised image, so that a pixel keeps the mean and
+    std of its own channel.
     """
+    outputs: Tensor | None = None
+    """(outputs of the head,), bool: those that exist in this task; None for all. A head that grows
+    opens its outputs from task to task: closed ones have no probability and learn nothing."""
+    scored: bool = True
+    """Whether the task counts in the averages over tasks."""
+
+
+def chained_digest(digest: str, task: Task) -> str:
+    """Return the content hash of a stream up to a task, from that up to the task before.
+
+    It starts with `Samples.digest`; samples, labels and pixels of every task go in, in order.
+    """
+    chain = hashlib.sha256(digest.encode())
+    parts = (task.train_index, task.train_y, task.test_index, task.test_y)
+    for part in (*parts, task.pixel_map, task.outputs):
+        chain.update(b"none" if part is None else part.contiguous().numpy().tobytes())
+    return chain.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +125,25 @@ class Stream(ABC):
     """Test accuracy at each checkpoint: on the current task, on all tasks seen so far, or none."""
     checkpoints_per_task: int = 1
     """Evenly spaced evaluations within a task; the last is at its end. At least 1."""
+    reshuffle: bool = True
+    """Whether every pass over a task's samples has an order of its own, or the first pass's."""
+    gradual_updates: int = 0
+    """Updates over which a new task gradually replaces the last one; 0 switches at once.
+
+    In update u of these n, a sample is one of the last task with probability 1 - u / (n + 1).
+    Source: Liu and Mou 2026: loss of plasticity largely vanishes where the world changes gradually.
+    """
+    real_time: RealTime = "off"
+    """Whether the stream waits: off; or an entrant that costs 1 + d times a plain learner's update
+    learns from every (1 + d)-th batch, its cost by counted FLOPs or by this machine's clock.
+
+    Source: Ghunaim et al. 2023, "Real-Time Evaluation in Online Continual Learning".
+    """
+    zero_head: bool = False
+    """Whether the head's weights and biases are set to 0 at the start of every task.
+
+    Source: Dohare et al. 2024, "Loss of plasticity in deep continual learning".
+    """
 
     @abstractmethod
     def load(self, data_dir: Path) -> Samples:
@@ -127,10 +169,23 @@ class Stream(ABC):
         """
         return math.ceil(self.nominal_samples(samples) / self.batch_size)
 
-    def updates_per_task(self, samples: Samples) -> int:
-        """Count the updates of one task."""
-        return self.passes * self.updates_per_pass(samples)
+    def task_updates(self, samples: Samples) -> Sequence[int]:
+        """Count the updates of every task, each a multiple of `passes`."""
+        return [self.passes * self.updates_per_pass(samples)] * self.tasks
 
     def output_classes(self, samples: Samples) -> int:
-        """Count the outputs of the one head that all tasks share."""
+        """Count the outputs of the one head that all tasks share; 1 for a regression."""
         return samples.classes
+
+    augments: ClassVar[bool] = False
+    """Whether `augment` does anything."""
+
+    def augment(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Change the training samples of one replica's batch at random, on their device.
+
+        Args:
+            x: (B, channels, height, width), float32, as it would enter the network.
+            generator: the only source of randomness that may be used; on the CPU.
+        """
+        del generator
+        return x

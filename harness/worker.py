@@ -109,6 +109,7 @@ def write_result(job: Job, place: Workplace, rows: list[Row], end: Row) -> RunEn
         "status": end["status"],
         "reason": end["reason"],
         "needs": list(job.needs),
+        "stream_digest": end["stream_digest"],
         "metrics": end["metrics"],
         "rows": rows,
         "environment": environment(place.device),
@@ -199,7 +200,7 @@ def _send(connection: Connection, message: object) -> None:
 
 
 def _failed(reason: str) -> Row:
-    return {"status": "failed", "reason": reason, "metrics": {}}
+    return {"status": "failed", "reason": reason, "stream_digest": None, "metrics": {}}
 
 
 def _logged_rows(job: Job, store: Store) -> list[Row]:

@@ -74,6 +74,8 @@ class Result(_Strict):
     """Why the run diverged or failed; None for a run that is done."""
     needs: list[str]
     """What the entrant has to be told, for example "task boundary"."""
+    stream_digest: str | None = None
+    """Content hash of all tasks that the run was given; None where it did not get to its end."""
     metrics: dict[str, float | None]
     """Numbers of the whole run by name; None where one is undefined."""
     rows: list[Row]

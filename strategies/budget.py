@@ -53,13 +53,9 @@ class ScheduledEdits(Strategy):
         if self.at:
             return self.at
         if self.every_passes is not None:
-            return range(0, plan.total_updates, self.every_passes * plan.updates_per_pass)[
-                : self.events
-            ]
+            return plan.pass_starts()[:: self.every_passes][: self.events]
         if self.every_tasks is not None:
-            return range(0, plan.total_updates, self.every_tasks * plan.updates_per_task)[
-                : self.events
-            ]
+            return plan.task_starts()[:: self.every_tasks][: self.events]
         return [event * plan.total_updates // self.events for event in range(self.events)]
 
     def schedule(self, plan: Plan) -> Sequence[int]:

@@ -30,7 +30,7 @@ class TaskImages(Dataset[tuple[Tensor, int]]):
         self.images = samples.train_x if train else samples.test_x
         self.rows: list[int] = (task.train_index if train else task.test_index).tolist()
         self.targets: Any = (task.train_y if train else task.test_y).tolist()
-        self.permutation = task.permutation
+        self.pixel_map = task.pixel_map
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -38,7 +38,7 @@ class TaskImages(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         """Return (channels, height, width), float32, as it enters the network, and the label."""
         image = self.images[self.rows[row]].unsqueeze(0)
-        return self.samples.network_input(image, self.permutation)[0], self.targets[row]
+        return self.samples.network_input(image, self.pixel_map)[0], self.targets[row]
 
 
 class LazyStream(SequenceCLStream):  # type: ignore[misc]

@@ -34,6 +34,8 @@ class ImageStream(Stream):
             _check_count(name, getattr(self, name))
         if self.samples_per_task is not None:
             _check_count("samples_per_task", self.samples_per_task)
+        if self.gradual_updates < 0:
+            raise BenchError(f"gradual_updates is {self.gradual_updates}. Set it to at least 0.")
         if self.evaluate not in get_args(Evaluate):
             remedy = "Set evaluate to one of them."
             raise unknown_name("way to evaluate", str(self.evaluate), get_args(Evaluate), remedy)
@@ -99,10 +101,16 @@ class ImageStream(Stream):
                 f"samples_per_task is {self.samples_per_task}, but a task of this stream over "
                 f"'{self.source}' has {self.available(samples)}. Set it to that or less."
             )
-        if self.checkpoints_per_task > self.updates_per_task(samples):
+        fewest = min(self.task_updates(samples))
+        if self.checkpoints_per_task > fewest:
             raise BenchError(
                 f"checkpoints_per_task is {self.checkpoints_per_task}, but a task has only "
-                f"{self.updates_per_task(samples)} updates. Set it to that or less."
+                f"{fewest} updates. Set it to that or less."
+            )
+        if self.gradual_updates > fewest:
+            raise BenchError(
+                f"gradual_updates is {self.gradual_updates}, but a task has only {fewest} updates. "
+                "Set it to that or less."
             )
 
     def fixed_subset(self, samples: Samples, seed: int) -> Tensor:

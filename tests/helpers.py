@@ -8,7 +8,7 @@ from torch import Tensor
 from plasticity_bench.harness.edits import Network
 from plasticity_bench.harness.network import Layer, LayerStack
 from plasticity_bench.harness.optimizers import StackedOptimizer
-from plasticity_bench.harness.probe import replica_cross_entropy
+from plasticity_bench.harness.probe import replica_loss
 from plasticity_bench.harness.randomness import ReplicaRandom
 from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
 
@@ -40,7 +40,7 @@ def make_batch(replicas: int = 2, size: int = 5, seed: int = 0) -> tuple[Tensor,
 
 
 def backward(net: LayerStack, x: Tensor, y: Tensor) -> Tensor:
-    loss = replica_cross_entropy(net.forward(x), y).mean(1)
+    loss = replica_loss(net.forward(x), y).mean(1)
     loss.sum().backward()
     return loss.detach()
 

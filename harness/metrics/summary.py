@@ -43,14 +43,16 @@ def summarise(rows: Sequence[Row]) -> Metrics:
     }
 
 
-def _performance(tasks: Sequence[Row], checkpoints: Sequence[Row]) -> Metrics:
-    """Average over tasks: of equally many updates each, so it is the mean over all batches."""
-    online = [row["online_accuracy"] for row in tasks]
+def _performance(all_tasks: Sequence[Row], checkpoints: Sequence[Row]) -> Metrics:
+    """Average over the tasks that count; over their updates where that is the definition."""
+    tasks = [row for row in all_tasks if row["scored"]]
+    online = [row["online_accuracy"] for row in tasks if row["online_accuracy"] is not None]
     at_end = [row["test_accuracy"] for row in tasks if row["test_accuracy"] is not None]
     seen = [row["per_task"] for row in checkpoints]
     slope = accuracy.plasticity_slope(online)
     return {
-        "taoa": _mean(online),
+        "taoa": _mean_over_updates(tasks, "online_accuracy"),
+        "online_loss": _mean_over_updates(tasks, "loss"),
         "early_task_accuracy": _mean(row["early_accuracy"] for row in tasks),
         "task_end_accuracy": _mean(at_end),
         "acc": accuracy.acc(seen) if seen else None,
@@ -59,6 +61,15 @@ def _performance(tasks: Sequence[Row], checkpoints: Sequence[Row]) -> Metrics:
         "plasticity_loss": accuracy.plasticity_loss(online),
         "plasticity_slope": None if slope is None else slope.per_100_tasks,
     }
+
+
+def _mean_over_updates(tasks: Sequence[Row], name: str) -> float | None:
+    """Average over all batches: a task of more updates weighs more."""
+    known = [(row[name], row["updates"]) for row in tasks if row[name] is not None]
+    if not known:
+        return None
+    values, updates = zip(*known, strict=True)
+    return fmean(values, weights=updates)
 
 
 def _newborns(measured: Sequence[Row], edits: Sequence[Row]) -> Metrics:

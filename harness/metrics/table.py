@@ -98,6 +98,17 @@ def _performance() -> Iterator[Metric]:
         f"{LILLO}; window: {OWN}",
     )
 
+    yield Metric(
+        name="online_loss",
+        family="performance",
+        unit="nats, or squared units of a regression's target",
+        lower=0,
+        upper=inf,
+        better="lower",
+        description="Mean loss on each batch before the update on it, over all batches.",
+        source="Dohare et al. 2024",
+    )
+
 
 def _diagnostic(
     family: Family, name: str, unit: str, bounds: tuple[float, float], text: str, source: str = OWN
@@ -237,6 +248,7 @@ def _cost() -> Iterator[Metric]:
         ("samples", "samples", "Training samples shown, repeats included."),
         ("alive_unit_steps", "units x updates", "Alive hidden units, added up over all updates."),
         ("flops", "operations", "Operations of all updates of the masked network, products only."),
+        ("relative_cost", "1", "Cost of an update over a plain one, where a stream does not wait."),
         ("seconds", "s", "Wall time of the stack that the run was part of, over its replicas."),
         ("edits", "edits", "Edits of a layer: grow, prune, reset, rewire."),
         ("reinitialised_weights", "weights", "Weights that edits wrote anew."),

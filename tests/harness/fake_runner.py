@@ -34,6 +34,7 @@ def run(
             "kind": "end",
             "status": "diverged" if diverged else "done",
             "reason": "the loss was not finite" if diverged else None,
+            "stream_digest": "0" * 64,
             "metrics": {"taoa": spec.seed / 100, "undefined": float("nan")},
         }
         yield replica, end

@@ -24,7 +24,7 @@ def make() -> Callable[..., tuple[Network, Context]]:
     ) -> tuple[Network, Context]:
         net = make_network(network, optimizer, seeds)
         context = Context(
-            plan or Plan(tasks=5, updates_per_task=10, updates_per_pass=10, batch_size=16),
+            plan or Plan(task_updates=(10,) * 5, passes=1, batch_size=16),
             Progress(),
             ReplicaRandom(seeds, "strategy", CPU),
             lambda net, count: probe(net, *make_batch(len(seeds), count, seed=9)),

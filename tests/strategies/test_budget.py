@@ -8,7 +8,7 @@ from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.strategy import Plan
 from plasticity_bench.strategies.budget import ScheduledEdits, unit_targets, units_this_time
 
-PLAN = Plan(tasks=10, updates_per_task=40, updates_per_pass=20, batch_size=4)
+PLAN = Plan(task_updates=(40,) * 10, passes=2, batch_size=4)
 
 
 @pytest.mark.parametrize("compactness", [0.2, 0.3, 0.4, 0.5])

@@ -52,7 +52,7 @@ def test_both_views_show_the_same_element_by_element(
         index = task.train_index if part == "train" else task.test_index
         labels = task.train_y if part == "train" else task.test_y
         shown = [experience.dataset[row] for row in range(len(experience.dataset))]
-        expected = samples.network_input(images[index], task.permutation)
+        expected = samples.network_input(images[index], task.pixel_map)
         assert torch.equal(torch.stack([x for x, _, _ in shown]), expected)
         assert [y for _, y, _ in shown] == labels.tolist() == list(experience.dataset.targets)
         assert {label for _, _, label in shown} == {0}

@@ -54,8 +54,8 @@ def fingerprint(tasks: list[Task]) -> str:
     for task in tasks:
         for tensor in (task.train_index, task.train_y, task.test_index, task.test_y):
             digest.update(tensor.numpy().tobytes())
-        if task.permutation is not None:
-            digest.update(task.permutation.numpy().tobytes())
+        if task.pixel_map is not None:
+            digest.update(task.pixel_map.numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -138,7 +138,7 @@ def test_the_number_of_updates_follows_the_nominal_size(samples: Samples, name: 
     stream = small(name, samples_per_task=14, passes=3)
     assert stream.nominal_samples(samples) == 14
     assert stream.updates_per_pass(samples) == 4
-    assert stream.updates_per_task(samples) == 12
+    assert stream.task_updates(samples) == [12] * 3
     assert stream.output_classes(samples) == 6
 
 
@@ -199,12 +199,10 @@ def test_permuted_shows_the_same_images_with_new_bijections(samples: Samples, se
     assert torch.equal(first.train_y, samples.train_y[first.train_index])
     assert torch.equal(first.test_y, samples.test_y)
     for task in (first, *others):
-        assert task.permutation is not None
-        assert task.permutation.sort().values.tolist() == list(range(24))
+        assert task.pixel_map is not None
+        assert task.pixel_map.sort().values.tolist() == list(range(24))
         assert torch.equal(task.train_index, first.train_index)
-    assert (
-        len({tuple(p.tolist()) for t in (first, *others) if (p := t.permutation) is not None}) == 3
-    )
+    assert len({tuple(p.tolist()) for t in (first, *others) if (p := t.pixel_map) is not None}) == 3
 
 
 @dataclass
@@ -246,7 +244,7 @@ def test_permuted_mnist_is_that_of_avalanche(mnist: Samples, seed: int) -> None:
     ours = Permuted(tasks=4).task_sequence(mnist, seed)
     for experience, task in zip(theirs.train_stream, ours, strict=True):
         shown = torch.stack([experience.dataset[row][0] for row in range(20)])
-        expected = mnist.network_input(mnist.train_x[task.train_index], task.permutation)
+        expected = mnist.network_input(mnist.train_x[task.train_index], task.pixel_map)
         assert torch.allclose(in_order(shown), in_order(expected), atol=1e-6)
 
 
@@ -371,7 +369,7 @@ def test_classes_without_test_samples_are_refused(samples: Samples) -> None:
 def test_stationary_tasks_are_all_the_same(samples: Samples) -> None:
     first, second, _ = draw("stationary", samples)
     assert first is second
-    assert first.permutation is None
+    assert first.pixel_map is None
     assert torch.equal(first.train_y, samples.train_y[first.train_index])
 
 
