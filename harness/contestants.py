@@ -50,6 +50,7 @@ TORCH_RULES: dict[str, type[torch.optim.Optimizer]] = {
 BARE, NAIVE = f"bare products x {REPLICAS}", "Avalanche's Naive, sgd"
 STACKED, STACKED_ADAM = f"stacked sgd x {REPLICAS}", f"stacked adam x {REPLICAS}"
 PLAIN, PLAIN_ADAM = "plain loop, sgd", "plain loop, adam"
+FEED = f"batches alone x {REPLICAS}"
 DENSE, GROW, MEASURED = "run: dense", "run: grow", ", measured"
 RUNS = {
     DENSE: "dense",
@@ -152,6 +153,7 @@ def contestants(track: Track) -> list[Contestant]:
     stacks = [(SGD, 1), (SGD, 5), (SGD, REPLICAS), (SGD, 30), (ADAM, REPLICAS)]
     return [
         Contestant(BARE, REPLICAS * updates, bare_products(track)),
+        Contestant(FEED, REPLICAS * updates, feed(REPLICAS, track)),
         *(
             Contestant(f"stacked {rule.name} x {r}", r * updates, stacked(rule, r, track))
             for rule, r in stacks
@@ -193,12 +195,28 @@ def bare_products(track: Track) -> Turn:
     return turn
 
 
+def task_batches(replicas: int, track: Track) -> TaskBatches:
+    """Gather the batches of the first task for R replicas."""
+    seeds = range(replicas)
+    tasks = [next(track.stream.task_sequence(track.samples, seed)) for seed in seeds]
+    order = ReplicaRandom(seeds, "data order", CPU)
+    return TaskBatches(SampleBank(track.samples, CPU), tasks, BATCH, order)
+
+
+def feed(replicas: int, track: Track) -> Turn:
+    """Gather the batches and do nothing with them."""
+    batches = task_batches(replicas, track)
+
+    def turn() -> None:
+        for _ in batches.training(track.updates, track.updates):
+            pass
+
+    return turn
+
+
 def stacked(rule: OptimizerSpec, replicas: int, track: Track) -> Turn:
     """Train R replicas in lockstep, gathering their batches included."""
-    seeds = range(replicas)
-    bank = SampleBank(track.samples, CPU)
-    tasks = [next(track.stream.task_sequence(track.samples, seed)) for seed in seeds]
-    batches = TaskBatches(bank, tasks, BATCH, ReplicaRandom(seeds, "data order", CPU))
+    batches = task_batches(replicas, track)
     learner = stacked_learner(rule, replicas, track.updates)
     online = torch.zeros(replicas)
 
