@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ LARGEST_SEED = 2**32 - 1
 @dataclass(frozen=True, kw_only=True)
 class ImageStream(Stream):
     """A stream over the images of one source; a family says how its tasks differ."""
+
+    pixels: Literal["usual", "unit", "symmetric"] = "usual"
+    """How pixels enter: as is usual for the source, in [0, 1], or in [-1, 1]."""
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work.
@@ -54,7 +57,12 @@ class ImageStream(Stream):
 
     def load(self, data_dir: Path) -> Samples:
         """Return the shared samples, one copy per process."""
-        return load_source(self.source, data_dir, self.folder)
+        samples = load_source(self.source, data_dir, self.folder)
+        if self.pixels == "usual":
+            return samples
+        channels = samples.train_x.shape[1]
+        centre, spread = (0.0, 1.0) if self.pixels == "unit" else (0.5, 0.5)
+        return replace(samples, mean=(centre,) * channels, std=(spread,) * channels)
 
     def task_sequence(self, samples: Samples, seed: int, start: int = 0) -> Iterator[Task]:
         """Yield the tasks of one seed from number `start` on, one at a time.
