@@ -57,7 +57,7 @@ class TaskBatches:
         tasks: one per replica.
         batch_size: samples of one update.
         order: draws the order of the samples.
-        reshuffle: whether each pass has its own order.
+        reshuffle: whether each pass has its own order, or samples come as they lie in the task.
         transition: how the task takes over from the last one; None for at once.
         augmentation: changes the training batches; None for not at all.
     """
@@ -84,8 +84,6 @@ class TaskBatches:
         self.pixel_map = stacked_pixel_maps(tasks, device)
         self.train_rows = [task.train_index.to(device) for task in tasks]
         self.train_y = [task.train_y.to(device) for task in tasks]
-        self.passes: dict[int, Tensor] = {}
-        """The order of each replica's latest pass."""
 
     def training(self, updates: int, updates_per_pass: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield full batches, x (R, B, ...) and y (R, B), of shuffled passes without a gap.
@@ -115,9 +113,10 @@ class TaskBatches:
         size, generator = len(self.train_rows[replica]), self.order.generators[replica]
         parts, held = [rest], len(rest)
         while held < batches * self.batch_size:
-            if self.reshuffle or replica not in self.passes:
-                self.passes[replica] = torch.randperm(size, generator=generator)
-            parts.append(self.passes[replica])
+            shuffled = self.reshuffle
+            parts.append(
+                torch.randperm(size, generator=generator) if shuffled else torch.arange(size)
+            )
             held += size
         return torch.cat(parts)
 

@@ -25,14 +25,30 @@ SETTLED = 1e-8
 """A bias correction this close to 1 is 1 in float32: clocks older than that count as equal."""
 
 
-def learning_rate_factor(schedule: str, update: int, total_updates: int) -> float:
-    """Return what the learning rate is multiplied by at an update: 1, or half a cosine from 1 to 0.
+STEPS = (0.3, 0.6, 0.8)
+"""Shares of a task's updates after which the schedule "steps" multiplies the rate by ..."""
 
-    Source: Loshchilov and Hutter 2017, without restarts; one step an update.
+STEP_FACTOR = 0.2
+
+
+def learning_rate_factor(
+    schedule: str, update: int, total_updates: int, task_share: float = 0.0
+) -> float:
+    """Return what the learning rate is multiplied by at an update.
+
+    Args:
+        schedule: constant is 1; cosine goes from 1 to 0 in half a cosine (Loshchilov and Hutter
+            2017, without restarts; one step an update); steps falls within every task (Dohare et
+            al. 2024, incremental CIFAR-100).
+        update: updates made before.
+        total_updates: of the whole run.
+        task_share: share of the current task's updates that are made, in [0, 1).
     """
-    if schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * update / total_updates))
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * update / total_updates))
+    if schedule == "steps":
+        return float(STEP_FACTOR ** sum(task_share >= step for step in STEPS))
+    return 1.0
 
 
 @dataclass
