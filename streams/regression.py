@@ -25,8 +25,8 @@ MOST_BITS = 22
 class SlowlyChangingRegression(ImageStream):
     """Predict the output of a fixed network from bits, some of which rarely change.
 
-    An input has `bits` bits. The first `slow_bits` of them stay the same for a whole task; at the
-    start of the next, one of them flips. The others are drawn anew for every sample. So the
+    An input has `bits` bits. The first `slow_bits` of them stay the same for a whole task, and
+    change (see `flip`) at the start of the next. The others are drawn anew for every sample. So the
     function to learn never changes, only the part of it that is seen: a learner much smaller than
     the target network has to track it. The loss is the squared error, and accuracy has no meaning.
 
@@ -56,8 +56,8 @@ class SlowlyChangingRegression(ImageStream):
     flip_every: int = 10_000
     """Samples of a task."""
     flip: Flip = "one"
-    """What changes from task to task: one slow bit flips, or all slow bits are drawn anew (as in
-    the authors' code unless told otherwise)."""
+    """What changes from task to task: one slow bit flips, as the paper says; or all slow bits are
+    drawn anew, as in the settings of the authors' code that the published figures come from."""
     target_units: int = 100
     """Hidden units of the target network."""
     beta: float = 0.7
@@ -152,10 +152,11 @@ class TargetNetwork:
     def of(cls, inputs: int, units: int, beta: float, seed: int) -> "TargetNetwork":
         """Draw the network of one seed."""
         random = generator(seed, "target network")
-        parts = (
-            random.randint(2, size=size) * 2 - 1 for size in ((units, inputs), units, units, ())
-        )
-        return cls(*(torch.as_tensor(part, dtype=torch.float32) for part in parts), beta)
+
+        def signs(*size: int) -> Tensor:
+            return torch.as_tensor(random.randint(2, size=size) * 2 - 1, dtype=torch.float32)
+
+        return cls(signs(units, inputs), signs(units), signs(units), signs(), beta)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the outputs (n,) for inputs (n, m) of 0 and 1."""
