@@ -46,7 +46,8 @@ def rotation(image: torch.Size, angle: float) -> Tensor:
     # Rotating the numbers of the pixels tells where each comes from; float32 holds them exactly.
     numbers = torch.arange(image.numel(), dtype=torch.float32).view(image)
     black = [-1.0] * image[0]
-    return rotate(numbers, angle, InterpolationMode.NEAREST, fill=black).long().flatten()
+    turned: Tensor = rotate(numbers, angle, InterpolationMode.NEAREST, fill=black)
+    return turned.long().flatten()
 
 
 @dataclass(frozen=True, kw_only=True)
