@@ -1,10 +1,15 @@
 """Mirror images, crops and turns of a whole batch, against torchvision's of single images."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 from torchvision.transforms.functional import hflip, rotate
 
+from plasticity_bench.harness.resolve import parse_overrides, resolve
+from plasticity_bench.harness.run import StackedRun
+from plasticity_bench.harness.suite import Suite, parse_entrant, parse_stream
 from plasticity_bench.streams.augmentation import crop, flip_crop_rotate, mirror, turn
 from plasticity_bench.streams.incremental import ClassIncremental
 
@@ -66,3 +71,18 @@ def test_a_stream_augments_only_where_it_is_told_to() -> None:
     assert changed.augments
     expected = flip_crop_rotate(IMAGES, torch.Generator().manual_seed(3))
     assert torch.equal(changed.augment(IMAGES, torch.Generator().manual_seed(3)), expected)
+
+
+def test_a_run_learns_from_augmented_images(tmp_path: Path) -> None:
+    def losses(*sets: str) -> list[float]:
+        stream = parse_stream("class-incremental-digits")
+        suite = Suite("test", "", (stream,), (parse_entrant("dense"),), (0,))
+        short = parse_overrides(["stream.tasks=2", "stream.updates_per_task=20", *sets])
+        rows = StackedRun(resolve(suite, short), tmp_path).rows()
+        return [row["loss"] for _, row in rows if row["kind"] == "task"]
+
+    plain = losses()
+    augmented = losses("stream.augmentation=flip-crop-rotate")
+    assert losses("stream.augmentation=flip-crop-rotate") == augmented
+    assert min(augmented) > 0
+    assert augmented != plain

@@ -80,6 +80,15 @@ def test_a_stream_depends_on_the_seed_and_on_nothing_else(samples: Samples, name
         ("random-labels", "12ed3c564a063c53"),
         ("class-incremental", "672ce65e78b4d327"),
         ("stationary", "5a1b9494cf6ea3a5"),
+        ("rotated", "2d065abe23cafad0"),
+        ("noisy-labels", "2cc4c2aec01f11e5"),
+        ("warm-start", "f5c4055c84d973af"),
+        ("composed", "0300e5754145b813"),
+        ("partly permuted", "62f8e0267e0180c5"),
+        ("cumulatively permuted", "d5564a36c1b3e598"),
+        ("partly random labels", "b4a857317eeccf29"),
+        ("pairs of classes", "22e92084d4ba970c"),
+        ("growing", "55ecc01e0732ad29"),
     ],
 )
 def test_what_a_seed_draws_never_changes(samples: Samples, name: str, expected: str) -> None:

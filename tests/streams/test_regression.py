@@ -95,6 +95,10 @@ def test_starting_late_equals_skipping_tasks(flip: Any, start: int) -> None:
     assert fingerprint(list(small(flip=flip).task_sequence(INPUTS, 8))) != fingerprint(whole)
 
 
+def test_what_a_seed_draws_never_changes() -> None:
+    assert fingerprint(list(small().task_sequence(INPUTS, 11))) == "204fc559b515621f"
+
+
 def test_tasks_come_back_with_the_same_samples() -> None:
     tasks = list(small(period=5).task_sequence(INPUTS, 2))
     assert fingerprint(tasks[:5]) == fingerprint(tasks[5:10])
