@@ -74,7 +74,7 @@ class Composed(ImageStream):
     @property
     def base(self) -> ImageStream:
         """What is changed, with the settings of this stream."""
-        return self._part("over", self.over, BASES)
+        return self._part("base", self.over, BASES)
 
     @property
     def parts(self) -> Sequence[Shifted]:

@@ -45,8 +45,9 @@ class ClassIncremental(ImageStream):
     """Whether classes come back: never; or in shuffled passes over all classes, in pairs of which
     none comes twice (needs classes_per_task=[2])."""
     labels: Labels = "own"
-    """What classes are called: by the source's numbers, or from 0 on in each task; then the head
-    has as many outputs as the largest group."""
+    """What classes are called: by the source's numbers, or from 0 on in each task, in the order of
+    Avalanche's `class_ids_from_zero_in_each_exp`; then the head has as many outputs as the largest
+    group."""
     samples_per_class: int | None = None
     """Training images of each class, the same whenever it comes; None takes all."""
     test_per_class: int | None = None
@@ -122,7 +123,7 @@ class ClassIncremental(ImageStream):
 
     def group_sizes(self, samples: Samples) -> Sequence[int]:
         """Count the new classes of every task before tasks come back."""
-        equal = (samples.classes // self.distinct_tasks,)
+        equal = (max(1, samples.classes // self.distinct_tasks),)
         return list(islice(cycle(self.classes_per_task or equal), self.distinct_tasks))
 
     def task_sizes(self, samples: Samples) -> Sequence[int]:

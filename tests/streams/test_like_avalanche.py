@@ -97,3 +97,32 @@ def test_split_mnist_is_that_of_avalanche(mnist: Samples, seed: int) -> None:
     ours = ClassIncremental(tasks=5).task_sequence(mnist, seed)
     for classes, task in zip(theirs.original_classes_in_exp, ours, strict=True):
         assert set(task.train_y.tolist()) == classes
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("labels", ["own", "within task"])
+def test_groups_of_a_pattern_and_their_names_are_those_of_avalanche(
+    mnist: Samples, seed: int, labels: Any
+) -> None:
+    from avalanche.benchmarks import nc_benchmark
+
+    fake = FakeMnist(mnist.train_x / 255, mnist.train_y.tolist())
+    theirs = nc_benchmark(
+        fake,
+        fake,
+        n_experiences=4,
+        task_labels=False,
+        seed=seed,
+        per_exp_classes={0: 3, 1: 2, 2: 3, 3: 2},
+        class_ids_from_zero_in_each_exp=labels == "within task",
+    )
+    ours = ClassIncremental(tasks=4, classes_per_task=(3, 2), labels=labels)
+    for experience, task in zip(theirs.train_stream, ours.task_sequence(mnist, seed), strict=True):
+        expected = {raw(x): y for x, y, _ in experience.dataset}
+        images = mnist.network_input(mnist.train_x[task.train_index])
+        assert dict(zip(map(raw, images), task.train_y.tolist(), strict=True)) == expected
+
+
+def raw(image: torch.Tensor) -> tuple[int, ...]:
+    """Return an image's bytes, by which it is known."""
+    return tuple((image * 255).round().int().flatten().tolist())

@@ -269,7 +269,7 @@ def test_composed_random_labels_are_tested_on_what_was_to_be_memorised(tmp_path:
         ({"shifts": ("permuted(tasks=3)",)}, "setting of shift permuted named 'tasks'.*composed"),
         ({"shifts": ("permuted(share=2)",)}, "share is 2.0"),
         ({"shifts": ("permuted(",)}, r"cannot read the shift 'permuted\('"),
-        ({"over": "warm-start"}, "no over 'warm-start'"),
+        ({"over": "warm-start"}, "no base 'warm-start'"),
         ({"over": "class-incremental(head=growing)"}, "growing head has no outputs for shifted"),
         (
             {"over": "class-incremental", "shifts": ("random-labels(fraction=0.5)",)},
