@@ -106,7 +106,7 @@ def test_groups_of_a_pattern_and_their_names_are_those_of_avalanche(
 ) -> None:
     from avalanche.benchmarks import nc_benchmark
 
-    fake = FakeMnist(mnist.train_x / 255, mnist.train_y.tolist())
+    fake: Any = FakeMnist(mnist.train_x / 255, mnist.train_y.tolist())
     theirs = nc_benchmark(
         fake,
         fake,
