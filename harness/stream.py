@@ -181,8 +181,10 @@ class Stream(ABC):
         """Count the outputs of the one head that all tasks share; 1 for a regression."""
         return samples.classes
 
-    augments: ClassVar[bool] = False
-    """Whether `augment` does anything."""
+    @property
+    def augments(self) -> bool:
+        """Whether `augment` does anything."""
+        return False
 
     def augment(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change the training samples of one replica's batch at random, on their device.
