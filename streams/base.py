@@ -17,7 +17,7 @@ from ..harness.randomness import derive_seed
 from ..harness.stream import Evaluate, Samples, Stream, Task
 from .sources import READERS, load_source
 
-Subset = Literal["chance", "first", "next"]
+Subset = Literal["chance", "first", "anew"]
 COUNTS = ("tasks", "batch_size", "passes", "checkpoints_per_task")
 OPTIONAL_COUNTS = ("samples_per_task", "updates_per_task", "period")
 LARGEST_SEED = 2**32 - 1
@@ -35,10 +35,10 @@ class ImageStream(Stream):
     """How pixels enter: as is usual for the source, in [0, 1], or in [-1, 1]."""
     subset: Subset = "chance"
     """Which training images `samples_per_task` takes: drawn once per seed; the first of the file;
-    or for each task the next stretch of shuffled passes over the whole training set.
+    or drawn anew for each task.
 
-    Sources: first: Lillo and Cheney 2025; next: the streaming protocols of Elsayed and Mahmood
-    2024.
+    Sources: first: Lillo and Cheney 2025; anew: the code of Kumar et al. 2024 and of Elsayed and
+    Mahmood 2024.
     """
     updates_per_task: int | None = None
     """Updates of every task, whatever its samples; None makes `passes` over the task's samples.
@@ -184,19 +184,20 @@ class ImageStream(Stream):
             return rows
         return rows[:number] if self.subset == "first" else choose(rows, number, seed, purpose)
 
-    def refuse_next(self, why: str) -> None:
-        """Refuse `subset="next"` where it makes no sense."""
-        if self.subset == "next":
+    def refuse_anew(self, why: str) -> None:
+        """Refuse `subset="anew"` where it makes no sense."""
+        if self.subset == "anew":
             raise BenchError(
-                f'subset="next" draws new images for every task, but {why}. '
+                f'subset="anew" draws new images for every task, but {why}. '
                 'Set subset to "chance" or "first".'
             )
 
     def train_rows(self, samples: Samples, seed: int, start: int) -> Iterator[Tensor]:
         """Yield the training rows (n,) of task after task from number `start` on, without end."""
-        if self.subset == "next" and self.samples_per_task is not None:
-            return stretches(len(samples.train_y), self.samples_per_task, seed, start)
-        return repeat(self.fixed_rows(samples, seed))
+        if self.subset != "anew" or self.samples_per_task is None:
+            yield from repeat(self.fixed_rows(samples, seed))
+        rows, number = torch.arange(len(samples.train_y)), self.samples_per_task
+        yield from (self.pick(rows, number, seed, f"subset/{task}") for task in count(start))
 
     def plain_tasks(self, samples: Samples, seed: int, start: int) -> Iterator[Task]:
         """Yield tasks as the source is: they differ in nothing, or in the rows they take."""
@@ -205,29 +206,6 @@ class ImageStream(Stream):
             if task is None or rows is not task.train_index:
                 task = Task(rows, samples.train_y[rows], test, samples.test_y)
             yield task
-
-
-def stretches(size: int, length: int, seed: int, start: int) -> Iterator[Tensor]:
-    """Yield consecutive stretches of endless shuffled passes over `size` rows.
-
-    Args:
-        size: rows of a pass.
-        length: rows of a stretch, at most `size`; it runs over into the next pass.
-        seed: of the stream.
-        start: number of the first stretch.
-    """
-    orders: dict[int, Tensor] = {}
-    for first in count(start * length, length):
-        number, place = divmod(first, size)
-        orders = {
-            n: orders[n] if n in orders else _pass_order(size, seed, n)
-            for n in (number, number + 1)
-        }
-        yield torch.cat(list(orders.values()))[place : place + length]
-
-
-def _pass_order(size: int, seed: int, number: int) -> Tensor:
-    return torch.from_numpy(generator(seed, f"shuffled pass/{number}").permutation(size))
 
 
 def choose(rows: Tensor, count: int, seed: int, purpose: str) -> Tensor:

@@ -111,7 +111,7 @@ class WarmStart(ImageStream):
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
         super().__post_init__()
-        self.refuse_next("a warm start keeps its old ones")
+        self.refuse_anew("a warm start keeps its old ones")
         if len(self.shares) != self.tasks:
             raise BenchError(
                 f"shares has {len(self.shares)} values, but tasks is {self.tasks}. "

@@ -78,7 +78,7 @@ class ClassIncremental(ImageStream):
                 check_count(name, getattr(self, name))
         for size in self.classes_per_task:
             check_count("a size in classes_per_task", size)
-        self.refuse_next("the images of a task are those of its classes")
+        self.refuse_anew("the images of a task are those of its classes")
         self._check_combinations()
 
     def _check_combinations(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -12,8 +13,10 @@ from torch import Tensor
 
 from ..harness.errors import BenchError
 from ..harness.stream import Samples, Task
-from .base import check_share, generator
+from .base import check_choice, check_share, generator
 from .shift import Change, Shifted
+
+DrawLabels = Literal["uniform", "shuffled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +65,25 @@ class RandomLabels(Shifted):
     Source: Lyle et al. 2024, "Disentangling the Causes of Plasticity Loss in Neural Networks".
     """
 
+    draw_labels: DrawLabels = "uniform"
+    """How labels are drawn: each uniformly from the classes; or those of the images are shuffled
+    among them, so that every class stays as frequent as it is.
+
+    Source: shuffled: the code of Kumar et al. 2024.
+    """
+
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
         super().__post_init__()
+        check_choice("draw_labels", self.draw_labels, get_args(DrawLabels))
         check_share("fraction", self.fraction)
+        if self.fraction < 1 and self.draw_labels == "shuffled":
+            raise BenchError(
+                f'draw_labels="shuffled" exchanges the labels of all images, but fraction is '
+                f'{self.fraction}. Set fraction to 1, or draw_labels to "uniform".'
+            )
         if self.fraction < 1:
-            self.refuse_next("at a fraction below 1 images keep their labels")
+            self.refuse_anew("at a fraction below 1 images keep their labels")
 
     def load(self, data_dir: Path) -> Samples:
         """Return the samples with the training images in place of the test images, not copied."""
@@ -91,6 +107,9 @@ class RandomLabels(Shifted):
 
     def _drawn(self, samples: Samples, seed: int, number: int) -> Change:
         def change(task: Task) -> Task:
+            if self.draw_labels == "shuffled":
+                order = generator(seed, f"random labels/{number}").permutation(len(task.train_y))
+                return memorised(task, task.train_y[torch.from_numpy(order)])
             return memorised(task, _labels(number, len(task.train_y), samples.classes, seed)[0])
 
         return change

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,7 +19,7 @@ Move = Literal["values", "places"]
 
 @dataclass(frozen=True, kw_only=True)
 class Permuted(Shifted):
-    """A fresh pixel permutation for each task, the first one included; labels stay.
+    """A fresh pixel permutation for each task; labels stay.
 
     Permutations are those of Avalanche's PermutedMNIST for the same seed, unless `share` is below
     1. `samples_per_task` fixes one subset of the training images per seed, the same in each task
@@ -41,6 +41,12 @@ class Permuted(Shifted):
     Source: Dohare et al. 2024, "Loss of plasticity in deep continual learning".
     """
 
+    first_as_is: bool = False
+    """Whether the first task shows the images as they are.
+
+    Source: the code of Kumar et al. 2024.
+    """
+
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
         super().__post_init__()
@@ -53,7 +59,9 @@ class Permuted(Shifted):
         whole = 1 if self.move == "values" else channels
         places = channels * height * width // whole
         shown = torch.arange(places)
-        for number, permutation in enumerate(self._permutations(places, seed)):
+        as_is = [torch.arange(places)] if self.first_as_is else []
+        permutations = chain(as_is, self._permutations(places, seed))
+        for number, permutation in enumerate(permutations):
             shown = shown[permutation] if self.cumulative else permutation
             if number >= start:
                 layers = torch.arange(whole).unsqueeze(1) * places

@@ -69,7 +69,7 @@ class SlowlyChangingRegression(ImageStream):
         for name in ("bits", "slow_bits", "flip_every", "target_units"):
             check_count(name, getattr(self, name))
         check_choice("flip", self.flip, get_args(Flip))
-        self.refuse_next("inputs are drawn anew for every task as it is")
+        self.refuse_anew("inputs are drawn anew for every task as it is")
         if not self.slow_bits <= self.bits <= MOST_BITS:
             raise BenchError(
                 f"bits is {self.bits} and slow_bits is {self.slow_bits}. Set bits to at most "

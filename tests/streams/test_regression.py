@@ -144,7 +144,7 @@ def test_pixels_may_be_symmetric(tmp_path: Path) -> None:
         ({"source": "digits"}, "no source 'digits'.* There is: random-bits"),
         ({"flip": "two"}, "no flip 'two'"),
         ({"flip_every": 0}, "flip_every is 0"),
-        ({"subset": "next"}, 'subset="next" draws new images'),
+        ({"subset": "anew"}, 'subset="anew" draws new images'),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changed: dict[str, Any], text: str) -> None:

@@ -1,7 +1,6 @@
 """Settings that every family has: which images a task takes, how long it is, whether it returns."""
 
 import math
-from itertools import islice
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.strategy import Plan
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.streams.base import stretches
 from plasticity_bench.streams.drift import WarmStart
 from plasticity_bench.streams.incremental import ClassIncremental
 from plasticity_bench.streams.labels import RandomLabels
@@ -46,37 +44,34 @@ def test_first_takes_the_first_images_of_a_tasks_classes(samples: Samples) -> No
 @pytest.mark.parametrize("name", sorted(set(FAMILIES) - GROUPED - KEEPING))
 @shared_samples
 @given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 63))
-def test_next_goes_through_the_whole_set_before_any_image_comes_back(
+def test_anew_draws_images_without_replacement_for_every_task(
     samples: Samples, name: str, seed: int, length: int
 ) -> None:
     changed: dict[str, Any] = {
-        "subset": "next",
+        "subset": "anew",
         "samples_per_task": length,
         "tasks": 10,
         "batch_size": 1,
     }
     tasks = draw(name, samples, seed, **changed)
-    rows = torch.cat([task.train_index for task in tasks])
-    assert [len(task.train_index) for task in tasks] == [length] * 10
-    for one in rows.split(63):
-        assert len(one.unique()) == len(one)
+    for task in tasks:
+        assert len(task.train_index) == len(task.train_index.unique()) == length
     late = draw(name, samples, seed, 7, **changed)
     assert fingerprint(late) == fingerprint(tasks[7:])
 
 
-def test_next_keeps_labels_with_their_images(samples: Samples) -> None:
-    first, second, _ = draw("permuted", samples, subset="next")
+def test_anew_meets_every_image_in_the_end_and_no_two_tasks_take_the_same(
+    samples: Samples,
+) -> None:
+    tasks = draw("permuted", samples, 3, subset="anew", samples_per_task=16, tasks=40)
+    assert len(torch.cat([task.train_index for task in tasks]).unique()) == len(samples.train_y)
+    assert len({tuple(task.train_index.tolist()) for task in tasks}) == 40
+
+
+def test_anew_keeps_labels_with_their_images(samples: Samples) -> None:
+    first, second, _ = draw("permuted", samples, subset="anew")
     assert not torch.equal(first.train_index, second.train_index)
     assert torch.equal(second.train_y, samples.train_y[second.train_index])
-
-
-def test_stretches_are_cut_out_of_one_endless_row_of_shuffled_passes() -> None:
-    passes = torch.cat(list(islice(stretches(10, 10, seed=4, start=0), 6)))
-    assert all(one.sort().values.tolist() == list(range(10)) for one in passes.split(10))
-    assert len({tuple(one.tolist()) for one in passes.split(10)}) == 6
-    for length in (1, 3, 7, 10):
-        cut = torch.cat(list(islice(stretches(10, length, seed=4, start=2), 4)))
-        assert cut.tolist() == passes[2 * length : 6 * length].tolist()
 
 
 @pytest.mark.parametrize(
@@ -87,11 +82,11 @@ def test_stretches_are_cut_out_of_one_endless_row_of_shuffled_passes() -> None:
         (RandomLabels, {"fraction": 0.5}, "images keep their labels"),
     ],
 )
-def test_next_is_refused_where_images_have_to_stay(
+def test_anew_is_refused_where_images_have_to_stay(
     family: Any, changed: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(BenchError, match=f'subset="next" .* but .*{reason}'):
-        family(subset="next", **changed)
+    with pytest.raises(BenchError, match=f'subset="anew" .* but .*{reason}'):
+        family(subset="anew", **changed)
 
 
 # how long a task is

@@ -99,6 +99,30 @@ def test_corners_turned_in_from_outside_are_black_in_every_channel() -> None:
 # labels
 
 
+def test_the_first_task_may_show_the_images_as_they_are(samples: Samples) -> None:
+    shown = drawn(Permuted(tasks=3, first_as_is=True), samples, 5)
+    permuted = drawn(Permuted(tasks=2), samples, 5)
+    assert map_of(shown[0]).tolist() == list(range(24))
+    assert [map_of(t).tolist() for t in shown[1:]] == [map_of(t).tolist() for t in permuted]
+
+
+def test_shuffled_labels_are_those_of_the_images_among_them(samples: Samples) -> None:
+    stream = RandomLabels(tasks=3, samples_per_task=40, draw_labels="shuffled")
+    first, second, third = drawn(stream, samples, 5)
+    true = samples.train_y[first.train_index]
+    for task in (first, second, third):
+        assert task.train_y.sort().values.tolist() == true.sort().values.tolist()
+        assert torch.equal(task.test_y, task.train_y)
+    assert not torch.equal(first.train_y, second.train_y)
+    assert not torch.equal(first.train_y, true)
+    assert fingerprint([third]) == fingerprint(drawn(stream, samples, 5, start=2))
+
+
+def test_shuffled_labels_cannot_be_shuffled_in_part() -> None:
+    with pytest.raises(BenchError, match=r'draw_labels="shuffled" exchanges .* fraction is 0\.5'):
+        RandomLabels(fraction=0.5, draw_labels="shuffled")
+
+
 def test_a_fraction_of_the_random_labels_is_drawn_anew(samples: Samples) -> None:
     stream = RandomLabels(tasks=300, samples_per_task=60, fraction=0.25)
     labels = torch.stack([task.train_y for task in drawn(stream, samples)])
