@@ -44,10 +44,11 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        content = np.load(path, allow_pickle=False)
-        if not isinstance(content, np.lib.npyio.NpzFile):
-            raise DamagedFile(path, "it is one array and not an npz file")
-        with content:
-            yield content
+        with open(path, "rb") as file:  # NumPy alone leaves a damaged file open
+            content = np.load(file, allow_pickle=False)
+            if not isinstance(content, np.lib.npyio.NpzFile):
+                raise DamagedFile(path, "it is one array and not an npz file")
+            with content:
+                yield content
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DamagedFile(path, str(error)) from None
