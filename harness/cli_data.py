@@ -1,6 +1,7 @@
 """What the `data` commands show."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ def fetch_all(
     well = True
     for name in names:
         try:
-            status = fetch(name, data_dir, folder, lambda text, name=name: tell(f"{name}: {text}"))
+            status = fetch(name, data_dir, folder, partial(_tell_of, tell, name))
         except BenchError as error:
             complain(f"{name}: failed: {error}")
             well = False
@@ -109,3 +110,7 @@ def fetch_all(
         train, test, classes = status.counts
         tell(f"{name}: ready, {train:,} train and {test:,} test samples of {classes} classes")
     return well
+
+
+def _tell_of(tell: Tell, name: str, text: str) -> None:
+    tell(f"{name}: {text}")

@@ -66,9 +66,11 @@ def write_idx(
     """Write the four IDX files of MNIST (or of other names), with .gz where packed."""
     content = content or made(30, 20, 10)
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = (content.train_x[:, 0], content.train_y, content.test_x[:, 0], content.test_y)
+    images = (content.train_x[:, 0], content.test_x[:, 0])
+    labels = (content.train_y.astype(np.uint8), content.test_y.astype(np.uint8))
+    arrays: list[Bytes] = [images[0], labels[0], images[1], labels[1]]
     for name, values in zip(names, arrays, strict=True):
-        file = idx_bytes(values.astype(np.uint8))
+        file = idx_bytes(values)
         if packed:
             (folder / f"{name}.gz").write_bytes(gzip.compress(file, mtime=0))
         else:
@@ -160,7 +162,7 @@ def _write_batch(path: Path, x: Bytes, y: NDArray[np.int64], of_ten: bool) -> No
 
 def write_cifar_archive(folder: Path, name: str = "cifar10") -> Path:
     """Pack the folder of batches that lies in a folder; return the archive."""
-    archive = folder / CIFAR[name].filename
+    archive: Path = folder / CIFAR[name].filename
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder / CIFAR[name].base_folder, CIFAR[name].base_folder)
     return archive

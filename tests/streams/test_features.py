@@ -1,5 +1,5 @@
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from plasticity_bench.harness.batches import SampleBank
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.streams import features
+from plasticity_bench.streams import features, sources
 from plasticity_bench.streams.features import FILE
 from plasticity_bench.streams.sources import load_source, missing
 from tests.streams.made_up_files import class_folders, write_pictures
@@ -123,7 +123,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = Tiny()
-    monkeypatch.setattr(features.models, "resnet50", Tiny)
+    monkeypatch.setattr(models, "resnet50", Tiny)
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     torch.save(network.state_dict(), folder / "weights")
@@ -142,11 +142,11 @@ CLASSES = ("n1", "n2", "n3")
     [
         {"": CLASSES},
         {"train": CLASSES[1:], "val": CLASSES[:1]},
-        {"train": CLASSES[:2], "test": ["n3"]},
+        {"train": CLASSES[:1], "val": CLASSES[1:2], "test": CLASSES[2:]},
     ],
 )
 def test_features_of_pictures_are_computed_whatever_the_parts(
-    tmp_path: Path, tiny: Tiny, layout: Mapping[str, list[str]]
+    tmp_path: Path, tiny: Tiny, layout: Mapping[str, Sequence[str]]
 ) -> None:
     content = class_folders(CLASSES, {"": 5})
     for part, classes in layout.items():
@@ -171,7 +171,7 @@ def test_features_are_computed_once(
     write_pictures(tmp_path / "mini-imagenet", class_folders(CLASSES, {"": 5}))
     first = load_source(NAME, tmp_path)
     monkeypatch.setattr(features, "network_features", lambda *_: pytest.fail("again"))
-    load_source.__globals__["_load"].cache_clear()
+    sources._load.cache_clear()
     assert load_source(NAME, tmp_path).digest == first.digest
 
 

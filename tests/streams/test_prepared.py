@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def test_a_folder_that_may_only_be_read_is_prepared_in_the_users_own(
 ) -> None:
     data = tmp_path / "data"
     write_idx(data)
-    monkeypatch.setattr(locks.os, "access", lambda path, _: not str(path).startswith(str(data)))
+    monkeypatch.setattr(os, "access", lambda path, _: not str(path).startswith(str(data)))
     load(data)
     assert not (data / "prepared").exists()
     assert cache_in(Path.home() / ".cache" / "plasticity-bench" / "data").is_dir()
@@ -191,7 +192,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = type("Usage", (), {"free": 999})
-    monkeypatch.setattr(reader.shutil, "disk_usage", lambda _: full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     with pytest.raises(BenchError, match=r"1,000 bytes are needed and 999 are free"):
         reader.Workspace(tmp_path).array("train_x", (10, 100), np.uint8)
     assert list(tmp_path.iterdir()) == []
