@@ -64,12 +64,12 @@ class FeatureReader(Reader):
             (place / PICTURES).is_dir() and self._weights() is not None
         )
 
-    def files(self, place: Path) -> Sequence[Path]:
+    def files(self, place: Path) -> Sequence[Path | str]:
         """List the file of features, or all pictures and the weights."""
         if (place / FILE).is_file():
             return (place / FILE,)
         weights = self._weights()
-        pictures = [Path(path) for path, _ in pictures_of(place / PICTURES)]
+        pictures = [path for path, _ in pictures_of(place / PICTURES)]
         return pictures if weights is None else [*pictures, weights]
 
     def remark(self, place: Path) -> str:
@@ -173,7 +173,7 @@ def _network(weights: Path) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):  # the initial weights, which are replaced, are drawn
         network: torch.nn.Module = models.resnet50()
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    network.fc = torch.nn.Identity()
+    network.add_module("fc", torch.nn.Identity())
     return network.eval().to(device)
 
 

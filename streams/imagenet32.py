@@ -45,13 +45,13 @@ class Imagenet32Reader(Reader):
         """Tell whether all batches are there, or both folders of class folders."""
         return not self._missing(place) or _folders(place) is not None
 
-    def files(self, place: Path) -> Sequence[Path]:
+    def files(self, place: Path) -> Sequence[Path | str]:
         """List the batches or the pictures."""
         folders = self._class_folders(place)
         if folders is None:
             return [place / file for file in (*TRAIN, TEST)]
         train, test = two_parts(*folders)
-        return [Path(path) for path, _ in train + test]
+        return [path for path, _ in train + test]
 
     def remark(self, place: Path) -> str:
         """Say which batch is missing where some are there."""

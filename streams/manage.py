@@ -10,6 +10,7 @@ from typing import Literal
 from ..harness.errors import BenchError
 from .fetch import obtain
 from .locks import cache_root, cannot_keep, locked
+from .manifest import stamp
 from .prepared import Prepared
 from .reader import (
     Counts,
@@ -67,7 +68,7 @@ def status(name: str, data_dir: Path, folder: Path | None = None) -> Status:
                 return _cached(cache, again)
         with fetch_hint(reader), _scratch(reader) as workspace:
             counts = reader.check(place, workspace)
-        size = sum(file.stat().st_size for file in reader.files(place))
+        size = sum(stamp(file).size for file in reader.files(place))
         to_do = f"It is prepared at first use, or now: {again}" if reader.kept else ""
         return Status(name, "here", place, counts, size, "", to_do)
     except BenchError as error:
@@ -130,7 +131,7 @@ def _cached(cache: Prepared, again: str) -> Status:
     counts = Counts(
         manifest.arrays["train_y"].shape[0], manifest.arrays["test_y"].shape[0], manifest.classes
     )
-    return Status(name, "cached", place, counts, sum(s.size for s in cache.sources), "", "")
+    return Status(name, "cached", place, counts, sum(one.size for one in cache.stamps), "", "")
 
 
 def _not_here(reader: Reader, again: str) -> Status:

@@ -1,8 +1,9 @@
 """What a prepared cache says about itself."""
 
 import hashlib
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -63,10 +64,18 @@ class Manifest(BaseModel):
     """By field of `Arrays`."""
 
 
-def source_file(path: Path) -> SourceFile:
-    """Describe a file as it is now."""
-    status = path.stat()
-    return SourceFile(path=str(path), size=status.st_size, changed=status.st_mtime_ns)
+class Stamp(NamedTuple):
+    """What tells whether a file has changed."""
+
+    path: str
+    size: int
+    changed: int
+
+
+def stamp(path: Path | str) -> Stamp:
+    """Stamp a file as it is now."""
+    status = os.stat(path)
+    return Stamp(str(path), status.st_size, status.st_mtime_ns)
 
 
 def sha256_of(path: Path) -> str:

@@ -37,10 +37,10 @@ class PictureReader(Reader):
         """Tell whether both parts are there."""
         return (place / "train").is_dir() and (place / "test").is_dir()
 
-    def files(self, place: Path) -> Sequence[Path]:
+    def files(self, place: Path) -> Sequence[str]:
         """List all pictures."""
         train, test = two_parts(place / "train", place / "test")
-        return [Path(path) for path, _ in train + test]
+        return [path for path, _ in train + test]
 
     def words(self) -> list[str]:
         """Return how the source is named on the command line."""

@@ -10,6 +10,7 @@ whole or not at all. Mapped pages are shared by all processes on a machine.
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,10 @@ from .manifest import (
     ArrayFile,
     Manifest,
     SourceFile,
+    Stamp,
     digest_of,
     sha256_of,
-    source_file,
+    stamp,
 )
 from .reader import Arrays, Reader, Workspace, counted, fetch_hint
 
@@ -41,17 +43,18 @@ class Prepared:
     reader: Reader
     place: Path
     folder: Path
-    sources: tuple[SourceFile, ...]
+    stamps: Sequence[Stamp]
 
     @classmethod
     def of(cls, reader: Reader, place: Path) -> "Prepared":
         """Return where the cache of a source at a place is."""
-        sources = tuple(source_file(path) for path in reader.files(place))
+        with fetch_hint(reader):
+            stamps = [stamp(path) for path in reader.files(place)]
         key = hashlib.sha256(f"{FORMAT}/{reader.name}/{place}".encode())
-        for source in sources:
-            key.update(f"\0{source.path}\0{source.size}\0{source.changed}".encode())
+        for path, size, changed in stamps:
+            key.update(f"\0{path}\0{size}\0{changed}".encode())
         name = f"{reader.name}-{key.hexdigest()[:16]}"
-        return cls(reader, place, cache_root(reader.data_dir, name) / name, sources)
+        return cls(reader, place, cache_root(reader.data_dir, name) / name, stamps)
 
     @property
     def is_there(self) -> bool:
@@ -116,17 +119,19 @@ class Prepared:
                 array.flush()
             else:
                 np.save(path, array)
+            _sync(path)
             shape, size = array.shape, path.stat().st_size
             files[part] = ArrayFile(
                 shape=shape, dtype=str(array.dtype), size=size, sha256=sha256_of(path)
             )
         mean, std = self.reader.moments(arrays.train_x)
+        few = self.stamps if len(self.stamps) <= LISTED else ()
         manifest = Manifest(
             format=FORMAT,
             name=self.reader.name,
             place=str(self.place),
-            source_count=len(self.sources),
-            sources=self.sources if len(self.sources) <= LISTED else (),
+            source_count=len(self.stamps),
+            sources=tuple(SourceFile(**one._asdict()) for one in few),
             classes=counted(self.reader.name, arrays).classes,
             scale=self.reader.scale,
             mean=mean,
@@ -135,6 +140,7 @@ class Prepared:
             arrays=files,
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+        _sync(folder / MANIFEST)
 
     def manifest(self) -> Manifest:
         """Read what the cache says about itself.
@@ -184,3 +190,9 @@ def read(reader: Reader, place: Path, workspace: Workspace) -> Arrays:
     """
     with fetch_hint(reader):
         return reader.read(place, workspace)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file is on the disk: else a power cut could leave it whole in size alone."""
+    with open(path, "r+b") as file:
+        os.fsync(file.fileno())

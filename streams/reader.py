@@ -150,7 +150,7 @@ class Reader(ABC):
         """Tell whether every file is in this folder; damaged files count as there."""
 
     @abstractmethod
-    def files(self, place: Path) -> Sequence[Path]:
+    def files(self, place: Path) -> Sequence[Path | str]:
         """List the files that are read, all of them below the place or the data folder."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from .cifar import CifarReader
 from .digits import DigitsReader
 from .emnist import EmnistReader
 from .features import FeatureReader
-from .fetch import obtain
+from .fetch import PATIENCE, obtain
 from .idx import MnistReader
 from .imagenet32 import Imagenet32Reader
 from .manifest import digest_of
@@ -22,7 +22,15 @@ from .pictures import PictureReader
 from .prepared import Prepared, read
 from .reader import Reader, Workspace, counted, default_data_dir, find, looked_for
 
-__all__ = ["READERS", "default_data_dir", "load_source", "missing", "reader_of", "where"]
+__all__ = [
+    "PATIENCE",
+    "READERS",
+    "default_data_dir",
+    "load_source",
+    "missing",
+    "reader_of",
+    "where",
+]
 
 READERS: dict[str, Callable[[str, Path, Path | None], Reader]] = {
     "digits": lambda name, data, _: DigitsReader(name, data),

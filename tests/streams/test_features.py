@@ -200,7 +200,7 @@ def test_features_are_what_enters_the_last_layer_of_torchvisions_network() -> No
     extractor = create_feature_extractor(network, ["flatten"])
     with torch.inference_mode():
         expected = extractor(torch.from_numpy(images) / 127.5 - 1)["flatten"]
-    network.fc = torch.nn.Identity()
+    network.add_module("fc", torch.nn.Identity())
     computed = torch.from_numpy(features.network_features(network, images))
     assert computed.shape == (2, 2048)
     torch.testing.assert_close(computed, expected, rtol=1e-4, atol=1e-5)
