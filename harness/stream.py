@@ -107,7 +107,8 @@ class Stream(ABC):
     """
 
     source: str = "digits"
-    """Where samples come from: digits, mnist, fashion-mnist, cifar10, cifar100, image-folder."""
+    """Where samples come from: digits, mnist, fashion-mnist, emnist, cifar10, cifar100, imagenet32,
+    mini-imagenet-features, image-folder."""
     folder: str | None = None
     """Folder of a user's own pictures, for the source image-folder only."""
     tasks: int = 10
