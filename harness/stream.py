@@ -157,6 +157,11 @@ class Stream(ABC):
     def benchmark(self, seed: int, data_dir: Path) -> Any:
         """Return the same stream as a genuine Avalanche benchmark (a CLScenario)."""
 
+    @property
+    def varies_with_seed(self) -> bool:
+        """Whether another seed is another stream, or only another order of its samples."""
+        return True
+
     @abstractmethod
     def nominal_samples(self, samples: Samples) -> int:
         """Count the training samples of a typical task: it fixes the updates of every task."""
@@ -177,8 +182,10 @@ class Stream(ABC):
         """Count the outputs of the one head that all tasks share; 1 for a regression."""
         return samples.classes
 
-    augments: ClassVar[bool] = False
-    """Whether `augment` does anything."""
+    @property
+    def augments(self) -> bool:
+        """Whether `augment` does anything."""
+        return False
 
     def augment(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change the training samples of one replica's batch at random, on their device.

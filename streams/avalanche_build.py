@@ -1,0 +1,319 @@
+"""Make an Avalanche benchmark from its name and arguments, in a folder of ours, for one seed."""
+
+import io
+import random
+import re
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from http.client import HTTPException
+from importlib import import_module
+from importlib.metadata import version
+from inspect import Parameter, getsource, isfunction, signature
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision import datasets
+
+from ..harness.errors import BenchError, unknown_name
+from ..harness.grammar import Settings, format_value, parse_value
+from .sources import PATIENCE, load_source, where
+
+Benchmark = Any
+"""A CLScenario; Avalanche has no types that a type checker could follow."""
+
+SOURCES = {
+    "SplitMNIST": "mnist",
+    "PermutedMNIST": "mnist",
+    "RotatedMNIST": "mnist",
+    "SplitFMNIST": "fashion-mnist",
+    "SplitCIFAR10": "cifar10",
+    "SplitCIFAR100": "cifar100",
+}
+"""The classic benchmarks whose files we may have already, and what we call them."""
+
+FIXED_ORDER = ("fixed_class_order", "rotations_list")
+"""Arguments that leave a classic benchmark nothing to draw from its seed."""
+
+_ARGUMENT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\'[^\']*\'|[^&"\'])+')
+_SEE = "See Avalanche's documentation of its classic benchmarks for their arguments."
+
+
+def parse_arguments(text: str) -> Settings:
+    """Read `key=value&key=value`.
+
+    Raises:
+        BenchError: a piece is not key=value, a key comes twice, or a value cannot be read.
+    """
+    found: dict[str, Any] = {}
+    for piece in filter(None, _ARGUMENT.findall(text)):
+        key, equals, value = piece.partition("=")
+        if not equals or not key.isidentifier() or key in found:
+            raise BenchError(
+                f"cannot read '{piece}' in the arguments '{text}' of an Avalanche benchmark. "
+                "Write each once, key=value&key=value, as n_experiences=5&return_task_id=true."
+            )
+        found[key] = parse_value(value, f"argument {key}")
+    return found
+
+
+def format_arguments(arguments: Settings) -> str:
+    """Write arguments in canonical form: sorted by name."""
+    return "&".join(f"{key}={format_value(value)}" for key, value in sorted(arguments.items()))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a benchmark is made: its function or object, and the arguments that were given."""
+
+    name: str
+    """A function of `avalanche.benchmarks`, or a user's own "module:attribute"."""
+    arguments: str
+    """Canonical, see `format_arguments`."""
+
+    @property
+    def given(self) -> Settings:
+        """The arguments by name."""
+        return parse_arguments(self.arguments)
+
+    @property
+    def seed_matters(self) -> bool:
+        """Whether the benchmark of another seed is another benchmark, as far as can be told."""
+        fixed = self.given.get("shuffle") is False or any(
+            self.given.get(key) is not None for key in FIXED_ORDER
+        )
+        return not fixed and "seed" not in self.given and "seed" in self.parameters
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """What the function takes; nothing where it is a finished benchmark."""
+        maker = load_maker(self.name)
+        return signature(maker).parameters if callable(maker) else {}
+
+    def check(self) -> None:
+        """Refuse arguments that the function does not take, or lacks.
+
+        Raises:
+            BenchError: says which, with the nearest name.
+        """
+        parameters = self.parameters
+        takes_any = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+        for key in self.given:
+            if key not in parameters and not takes_any:
+                raise unknown_name(f"argument of {self.name} named", key, parameters, _SEE)
+        missing = [
+            key
+            for key, one in parameters.items()
+            if one.default is Parameter.empty
+            and one.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+            and key not in {*self.given, "seed"}
+            and not key.startswith("dataset_root")
+        ]
+        if missing:
+            raise BenchError(
+                f"the benchmark {self.name} needs the argument {missing[0]}. "
+                f"Write avalanche:{self.name}?{missing[0]}=VALUE. {_SEE}"
+            )
+
+    def key(self) -> str | None:
+        """Return what a cache of its samples is named by; None if it must not be kept.
+
+        The code of a user's function and Avalanche's version are part of it.
+        """
+        maker = load_maker(self.name)
+        if not callable(maker):
+            return None
+        code = ""
+        if ":" in self.name:
+            try:
+                code = getsource(sys.modules[maker.__module__])
+            except (OSError, TypeError, KeyError, AttributeError):
+                return None  # typed into an interpreter, or an object that can be called
+        parts = (self.name, self.arguments, version("avalanche-lib"), version("torchvision"), code)
+        return sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    def make(self, seed: int, data_dir: Path) -> Benchmark:
+        """Make the benchmark of one seed, without moving any global generator.
+
+        The function is given the seed and the folder of data sets where it takes them and the
+        arguments do not say otherwise. Where it takes no seed, global generators are the same at
+        every call.
+
+        Raises:
+            BenchError: it cannot be made, or its data set cannot be had.
+        """
+        maker = load_maker(self.name)
+        if not callable(maker):
+            return _checked(maker, self.name)
+        parameters = self.parameters
+        arguments: dict[str, Any] = dict(self.given)
+        if "seed" in parameters:
+            arguments.setdefault("seed", seed)
+        with _data_root(self.name, data_dir) as root, _quiet(), untouched_randomness(0):
+            for key in parameters:
+                if key.startswith("dataset_root"):
+                    arguments.setdefault(key, str(root))
+            try:
+                return _checked(maker(**arguments), self.name)
+            except (OSError, RuntimeError, HTTPException) as error:
+                raise self._unavailable(error, data_dir) from error
+            except BenchError:
+                raise
+            except Exception as error:
+                raise self._refused(error, arguments) from error
+
+    def _unavailable(self, error: Exception, data_dir: Path) -> BenchError:
+        return BenchError(
+            f"the data set of the benchmark {self.name} is not in {data_dir} and cannot be "
+            f"downloaded: {_reason(error)}. Put its files there as Avalanche lays them out, name "
+            "their folder with --data, or give dataset_root=FOLDER in the arguments."
+        )
+
+    def _refused(self, error: Exception, arguments: Settings) -> BenchError:
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        seed = ""
+        if "seed" in arguments and "seed" not in self.given:
+            seed = " The seed is the run's; where that is wrong, write seed=VALUE or seed=null."
+        return BenchError(
+            f"the benchmark {self.name} cannot be made with {given or 'no arguments'}: "
+            f"{type(error).__name__}: {_reason(error)}. Change its arguments.{seed}"
+        )
+
+
+def classic_names() -> list[str]:
+    """Return the names of Avalanche's own functions that make benchmarks."""
+    classic = _avalanche("benchmarks.classic")
+    public = vars(classic).items()
+    return sorted(
+        name
+        for name, value in public
+        if isfunction(value) and name[0].isupper() and value.__module__.startswith(classic.__name__)
+    )
+
+
+@lru_cache(maxsize=64)
+def load_maker(name: str) -> Callable[..., Benchmark] | Benchmark:
+    """Import what makes a benchmark, or a finished one.
+
+    Raises:
+        BenchError: there is nothing of that name, with the nearest.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        if name not in classic_names():
+            remedy = "For your own, write avalanche:package.module:function."
+            raise unknown_name("Avalanche benchmark", name, classic_names(), remedy)
+        return getattr(_avalanche("benchmarks.classic"), name)
+    try:
+        found: Any = import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:
+        raise BenchError(
+            f"the benchmark '{name}' cannot be imported: {type(error).__name__}: {error}. Write "
+            "module:function, of a module that Python finds (installed, or on PYTHONPATH)."
+        ) from error
+    return found
+
+
+@contextmanager
+def untouched_randomness(seed: int) -> Iterator[None]:
+    """Seed every global generator for a while, and put them back as they were."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        seed_everything(seed)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators that transforms draw from, on the CPU."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+
+
+def _avalanche(module: str) -> Any:
+    with warnings.catch_warnings():
+        # Avalanche imports packages that announce their own end; nothing a user could do about it.
+        warnings.simplefilter("ignore")
+        return import_module(f"avalanche.{module}")
+
+
+def _checked(made: Any, name: str) -> Benchmark:
+    streams = getattr(made, "streams", None)
+    if not isinstance(streams, Mapping) or not {"train", "test"} <= set(streams):
+        raise BenchError(
+            f"the benchmark '{name}' is a {type(made).__name__}, not an Avalanche CLScenario with "
+            "a train and a test stream. Let the function return one."
+        )
+    return made
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what is told about downloads off the output, and do not wait for dead servers."""
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Avalanche's and old pickles' own
+            yield
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+@contextmanager
+def _data_root(name: str, data_dir: Path) -> Iterator[Path]:
+    """Yield the folder that Avalanche is to look in, with its files as it wants them.
+
+    Avalanche reads MNIST's files only unpacked and from one place; ours may be packed or elsewhere.
+    """
+    source = SOURCES.get(name)
+    place = None if source is None else where(source, data_dir)
+    if source is None or place is None:
+        yield data_dir
+    elif source.startswith("cifar"):
+        yield place.parent
+    else:
+        with TemporaryDirectory() as folder:
+            write_idx_files(source, data_dir, Path(folder))
+            yield Path(folder)
+
+
+def write_idx_files(source: str, data_dir: Path, folder: Path) -> None:
+    """Write the four files of MNIST or one of its kin as torchvision unpacks them."""
+    dataset = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[source]
+    samples = load_source(source, data_dir)
+    raw = folder / dataset.__name__ / "raw"
+    raw.mkdir(parents=True)
+    parts = (
+        samples.train_x.squeeze(1),
+        samples.train_y.to(torch.uint8),
+        samples.test_x.squeeze(1),
+        samples.test_y.to(torch.uint8),
+    )
+    for (packed_name, _), values in zip(dataset.resources, parts, strict=True):
+        (raw / Path(packed_name).stem).write_bytes(_idx(values))
+
+
+def _idx(values: Tensor) -> bytes:
+    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes()
+    return header + values.numpy().tobytes()
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1].rstrip(".") if lines else type(error).__name__
