@@ -13,7 +13,8 @@ from ..harness.plugins import LoadedStream
 from ..harness.stream import Samples, Stream, Task
 from . import ADAM, CONVNET, MLP
 from .avalanche_build import Recipe, format_arguments, parse_arguments
-from .avalanche_pool import AvalancheSamples, Tasks, load_samples, load_tasks
+from .avalanche_pool import AvalancheSamples, load_samples
+from .avalanche_tasks import Tasks, load_tasks
 from .base import choose
 from .random_transforms import DeviceTransforms
 

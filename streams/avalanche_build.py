@@ -16,30 +16,18 @@ from importlib import import_module
 from importlib.metadata import version
 from inspect import Parameter, getsource, isfunction, signature
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torchvision import datasets
 
 from ..harness.errors import BenchError, unknown_name
 from ..harness.grammar import Settings, format_value, parse_value
-from .sources import PATIENCE, load_source, where
+from .avalanche_files import avalanche_root
+from .sources import PATIENCE
 
 Benchmark = Any
 """A CLScenario; Avalanche has no types that a type checker could follow."""
-
-SOURCES = {
-    "SplitMNIST": "mnist",
-    "PermutedMNIST": "mnist",
-    "RotatedMNIST": "mnist",
-    "SplitFMNIST": "fashion-mnist",
-    "SplitCIFAR10": "cifar10",
-    "SplitCIFAR100": "cifar100",
-}
-"""The classic benchmarks whose files we may have already, and what we call them."""
 
 FIXED_ORDER = ("fixed_class_order", "rotations_list")
 """Arguments that leave a classic benchmark nothing to draw from its seed."""
@@ -124,21 +112,28 @@ class Recipe:
                 f"Write avalanche:{self.name}?{missing[0]}=VALUE. {_SEE}"
             )
 
-    def key(self) -> str | None:
-        """Return what a cache of its samples is named by; None if it must not be kept.
-
-        The code of a user's function and Avalanche's version are part of it.
-        """
+    @property
+    def code(self) -> str | None:
+        """The code of the module that a user's function is in; None if it cannot be read."""
+        if ":" not in self.name:
+            return ""
         maker = load_maker(self.name)
-        if not callable(maker):
-            return None
-        code = ""
-        if ":" in self.name:
-            try:
-                code = getsource(sys.modules[maker.__module__])
-            except (OSError, TypeError, KeyError, AttributeError):
-                return None  # typed into an interpreter, or an object that can be called
-        parts = (self.name, self.arguments, version("avalanche-lib"), version("torchvision"), code)
+        module = getattr(maker, "__module__", None) if callable(maker) else None
+        try:
+            return getsource(sys.modules[module or self.name.partition(":")[0]])
+        except (OSError, TypeError, KeyError):
+            return None  # typed into an interpreter
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether samples may be kept on disk: not where nothing says that they have changed."""
+        return callable(load_maker(self.name)) and self.code is not None
+
+    @property
+    def key(self) -> str:
+        """What prepared samples are named by: with Avalanche's version and a user's code."""
+        versions = (version("avalanche-lib"), version("torchvision"))
+        parts = (self.name, self.arguments, *versions, self.code or "")
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def make(self, seed: int, data_dir: Path) -> Benchmark:
@@ -158,7 +153,7 @@ class Recipe:
         arguments: dict[str, Any] = dict(self.given)
         if "seed" in parameters:
             arguments.setdefault("seed", seed)
-        with _data_root(self.name, data_dir) as root, _quiet(), untouched_randomness(0):
+        with avalanche_root(self.name, data_dir) as root, _quiet(), untouched_randomness(0):
             for key in parameters:
                 if key.startswith("dataset_root"):
                     arguments.setdefault(key, str(root))
@@ -273,45 +268,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         socket.setdefaulttimeout(patience)
-
-
-@contextmanager
-def _data_root(name: str, data_dir: Path) -> Iterator[Path]:
-    """Yield the folder that Avalanche is to look in, with its files as it wants them.
-
-    Avalanche reads MNIST's files only unpacked and from one place; ours may be packed or elsewhere.
-    """
-    source = SOURCES.get(name)
-    place = None if source is None else where(source, data_dir)
-    if source is None or place is None:
-        yield data_dir
-    elif source.startswith("cifar"):
-        yield place.parent
-    else:
-        with TemporaryDirectory() as folder:
-            write_idx_files(source, data_dir, Path(folder))
-            yield Path(folder)
-
-
-def write_idx_files(source: str, data_dir: Path, folder: Path) -> None:
-    """Write the four files of MNIST or one of its kin as torchvision unpacks them."""
-    dataset = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[source]
-    samples = load_source(source, data_dir)
-    raw = folder / dataset.__name__ / "raw"
-    raw.mkdir(parents=True)
-    parts = (
-        samples.train_x.squeeze(1),
-        samples.train_y.to(torch.uint8),
-        samples.test_x.squeeze(1),
-        samples.test_y.to(torch.uint8),
-    )
-    for (packed_name, _), values in zip(dataset.resources, parts, strict=True):
-        (raw / Path(packed_name).stem).write_bytes(_idx(values))
-
-
-def _idx(values: Tensor) -> bytes:
-    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes()
-    return header + values.numpy().tobytes()
 
 
 def _reason(error: Exception) -> str:

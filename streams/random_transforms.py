@@ -19,6 +19,7 @@ from ..harness.errors import BenchError
 from .avalanche_build import untouched_randomness
 
 Transform = Callable[[Any], Any]
+"""Of a sample."""
 
 DRAWS = 16
 """How often a transform of unknown kind is tried on each sample, every time otherwise seeded."""
@@ -168,14 +169,17 @@ def counterpart(step: Any) -> Transform:
     Raises:
         BenchError: there is none: it would have to be frozen, which is not what was declared.
     """
+    made: Transform
     if isinstance(step, v2.Transform):
-        return step
+        made = step
+        return made
     if type(step) in (v1.RandomApply, v1.RandomChoice, v1.RandomOrder):
         inner = [_inside(one) for one in step.transforms]
         chances = {"p": step.p} if type(step) is not v1.RandomOrder else {}
-        container: Any = getattr(v2, type(step).__name__)
-        return container(inner, **chances)
-    cls: Any = getattr(v2, type(step).__name__, None)
+        cls: Any = getattr(v2, type(step).__name__)
+        made = cls(inner, **chances)
+        return made
+    cls = getattr(v2, type(step).__name__, None)
     if not type(step).__module__.startswith("torchvision.") or cls is None:
         raise BenchError(
             f"the training transform {step} draws at random, and torchvision.transforms.v2 has no "
@@ -185,7 +189,8 @@ def counterpart(step: Any) -> Transform:
     settings = {
         name: getattr(step, name) for name in signature(cls).parameters if hasattr(step, name)
     }
-    return cls(**settings)
+    made = cls(**settings)
+    return made
 
 
 def _inside(step: Any) -> Transform:
