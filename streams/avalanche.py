@@ -15,6 +15,7 @@ from . import ADAM, CONVNET, MLP
 from .avalanche_build import Recipe, format_arguments, parse_arguments
 from .avalanche_pool import AvalancheSamples, load_samples
 from .avalanche_tasks import Tasks, load_tasks
+from .avalanche_view import scenario
 from .base import choose
 from .random_transforms import DeviceTransforms
 
@@ -89,15 +90,20 @@ class AvalancheStream(Stream):
     def benchmark(self, seed: int, data_dir: Path) -> Any:
         """Return the benchmark itself, as Avalanche makes it.
 
+        Where only some of its tasks or samples are taken, it is one of the tensors instead.
+
         Raises:
-            BenchError: the stream takes only some of its tasks or samples, which it cannot show.
+            BenchError: such a one would lack the random transforms of the training set.
         """
-        if self.tasks or self.samples_per_task is not None:
+        if not self.tasks and self.samples_per_task is None:
+            return self.recipe.make(self._own_seed(seed), data_dir.expanduser().resolve())
+        samples = self.load(data_dir)
+        if self._table(samples, seed).random is not None:
             raise BenchError(
-                "the Avalanche view of this stream is the benchmark itself, with all tasks and "
-                "samples. Leave tasks and samples_per_task out, or let its arguments say them."
+                f"{self.maker} transforms its training samples at random, so it has an Avalanche "
+                "view with all its tasks and samples only. Leave tasks and samples_per_task out."
             )
-        return self.recipe.make(self._own_seed(seed), data_dir.expanduser().resolve())
+        return scenario(self, samples, seed)
 
     def task_sequence(self, samples: Samples, seed: int, start: int = 0) -> Iterator[Task]:
         """Yield the tasks of one seed from number `start` on.
@@ -111,9 +117,9 @@ class AvalancheStream(Stream):
             for number in range(start, self._count(samples))
         )
 
-    def task_labels(self, samples: Samples, seed: int) -> Sequence[int | None]:
-        """Return Avalanche's task label of every task, None where it has several."""
-        return self._table(samples, seed).labels[: self._count(samples)]
+    def task_label(self, samples: Samples, seed: int, number: int) -> int | None:
+        """Return the benchmark's label of a task; None where its samples have several."""
+        return self._table(samples, seed).labels[number]
 
     def nominal_samples(self, samples: Samples) -> int:
         """Count the training samples of the largest task of seed 0."""

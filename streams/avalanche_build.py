@@ -1,7 +1,6 @@
 """Make an Avalanche benchmark from its name and arguments, in a folder of ours, for one seed."""
 
 import io
-import random
 import re
 import socket
 import sys
@@ -18,11 +17,9 @@ from inspect import Parameter, getsource, isfunction, signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from ..harness.errors import BenchError, unknown_name
 from ..harness.grammar import Settings, format_value, parse_value
+from ..harness.randomness import untouched_randomness
 from .avalanche_files import avalanche_root
 from .sources import PATIENCE
 
@@ -218,26 +215,6 @@ def load_maker(name: str) -> Callable[..., Benchmark] | Benchmark:
             "module:function, of a module that Python finds (installed, or on PYTHONPATH)."
         ) from error
     return found
-
-
-@contextmanager
-def untouched_randomness(seed: int) -> Iterator[None]:
-    """Seed every global generator for a while, and put them back as they were."""
-    states = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        seed_everything(seed)
-        try:
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the global generators that transforms draw from, on the CPU."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)
 
 
 def _avalanche(module: str) -> Any:

@@ -21,8 +21,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..harness.errors import BenchError
+from ..harness.randomness import untouched_randomness
 from ..harness.stream import Samples
-from .avalanche_build import Benchmark, Recipe, untouched_randomness
+from .avalanche_build import Benchmark, Recipe
 from .avalanche_chain import Chain, analyse, fingerprint
 from .avalanche_walk import Part, Walker, labels_of, task_labels_of
 

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ..harness.errors import BenchError
+from ..harness.randomness import untouched_randomness
 from ..harness.stream import Task
-from .avalanche_build import Benchmark, Recipe, untouched_randomness
+from .avalanche_build import Benchmark, Recipe
 from .avalanche_chain import Chain, as_image, spread
 from .avalanche_pool import REFERENCE_SEED, SIDES, AvalancheSamples, Survey, load_samples, paired
 from .avalanche_walk import Part, Rows, labels_of, task_labels_of
@@ -57,6 +58,7 @@ class TaskReader:
         self.random: dict[str, DeviceTransforms | None] = {}
 
     def read(self, benchmark: Benchmark) -> Tasks:
+        """Read all tasks, one after the other."""
         tasks, labels = [], []
         for number, (train, test) in enumerate(paired(benchmark)):
             tasks.append(self._task(number, train, test))

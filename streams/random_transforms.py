@@ -16,7 +16,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from ..harness.errors import BenchError
-from .avalanche_build import untouched_randomness
+from ..harness.randomness import untouched_randomness
 
 Transform = Callable[[Any], Any]
 """Of a sample."""
