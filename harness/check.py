@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.transforms.functional import to_tensor
 
 from .check_memory import held_memory, size_of, tracing
 from .check_process import digests_elsewhere, stream_digest
@@ -129,6 +130,7 @@ def same_samples(case: Case) -> Iterator[str]:
             for part in ("train", "test") if number in chosen else ():
                 views = streams[part]
                 dataset = views[number if len(views) > 1 else 0].dataset
+                dataset = dataset.train() if part == "train" else dataset.eval()
                 place = f"seed {seed}, task {number}, {part}"
                 yield from _compared(case, task, part, dataset, (seed, number), place)
 
@@ -147,9 +149,9 @@ def _compared(
     for row in spread(len(index), SAMPLES_COMPARED):
         x, y, *rest = dataset[row]
         ours = case.samples.network_input(pool[index[row]][None], task.pixel_map)[0]
-        if not is_random and not _close(torch.as_tensor(x), ours):
+        if not is_random and not _close(x, ours):
             yield f"{place}: sample {row} is another picture in the Avalanche view"
-        if not _close(torch.as_tensor(y), labels[row]):
+        if not _close(y, labels[row]):
             yield (
                 f"{place}: sample {row} has the label {y} in the Avalanche view and "
                 f"{labels[row].tolist()} as a tensor"
@@ -161,7 +163,9 @@ def _compared(
             )
 
 
-def _close(one: Tensor, other: Tensor) -> bool:
+def _close(shown: Any, other: Tensor) -> bool:
+    is_picture = not isinstance(shown, Tensor | np.ndarray | int | float)
+    one = to_tensor(shown) if is_picture else torch.as_tensor(shown)
     return one.numel() == other.numel() and torch.allclose(
         one.flatten().float(), other.flatten().float(), rtol=0, atol=TOLERANCE
     )

@@ -15,7 +15,7 @@ from . import plugins
 from .describe import Setting, settings_of
 from .errors import BenchError, unknown_name
 from .grammar import Settings, format_value
-from .plugins import OURS, PLURALS, Kind
+from .plugins import AVALANCHE, OURS, PLURALS, Kind
 from .spec import NetworkSpec, OptimizerSpec, canonical_name
 from .suite import load_suite, suite_names
 
@@ -62,12 +62,16 @@ def show(kind: str | None, name: str | None, console: Console) -> None:
             console.print(_names_table(title, listed))
         return
     if kind in known:
-        console.print(_about(kind, _one_of(kind, str(name), known[kind])))
+        is_benchmark = kind == "streams" and str(name).startswith(AVALANCHE)
+        found = str(name) if is_benchmark else _one_of(kind, str(name), known[kind])
+        console.print(_about(kind, found))
         return
     console.print(*_about_all(kind, known), sep="\n")
 
 
 def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]:
+    if name.startswith(AVALANCHE):
+        return [_about("streams", name)]
     found = [kind for kind, listed in known.items() if name in {entry.name for entry in listed}]
     if not found:
         names = [*known, *(entry.name for listed in known.values() for entry in listed)]

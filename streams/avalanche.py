@@ -12,7 +12,7 @@ from ..harness.errors import BenchError
 from ..harness.plugins import LoadedStream
 from ..harness.stream import Samples, Stream, Task
 from . import ADAM, CONVNET, MLP
-from .avalanche_build import Recipe, format_arguments, parse_arguments
+from .avalanche_build import Recipe, format_arguments, load_maker, parse_arguments
 from .avalanche_pool import AvalancheSamples, load_samples
 from .avalanche_tasks import Tasks, load_tasks
 from .avalanche_view import scenario
@@ -199,9 +199,10 @@ def loaded(name: str) -> LoadedStream:
     """Return the stream of a name such as `SplitCIFAR100?n_experiences=10`.
 
     Raises:
-        BenchError: the arguments behind the question mark cannot be read.
+        BenchError: there is no such benchmark, or its arguments cannot be read.
     """
     maker, _, text = name.partition("?")
+    load_maker(maker)
     arguments = parse_arguments(text)
     settings: dict[str, Any] = {"maker": maker, "arguments": format_arguments(arguments)}
     if arguments.get("return_task_id") is True:

@@ -76,7 +76,14 @@ class Recipe:
         fixed = self.given.get("shuffle") is False or any(
             self.given.get(key) is not None for key in FIXED_ORDER
         )
-        return not fixed and "seed" not in self.given and "seed" in self.parameters
+        return not fixed and "seed" not in self.given and self.takes_seed
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether the function takes a seed; CLEAR refuses one where it has nothing to draw."""
+        protocol = self.given.get("evaluation_protocol", "streaming")
+        is_refused = self.name == "CLEAR" and protocol == "streaming"
+        return "seed" in self.parameters and not is_refused
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -146,28 +153,27 @@ class Recipe:
         maker = load_maker(self.name)
         if not callable(maker):
             return _checked(maker, self.name)
-        parameters = self.parameters
         arguments: dict[str, Any] = dict(self.given)
-        if "seed" in parameters:
+        if self.takes_seed:
             arguments.setdefault("seed", seed)
         with avalanche_root(self.name, data_dir) as root, _quiet(), untouched_randomness(0):
-            for key in parameters:
+            for key in self.parameters:
                 if key.startswith("dataset_root"):
                     arguments.setdefault(key, str(root))
             try:
                 return _checked(maker(**arguments), self.name)
             except (OSError, RuntimeError, HTTPException) as error:
-                raise self._unavailable(error, data_dir) from error
+                raise self._unavailable(error, root) from error
             except BenchError:
                 raise
             except Exception as error:
                 raise self._refused(error, arguments) from error
 
-    def _unavailable(self, error: Exception, data_dir: Path) -> BenchError:
+    def _unavailable(self, error: Exception, root: Path) -> BenchError:
         return BenchError(
-            f"the data set of the benchmark {self.name} is not in {data_dir} and cannot be "
-            f"downloaded: {_reason(error)}. Put its files there as Avalanche lays them out, name "
-            "their folder with --data, or give dataset_root=FOLDER in the arguments."
+            f"the data set of the benchmark {self.name} is not in {root} and cannot be "
+            f"downloaded: {_reason(error)}. Put its files there as Avalanche lays them out, or "
+            "give dataset_root=FOLDER in the arguments."
         )
 
     def _refused(self, error: Exception, arguments: Settings) -> BenchError:

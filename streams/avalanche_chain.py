@@ -18,7 +18,6 @@ from .random_transforms import (
     NORMALIZE,
     DeviceTransforms,
     Transform,
-    counterpart,
     is_random,
 )
 
@@ -111,10 +110,30 @@ def analyse(part: Part, plain: bool = False) -> Chain:
         if not ((moves < 0) | (moves // size == np.arange(len(moves)) // size)).all():
             return analyse(part, plain=True)  # a pixel keeps the mean of its own channel here
     device = _on_device(random, mean, std)
+    if device is not None:
+        _try(device, torch.stack([as_image(samples[0])] * 2))
     if plain and normalize is not None:
         fixed.append(normalize)
         mean, std = _moments(None, len(mean))
     return Chain(tuple(fixed), mean, std, None if moves is None else tuple(moves.tolist()), device)
+
+
+def _try(device: DeviceTransforms, images: Tensor) -> None:
+    """Find out now, not in the middle of a run, whether random transforms can be applied."""
+    try:
+        shown = device(images, torch.Generator().manual_seed(0))
+    except BenchError:
+        raise
+    except Exception as error:  # whatever torchvision or a user's own raises
+        raise BenchError(
+            f"the random training transforms {device} cannot be applied to tensors: "
+            f"{type(error).__name__}: {error}. Use others."
+        ) from error
+    if shown.shape != images.shape:
+        raise BenchError(
+            f"the random training transforms {device} turn images of {tuple(images.shape[1:])} "
+            f"into {tuple(shown.shape[1:])}. Use such that keep the size."
+        )
 
 
 def _kind(sample: Any) -> str:
@@ -136,8 +155,6 @@ def _on_device(
 ) -> DeviceTransforms | None:
     if not random:
         return None
-    for step, _ in random:
-        counterpart(step)  # found out now, not in the middle of a run
     kinds = {
         kind: tuple(step for step, own in random if own == kind)
         for kind in ("pictures", "before", "after")

@@ -27,12 +27,14 @@ SOURCES = {
 def avalanche_root(name: str, data_dir: Path) -> Iterator[Path]:
     """Yield the folder that Avalanche is to look in, with its files as it wants them.
 
-    Avalanche reads MNIST's files only unpacked and from one place; ours may be packed or elsewhere.
+    It reads MNIST's files only unpacked and from one place, while ours may be packed or elsewhere.
+    A data set that we do not know has a folder of its own, so that its files stay together.
     """
     source = SOURCES.get(name)
     place = None if source is None else where(source, data_dir)
     if source is None or place is None:
-        yield data_dir
+        is_shared = source is not None or name == "SplitCIFAR110" or ":" in name
+        yield data_dir if is_shared else data_dir / name.lower()
     elif source.startswith("cifar"):
         yield place.parent
     else:

@@ -79,9 +79,12 @@ class Survey:
         self.walker = Walker()
         self.chains: dict[tuple[int, ...], tuple[Part, Chain, str]] = {}
         self.prints: dict[tuple[Any, ...], str] = {}
+        self.latest: tuple[Any, list[tuple[Part, Chain, str]]] = (None, [])
 
     def read(self, dataset: Any) -> list[tuple[Part, Chain, str]]:
         """Return the parts of one task, with their transforms and fingerprints."""
+        if dataset is self.latest[0]:
+            return self.latest[1]
         found = []
         for part in self.walker.parts(dataset):
             key = (id(part.base), *map(id, part.steps))
@@ -90,6 +93,7 @@ class Survey:
                 self.chains[key] = (part, chain, self._print(part.base, chain))
             _, chain, name = self.chains[key]
             found.append((part, chain, name))
+        self.latest = (dataset, found)
         return found
 
     def _print(self, base: Any, chain: Chain) -> str:
@@ -207,22 +211,26 @@ def materialise(recipe: Recipe, data_dir: Path, new: New) -> tuple[Layout, dict[
     for side in SIDES:
         arrays[f"{side}_y"] = new(f"{side}_y", (len(arrays[f"{side}_x"]),), np.int64)
         arrays[f"{side}_y"][:] = 0
-        for one in benchmark.streams[side]:
-            labels = labels_of(one.dataset)
-            for part, _, name in survey.read(one.dataset):
+    sizes, highest, given = [], 0, set()
+    for pair in paired(benchmark):
+        for side, dataset in zip(SIDES, pair, strict=True):
+            labels = labels_of(dataset)
+            for part, _, name in survey.read(dataset):
                 arrays[f"{side}_y"][starts[side][name] + part.rows] = labels[part.places]
-    train = [labels_of(one.dataset) for one in benchmark.streams["train"]]
-    given = [task_labels_of(one.dataset) for one in benchmark.streams["train"]]
+            if side == "train":
+                sizes.append(len(labels))
+                highest = max(highest, int(labels.max()))
+                given |= task_labels_of(dataset)
     first = next(iter(sets["train"].values())).chain
     layout = Layout(
         mean=first.mean,
         std=first.std,
         scale=1 / 255 if is_bytes else 1.0,
-        classes=1 + max(int(labels.max()) for labels in train),
-        sizes=tuple(map(len, train)),
+        classes=1 + highest,
+        sizes=tuple(sizes),
         starts=starts,
         plain=survey.plain,
-        has_task_labels=len(set().union(*given)) > 1,
+        has_task_labels=len(given) > 1,
         digest=_digest(recipe.key, arrays),
     )
     return layout, arrays
@@ -268,8 +276,11 @@ def paired(benchmark: Benchmark) -> Iterator[tuple[Any, Any]]:
             f"the benchmark has {len(train)} tasks to train on and {len(test)} to test on. "
             "Let it have one test set for each task, or one for all."
         )
+    # As strategies do: a test set may stand at its training transforms until it is used.
+    for_all = test[0].dataset.eval()
     for number in range(len(train)):
-        pair = train[number].dataset, test[number if len(test) > 1 else 0].dataset
+        own = for_all if len(test) == 1 else test[number].dataset.eval()
+        pair = train[number].dataset.train(), own
         if not all(map(len, pair)):
             raise BenchError(f"task {number} of the benchmark has no training or no test samples.")
         yield pair

@@ -16,10 +16,11 @@ from ..harness.randomness import untouched_randomness
 from ..harness.stream import Task
 from .avalanche_build import Benchmark, Recipe
 from .avalanche_chain import Chain, as_image, spread
-from .avalanche_pool import REFERENCE_SEED, SIDES, AvalancheSamples, Survey, load_samples, paired
+from .avalanche_pool import REFERENCE_SEED, AvalancheSamples, Survey, load_samples, paired
 from .avalanche_walk import Part, Rows, labels_of, task_labels_of
 from .random_transforms import DeviceTransforms
 
+Side = tuple[Tensor, Tensor, set[tuple[int, ...] | None]]
 CHECKED = 2
 """Samples of every task that are compared with what Avalanche itself returns."""
 
@@ -56,6 +57,7 @@ class TaskReader:
         self.survey = Survey(samples.layout.plain)
         self.kept: dict[str, Tensor] = {}
         self.random: dict[str, DeviceTransforms | None] = {}
+        self.tested: tuple[Any, Side] = (None, (torch.empty(0), torch.empty(0), set()))
 
     def read(self, benchmark: Benchmark) -> Tasks:
         """Read all tasks, one after the other."""
@@ -72,34 +74,37 @@ class TaskReader:
         return Tasks(_with_moves(tasks), tuple(labels), next(iter(self.random.values())))
 
     def _task(self, number: int, train: Any, test: Any) -> Task:
-        sides: list[Tensor] = []
-        moves = set()
-        for side, dataset in zip(SIDES, (train, test), strict=True):
-            read = self.survey.read(dataset)
-            rows = np.empty(len(dataset), np.int64)
-            for part, chain, name in read:
-                rows[part.places] = self._start(side, name, number) + part.rows
-                moves.add(chain.moves)
-                if side == "train":
-                    self.random[repr(chain.random)] = chain.random
-                elif chain.random is not None:
-                    raise BenchError(
-                        f"the test samples of {self.samples.recipe.name} are changed at random "
-                        f"({chain.random}). Give it a test transform that is not random."
-                    )
-            labels = labels_of(dataset)
-            self._compare(number, side, dataset, read, rows, labels)
-            sides += [self._shared(rows), self._shared(labels)]
+        rows, labels, moves = self._side(number, "train", train)
+        if test is not self.tested[0]:  # one test set may be for all tasks
+            self.tested = (test, self._side(number, "test", test))
+        test_rows, test_labels, test_moves = self.tested[1]
+        moves = moves | test_moves
         if len(moves) > 1:
             raise BenchError(
                 f"training and test samples of {self.samples.recipe.name} are moved about "
                 f"differently in task {number} of seed {self.seed}, and alike with seed "
                 f"{REFERENCE_SEED}. Give seed={self.seed} in its arguments."
             )
-        move = moves.pop()
+        (move,) = moves
         pixels = None if move is None else self._shared(np.array(move, np.int64))
-        train_index, train_y, test_index, test_y = sides
-        return Task(train_index, train_y, test_index, test_y, pixels)
+        return Task(rows, labels, test_rows, test_labels, pixels)
+
+    def _side(self, number: int, side: str, dataset: Any) -> Side:
+        """Return rows, labels and the ways in which pixels are moved about."""
+        read = self.survey.read(dataset)
+        rows = np.empty(len(dataset), np.int64)
+        for part, chain, name in read:
+            rows[part.places] = self._start(side, name, number) + part.rows
+            if side == "train":
+                self.random[str(chain.random)] = chain.random
+            elif chain.random is not None:
+                raise BenchError(
+                    f"the test samples of {self.samples.recipe.name} are changed at random: "
+                    f"{chain.random}. Give it a test transform that is not random."
+                )
+        labels = labels_of(dataset)
+        self._compare(number, side, dataset, read, rows, labels)
+        return self._shared(rows), self._shared(labels), {chain.moves for _, chain, _ in read}
 
     def _start(self, side: str, name: str, number: int) -> int:
         start = self.layout.starts[side].get(name)

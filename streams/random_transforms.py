@@ -80,6 +80,9 @@ class DeviceTransforms:
     """One per channel, of the normalisation."""
     std: tuple[float, ...]
 
+    def __str__(self) -> str:
+        return ", ".join(map(str, (*self.pictures, *self.before, *self.after)))
+
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change every sample on its own.
 
@@ -116,7 +119,7 @@ def apply_random(step: Transform, x: Tensor, generator: torch.Generator) -> Tens
         return _flip(x, step, -2, generator)
     if type(step) in (v1.RandomCrop, v2.RandomCrop) and _is_plain_crop(step, x):
         return _crop(x, step, generator)
-    return _one_by_one(counterpart(step), x, generator)
+    return _one_by_one(counterpart(step, x.dtype == torch.uint8), x, generator)
 
 
 def _flip(x: Tensor, step: Any, axis: int, generator: torch.Generator) -> Tensor:
@@ -147,51 +150,46 @@ def _crop(x: Tensor, step: Any, generator: torch.Generator) -> Tensor:
 
 
 def _one_by_one(step: Transform, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Run transforms that draw from torch's global generators, which are put back afterwards."""
+    """Run transforms that draw from global generators, which are put back afterwards."""
     seed = int(torch.randint(2**31, (), generator=generator))
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-        torch.default_generator.manual_seed(seed)
+    with (
+        untouched_randomness(seed),
+        torch.random.fork_rng(devices=[x.device] if x.is_cuda else []),
+    ):
         if x.is_cuda:
             with torch.cuda.device(x.device):
                 torch.cuda.manual_seed(seed)
-        changed = [step(one) for one in x]
-    if changed[0].shape != x.shape[1:]:
-        raise BenchError(
-            f"the training transform {step} turns {tuple(x.shape[1:])} into "
-            f"{tuple(changed[0].shape)}. Use one that keeps the size of the images."
-        )
-    return torch.stack(changed)
+        return torch.stack([step(one) for one in x])
 
 
-def counterpart(step: Any) -> Transform:
-    """Return the transform of `torchvision.transforms.v2` that does the same on tensors.
+def counterpart(step: Any, sees_pictures: bool) -> Transform:
+    """Return what does the same to tensors as a random transform: v2's of the same name.
+
+    A transform of the user's own that sees tensors anyway stays as it is.
 
     Raises:
         BenchError: there is none: it would have to be frozen, which is not what was declared.
     """
     made: Transform
-    if isinstance(step, v2.Transform):
+    is_lambda = type(step) in (v1.Lambda, v2.Lambda)
+    is_own = is_lambda or not type(step).__module__.startswith("torchvision.")
+    if (is_own and not sees_pictures) or (isinstance(step, v2.Transform) and not is_lambda):
         made = step
         return made
-    if type(step) in (v1.RandomApply, v1.RandomChoice, v1.RandomOrder):
-        inner = [_inside(one) for one in step.transforms]
-        chances = {"p": step.p} if type(step) is not v1.RandomOrder else {}
-        cls: Any = getattr(v2, type(step).__name__)
-        made = cls(inner, **chances)
-        return made
-    cls = getattr(v2, type(step).__name__, None)
-    if not type(step).__module__.startswith("torchvision.") or cls is None:
+    cls: Any = getattr(v2, type(step).__name__, None)
+    if is_own or cls is None:
         raise BenchError(
-            f"the training transform {step} draws at random, and torchvision.transforms.v2 has no "
-            "counterpart that could be applied on the device. Use one of torchvision's, or make it "
-            "depend on nothing but the sample."
+            f"the training transform {step} draws at random on pictures, and there is no "
+            "counterpart of it in torchvision.transforms.v2 that could be applied on the device. "
+            "Use one of torchvision's, or put yours behind the conversion to a tensor."
         )
     settings = {
         name: getattr(step, name) for name in signature(cls).parameters if hasattr(step, name)
     }
+    if "transforms" in settings:
+        settings["transforms"] = [
+            v2.Identity() if type(one) in CONVERSIONS else counterpart(one, sees_pictures)
+            for one in step.transforms
+        ]
     made = cls(**settings)
     return made
-
-
-def _inside(step: Any) -> Transform:
-    return v2.Identity() if type(step) in CONVERSIONS else counterpart(step)
