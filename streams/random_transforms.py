@@ -131,14 +131,21 @@ def _is_plain_crop(step: Any, x: Tensor) -> bool:
     """Whether it moves a window of the image's own size over a border of one colour."""
     return (
         tuple(step.size) == tuple(x.shape[2:])
-        and isinstance(step.padding, int | None)
+        and _border(step) is not None
         and step.padding_mode == "constant"
         and isinstance(step.fill, int | float)
     )
 
 
+def _border(step: Any) -> int | None:
+    """Return the padding of a crop if it is the same on all sides."""
+    sides = {step.padding or 0} if isinstance(step.padding, int | None) else {*step.padding}
+    return sides.pop() if len(sides) == 1 else None
+
+
 def _crop(x: Tensor, step: Any, generator: torch.Generator) -> Tensor:
-    border = step.padding or 0
+    border = _border(step)
+    assert border is not None, "the crop was found to be plain"
     height, width = x.shape[2:]
     padded = nn.functional.pad(x, (border,) * 4, value=step.fill)
     corner = torch.randint(2 * border + 1, (2, len(x)), generator=generator).to(x.device)
