@@ -212,7 +212,8 @@ def load_maker(name: str) -> Callable[..., Benchmark] | Benchmark:
             raise unknown_name("Avalanche benchmark", name, classic_names(), remedy)
         return getattr(_avalanche("benchmarks.classic"), name)
     try:
-        found: Any = import_module(module)
+        with untouched_randomness(0):
+            found: Any = import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
     except Exception as error:

@@ -4,19 +4,12 @@ Reading it sample by sample, as Avalanche does, would repeat in every task what 
 """
 
 import copy
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from avalanche.benchmarks.utils import AvalancheDataset
-from avalanche.benchmarks.utils.flat_data import FlatData
-from avalanche.benchmarks.utils.transforms import (
-    MultiParamCompose,
-    MultiParamTransform,
-    MultiParamTransformCallable,
-    TupleTransform,
-)
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Subset
@@ -25,6 +18,18 @@ from torchvision.transforms import v2
 
 from ..harness.errors import BenchError
 from .random_transforms import Transform
+
+with warnings.catch_warnings():
+    # Avalanche imports packages that announce their own end; nothing a user could do about it.
+    warnings.simplefilter("ignore")
+    from avalanche.benchmarks.utils import AvalancheDataset
+    from avalanche.benchmarks.utils.flat_data import FlatData
+    from avalanche.benchmarks.utils.transforms import (
+        MultiParamCompose,
+        MultiParamTransform,
+        MultiParamTransformCallable,
+        TupleTransform,
+    )
 
 Rows = NDArray[np.int64]
 
