@@ -3,6 +3,7 @@
 import random
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,11 @@ from torchvision import transforms
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from avalanche.benchmarks import benchmark_from_datasets, nc_benchmark
-    from avalanche.benchmarks.scenarios.deprecated.generic_benchmark_creation import (
-        create_generic_benchmark_from_filelists,
-        create_generic_benchmark_from_paths,
-        create_generic_benchmark_from_tensor_lists,
+    av: Any = import_module("avalanche.benchmarks")
+    av_creation: Any = import_module(
+        "avalanche.benchmarks.scenarios.deprecated.generic_benchmark_creation"
     )
-    from avalanche.benchmarks.utils import _make_taskaware_classification_dataset
+    av_datasets: Any = import_module("avalanche.benchmarks.utils")
 
 SIDE = 8
 CHANCE = transforms.Compose(
@@ -61,7 +60,7 @@ def split(
     **settings: Any,
 ) -> Any:
     """Split 60 and 24 pictures by class."""
-    return nc_benchmark(
+    return av.nc_benchmark(
         Pictures(60, 1),
         Pictures(24, 2),
         n_experiences=tasks,
@@ -133,7 +132,7 @@ def without_numbers(seed: int | None = None) -> Any:
 
 def other_pictures(seed: int = 0) -> Any:
     """Every seed has pictures of its own."""
-    return nc_benchmark(
+    return av.nc_benchmark(
         Pictures(60, seed),
         Pictures(24, seed + 1),
         n_experiences=3,
@@ -145,7 +144,7 @@ def other_pictures(seed: int = 0) -> Any:
 
 def inside(seed: int | None = None) -> Any:
     """The data sets have their transforms themselves."""
-    return nc_benchmark(
+    return av.nc_benchmark(
         Pictures(60, 1, transform=CHANCE),
         Pictures(24, 2, transform=PLAIN),
         n_experiences=3,
@@ -156,20 +155,22 @@ def inside(seed: int | None = None) -> Any:
 
 def unequal_sizes() -> Any:
     parts = [
-        _make_taskaware_classification_dataset(
+        av_datasets._make_taskaware_classification_dataset(
             Pictures(12, seed, side), transform=PLAIN, task_labels=0
         )
         for seed, side in ((1, 8), (2, 9))
     ]
-    return benchmark_from_datasets(train=parts, test=parts)
+    return av.benchmark_from_datasets(train=parts, test=parts)
 
 
 def too_few_tests() -> Any:
     parts = [
-        _make_taskaware_classification_dataset(Pictures(12, seed), transform=PLAIN, task_labels=0)
+        av_datasets._make_taskaware_classification_dataset(
+            Pictures(12, seed), transform=PLAIN, task_labels=0
+        )
         for seed in (1, 2, 3)
     ]
-    return benchmark_from_datasets(train=parts, test=parts[:2])
+    return av.benchmark_from_datasets(train=parts, test=parts[:2])
 
 
 def needs_class_count(classes: int, *, dataset_root: str | None = None) -> Any:
@@ -211,7 +212,7 @@ def _picture_files(folder: Path, tasks: int) -> list[list[tuple[str, int]]]:
 def like_clear(dataset_root: str) -> Any:
     """Three domains of the same classes from paths, tested on the same pictures: as CLEAR's."""
     files = _picture_files(Path(dataset_root) / "like-clear", 3)
-    return create_generic_benchmark_from_paths(
+    return av_creation.create_generic_benchmark_from_paths(
         files,
         files,
         task_labels=[0, 1, 2],
@@ -231,7 +232,7 @@ def like_core50(dataset_root: str) -> Any:
         lists[-1].write_text("\n".join(lines) + "\n")
     to_tensor, normalize = PLAIN.transforms
     flip = transforms.RandomHorizontalFlip()
-    return create_generic_benchmark_from_filelists(
+    return av_creation.create_generic_benchmark_from_filelists(
         folder,
         lists[:3],
         lists[3:],
@@ -246,7 +247,7 @@ def like_clear_features() -> Any:
     """Vectors instead of pictures: as CLEAR's features."""
     numbers = torch.Generator().manual_seed(0)
     tasks = [(torch.randn(12, 5, generator=numbers), torch.arange(12) % 3) for _ in range(2)]
-    return create_generic_benchmark_from_tensor_lists(
+    return av_creation.create_generic_benchmark_from_tensor_lists(
         tasks, tasks, task_labels=[0, 1], complete_test_set_only=False
     )
 

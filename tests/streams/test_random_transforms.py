@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torchvision import transforms as v1
-from torchvision.transforms import v2
+from torchvision.transforms import functional, v2
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.streams.random_transforms import (
@@ -64,9 +64,9 @@ def test_a_transform_is_random_if_and_only_if_it_draws(step: Any, expected: bool
 def all_crops(image: Tensor, border: int) -> list[Tensor]:
     """Crop at every place, slowly, by torchvision's own function."""
     side = image.shape[-1]
-    padded = v1.functional.pad(image, [border] * 4)
+    padded = functional.pad(image, [border] * 4)
     places = range(2 * border + 1)
-    return [v1.functional.crop(padded, i, j, side, side) for i in places for j in places]
+    return [functional.crop(padded, i, j, side, side) for i in places for j in places]
 
 
 @pytest.mark.parametrize("kind", [v1.RandomCrop, v2.RandomCrop])
