@@ -21,13 +21,15 @@ from ..harness.errors import BenchError, unknown_name
 from ..harness.grammar import Settings, format_value, parse_value
 from ..harness.randomness import untouched_randomness
 from .avalanche_files import avalanche_root
-from .sources import PATIENCE
 
 Benchmark = Any
 """A CLScenario; Avalanche has no types that a type checker could follow."""
 
 FIXED_ORDER = ("fixed_class_order", "rotations_list")
 """Arguments that leave a classic benchmark nothing to draw from its seed."""
+
+PATIENCE = 10.0
+"""Seconds until a server that does not answer counts as out of reach."""
 
 _ARGUMENT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\'[^\']*\'|[^&"\'])+')
 _SEE = "See Avalanche's documentation of its classic benchmarks for their arguments."

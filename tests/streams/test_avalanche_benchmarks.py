@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -20,9 +19,9 @@ from plasticity_bench.streams.avalanche import AvalancheStream
 from plasticity_bench.streams.avalanche_build import Recipe
 from plasticity_bench.streams.avalanche_pool import AvalancheSamples, load_samples
 from plasticity_bench.streams.avalanche_tasks import load_tasks
+from tests.streams.made_mnist import write_mnist
 
 MADE = "avalanche:tests.streams.made_benchmarks:"
-WriteIdx = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +77,9 @@ def check_views(stream: AvalancheStream, folder: Path, seed: int, parts: str = "
 )
 @pytest.mark.parametrize("packed", [True, False])
 def test_classic_benchmarks_are_read_as_avalanche_reads_them(
-    tmp_path: Path, write_idx: WriteIdx, name: str, compared: int, packed: bool
+    tmp_path: Path, name: str, compared: int, packed: bool
 ) -> None:
-    write_idx(tmp_path / "MNIST" / "raw", packed)
+    write_mnist(tmp_path / "MNIST" / "raw", packed)
     stream = make(f"avalanche:{name}?n_experiences=5")
     samples = samples_of(stream, tmp_path)
     assert samples.train_x.shape == (30, 1, 28, 28)  # one copy of the images for all tasks
@@ -89,15 +88,13 @@ def test_classic_benchmarks_are_read_as_avalanche_reads_them(
         assert check_views(stream, tmp_path, seed) == compared
 
 
-def test_fashion_mnist_is_found_in_its_own_folder(tmp_path: Path, write_idx: WriteIdx) -> None:
-    write_idx(tmp_path / "fashion-mnist")
+def test_fashion_mnist_is_found_in_its_own_folder(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "fashion-mnist")
     assert check_views(make("avalanche:SplitFMNIST?n_experiences=2"), tmp_path, 1) == 50
 
 
-def test_each_seed_has_its_class_order_unless_the_arguments_fix_it(
-    tmp_path: Path, write_idx: WriteIdx
-) -> None:
-    write_idx(tmp_path)
+def test_each_seed_has_its_class_order_unless_the_arguments_fix_it(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
 
     def classes(text: str, seed: int) -> list[list[int]]:
         stream = make(text)

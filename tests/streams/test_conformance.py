@@ -25,15 +25,17 @@ from plasticity_bench.harness.check_process import stream_digest
 from plasticity_bench.harness.plugins import load_stream
 from plasticity_bench.harness.spec import build_settings
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.streams import BUILT_IN, BuiltIn
+from plasticity_bench.streams import BUILT_IN, BuiltIn, idx
 from plasticity_bench.streams.avalanche_build import Recipe
 from plasticity_bench.streams.avalanche_view import scenario
 from plasticity_bench.streams.incremental import ClassIncremental
 from plasticity_bench.streams.permuted import Permuted
 from plasticity_bench.streams.sources import default_data_dir, where
+from tests.streams.made_mnist import write_mnist
 
-WriteIdx = Callable[..., Any]
 ELSEWHERE = list(LAWS)[-1]
+DATA, DEBIAN = default_data_dir(), idx.DEBIAN
+"""Where data sets are on this machine, before tests hide it."""
 
 
 def stream_of(name: str) -> Stream:
@@ -128,10 +130,8 @@ def raw(name: str, arguments: str) -> Recipe:
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_permutations_are_those_of_permuted_mnist(
-    tmp_path: Path, write_idx: WriteIdx, seed: int
-) -> None:
-    write_idx(tmp_path)
+def test_permutations_are_those_of_permuted_mnist(tmp_path: Path, seed: int) -> None:
+    write_mnist(tmp_path)
     stream, recipe = Permuted(source="mnist", tasks=3), raw("PermutedMNIST", "n_experiences=3")
     assert compare(stream, recipe, tmp_path, seed) == 3 * 50
 
@@ -140,10 +140,8 @@ def test_permutations_are_those_of_permuted_mnist(
 @pytest.mark.parametrize(
     ("source", "name"), [("mnist", "SplitMNIST"), ("fashion-mnist", "SplitFMNIST")]
 )
-def test_splits_are_those_of_split_mnist(
-    tmp_path: Path, write_idx: WriteIdx, source: str, name: str, seed: int
-) -> None:
-    write_idx(tmp_path)
+def test_splits_are_those_of_split_mnist(tmp_path: Path, source: str, name: str, seed: int) -> None:
+    write_mnist(tmp_path)
     stream = ClassIncremental(source=source, tasks=5)
     # SplitFMNIST lets its default transform go only for another one.
     recipe = raw(name, "n_experiences=5")
@@ -223,12 +221,12 @@ def _split_cifar(name: str, tasks: int, dataset_root: str, seed: int) -> Any:
 
 
 @pytest.fixture
-def real_data(request: pytest.FixtureRequest) -> Path:
+def real_data(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of data sets, if it holds the one asked for; nothing is downloaded."""
-    folder = default_data_dir()
-    if where(request.param, folder) is None:
-        pytest.skip(f"{request.param} is not in {folder}; set PLASTICITY_BENCH_DATA to have it")
-    return folder
+    monkeypatch.setattr(idx, "DEBIAN", DEBIAN)
+    if where(request.param, DATA) is None:
+        pytest.skip(f"{request.param} is not in {DATA}; set PLASTICITY_BENCH_DATA to have it")
+    return DATA
 
 
 @pytest.mark.parametrize("real_data", ["mnist"], indirect=True)
