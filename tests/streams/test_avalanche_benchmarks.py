@@ -25,7 +25,7 @@ MADE = "avalanche:tests.streams.made_benchmarks:"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept_between_tests() -> None:
+def _no_benchmark_is_kept() -> None:
     load_samples.cache_clear()
     load_tasks.cache_clear()
 
