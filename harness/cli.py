@@ -225,6 +225,26 @@ def report(
 
 
 @app.command()
+def check(
+    stream: Annotated[
+        str, typer.Argument(help="A stream, as permuted-digits or avalanche:SplitMNIST?...")
+    ],
+    seeds: Annotated[str, typer.Option(help="Seeds to check it with: 0:2 is 0 and 1.")] = "0:2",
+    set_: Sets = [],  # noqa: B006
+    data: Data = None,
+) -> None:
+    """Check that a stream is what it says: both views alike, reproducible, drawn as needed."""
+    from rich.console import Console
+
+    from .cli_check import check, show
+
+    verdicts = check(stream, seeds, set_, data or _default_data_dir())
+    show(verdicts, Console())
+    if not all(verdict.holds for verdict in verdicts):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
 def speed(
     data: Data = None,
     repeats: Annotated[int, typer.Option(min=1, help="Turns of each that count.")] = 5,

@@ -34,6 +34,8 @@ GROUPS: dict[Kind, str] = {
 """Entry-point group of each kind."""
 
 OURS = "plasticity-bench"
+AVALANCHE = "avalanche:"
+"""What the name of any Avalanche benchmark as a stream starts with."""
 _ROOT = __name__.split(".")[0]
 
 
@@ -160,6 +162,7 @@ def load_strategy(name: str) -> "type[Strategy]":
 def load_stream(name: str) -> LoadedStream:
     """Import the class of a stream, with the settings, network and optimiser of that name.
 
+    A name such as "avalanche:SplitCIFAR100?n_experiences=10" is an Avalanche benchmark's.
     An installed stream may say its usual learner in class variables `default_network` and
     `default_optimizer`.
 
@@ -168,6 +171,10 @@ def load_stream(name: str) -> LoadedStream:
     """
     from .stream import Stream
 
+    if name.startswith(AVALANCHE):
+        loaded = import_module(f"{_ROOT}.streams.avalanche").loaded(name.removeprefix(AVALANCHE))
+        assert isinstance(loaded, LoadedStream)
+        return loaded
     cls = _subclass("stream", name, Stream)  # type: ignore[type-abstract]
     full_name = find("stream", name).name
     entry = _stream_table().get(full_name)

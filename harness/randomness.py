@@ -5,8 +5,11 @@ initial weights, and a replica's numbers do not depend on which others share its
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +18,24 @@ def derive_seed(seed: int, purpose: str) -> int:
     """Derive the 63-bit seed of one purpose, for example "data order", from a run's seed."""
     digest = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
+
+
+@contextmanager
+def untouched_randomness(seed: int) -> Iterator[None]:
+    """Seed the global generators of torch (on the CPU), NumPy and Python for a while.
+
+    For code of others that draws from them; afterwards they are as they were.
+    """
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.default_generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
 
 
 class ReplicaRandom:

@@ -30,12 +30,15 @@ __all__ = [
     "Stream",
     "Suite",
     "Task",
+    "Verdict",
+    "check_stream",
     "load_suite",
     "resolve",
     "run_stack",
 ]
 
 if TYPE_CHECKING:
+    from .harness.check import Verdict, check_stream
     from .harness.edits import Event, Insertion, Network, StatePolicy
     from .harness.errors import BenchError
     from .harness.metrics.table import Metric
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from .streams.base import ImageStream
 else:  # hidden from type checkers, to which a module's __getattr__ makes every misspelt name right
     _NAMES = {
+        "harness.check": ("Verdict", "check_stream"),
         "harness.edits": ("Event", "Insertion", "Network", "StatePolicy"),
         "harness.errors": ("BenchError",),
         "harness.metrics.table": ("Metric",),
