@@ -46,13 +46,13 @@ IDLE_MODULES = (nn.Dropout, nn.Dropout2d, nn.Identity)
 """Modules that do nothing at evaluation, as measurements are made."""
 
 ACTIVATION_NAMES = frozenset(
-    "relu leaky_relu tanh sigmoid elu selu celu gelu silu mish softplus hardtanh hardswish".split()
+    ["relu", "leaky_relu", "tanh", "sigmoid", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "hardtanh", "hardswish"]
 )
 """Functions and methods of these names are activations."""
 
-POOLING_NAMES = frozenset("max_pool2d avg_pool2d adaptive_max_pool2d adaptive_avg_pool2d".split())
-RESHAPING_NAMES = frozenset("flatten view reshape".split())
-IDLE_NAMES = frozenset("dropout dropout2d contiguous".split())
+POOLING_NAMES = frozenset(["max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"])
+RESHAPING_NAMES = frozenset(["flatten", "view", "reshape"])
+IDLE_NAMES = frozenset(["dropout", "dropout2d", "contiguous"])
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,7 @@ def _is_size(node: fx.Node) -> bool:
     return _asks_for_shape(node) or (bool(inputs) and all(map(_is_size, inputs)))
 
 
-def _step(
-    node: fx.Node, modules: dict[str, nn.Module], growing_heads: tuple[type, ...]
-) -> _Step:
+def _step(node: fx.Node, modules: dict[str, nn.Module], growing_heads: tuple[type, ...]) -> _Step:
     label = _label(node, modules)
     if node.op == "call_module":
         return _module_step(str(node.target), modules[str(node.target)], label, growing_heads)

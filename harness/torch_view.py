@@ -136,6 +136,7 @@ class TorchNetwork(Network):
         edit_trunk: whether strategies may edit the channels of convolutions as well.
         init: law by which weights are drawn anew: that of torch's own layers, or Kaiming-uniform.
         growing_heads: types of modules that hold the head as `classifier` and may replace it.
+        editor: another view of the same model, if one edits it already.
 
     Raises:
         BenchError: the model is not supported; the message names the part in the way.
@@ -151,6 +152,7 @@ class TorchNetwork(Network):
         edit_trunk: bool = False,
         init: Literal["torch", "kaiming-uniform"] = "torch",
         growing_heads: tuple[type, ...] = (),
+        editor: "TorchNetwork | None" = None,
     ) -> None:
         self.model = model
         self.growing_heads = growing_heads
@@ -166,6 +168,7 @@ class TorchNetwork(Network):
         self.spec = replace(NetworkSpec(), hidden=units, init=init, edit_trunk=edit_trunk)
         self._masks: dict[str, UnitMask] = {}
         self._handles: list[RemovableHandle] = []
+        self.follow(editor)
         self._check(x)
         self.initial = self.copy_parameters()
 
@@ -188,6 +191,11 @@ class TorchNetwork(Network):
         logits = h.unsqueeze(0)
         closed = self.closed_outputs
         return logits if closed is None else logits.masked_fill(closed, -torch.inf)
+
+    def follow(self, editor: "TorchNetwork | None") -> None:
+        """Take over which units are alive from another view of the same model, if there is one."""
+        for layer, edited in zip(self.layers, editor.layers if editor else (), strict=False):
+            layer.set_alive(edited.alive)
 
     def mask_model(self) -> None:
         """Let the model's own forward silence dead units from now on, by hooks."""

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..harness.edits import Network
 from ..harness.errors import BenchError
 from ..harness.learner import STEP_HOOKS, StackedLearner
 from ..harness.probe import Probe, Probing, probe
-from ..harness.edits import Network
 from ..harness.randomness import ReplicaRandom
 from ..harness.strategy import Plan, Progress, Strategy, overrides
 from ..harness.torch_optimizer import TorchOptimizer
@@ -221,11 +221,14 @@ def starts_task(experience: Any, is_first: bool) -> bool:
     return told
 
 
-def ends_task(experience: Any) -> bool:
-    """Tell whether a task ends with an experience, see `starts_task`."""
+def ends_task(experience: Any, parts: int) -> bool:
+    """Tell whether a task ends with an experience, the `parts`-th of it; see `starts_task`."""
     if not _is_online(experience):
         return True
-    return bool(experience.access_task_boundaries and experience.is_last_subexp)
+    if not experience.access_task_boundaries:
+        return False
+    # Avalanche 0.6 marks no part as the last where the parts are all of one size.
+    return bool(experience.is_last_subexp or parts == experience.sub_stream_length)
 
 
 def check_told(strategies: Sequence[Strategy], experience: Any) -> None:

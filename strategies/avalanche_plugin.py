@@ -1,5 +1,6 @@
-'''Our strategies inside Avalanche: one more plug-in in an existing training script.
+"""Our strategies inside Avalanche: one more plug-in in an existing training script.
 
+>>> import torch
 >>> from avalanche.models import SimpleMLP
 >>> from avalanche.training.supervised import Naive
 >>> from plasticity_bench import PlasticityPlugin
@@ -29,7 +30,7 @@ before and after each training experience; penalties are added to `strategy.loss
 backward pass; after every update dead units and their optimiser state are put back.
 
 **What strategies look at**: scores are taken on samples of the current experience, drawn by the
-plug-in's own generator with the transforms for training, by the cross-entropy of the model at
+plug-in's own generator with the transforms for evaluation, by the cross-entropy of the model at
 evaluation. No global generator moves: with "dense" the weights are bit for bit those without the
 plug-in, and several plug-ins or seeds do not disturb each other.
 
@@ -37,11 +38,13 @@ plug-in, and several plug-ins or seeds do not disturb each other.
 for a unit, so the state policy "zero_step" acts as "zero", with a warning; activations and norms
 are the model's, so a strategy that would change the architecture is refused; and layers bear the
 names that they have in the model.
-'''
+"""
 
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
+
+from torch import Tensor
 
 from ..harness.errors import BenchError
 from ..harness.grammar import parse_calls
@@ -105,7 +108,7 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
         self.edit_trunk = edit_trunk
         self.init = init
         self._guests: GuestStrategies | None = None
-        self._task_start = 0
+        self._task_start = self._parts = 0
 
     @property
     def network(self) -> TorchNetwork:
@@ -138,7 +141,7 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
     def before_training_exp(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
         """Look at the model and the new experience; start the run or the next task."""
         check_told(self.strategies, strategy.experience)
-        samples = ExperienceSamples(strategy.experience.dataset.train(), strategy.device)
+        samples = ExperienceSamples(strategy.experience.dataset.eval(), strategy.device)
         is_first = self._guests is None
         if self._guests is None:
             self._guests = self._arrival(strategy, samples)
@@ -149,7 +152,7 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
         if is_first:
             guests.call("begin_run")
         if starts_task(strategy.experience, is_first):
-            self._task_start = guests.progress.update
+            self._task_start, self._parts = guests.progress.update, 0
             guests.call("begin_task")
 
     def before_training_iteration(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
@@ -172,7 +175,8 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
 
     def after_training_exp(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
         """End the task, and after the last one the run."""
-        if not ends_task(strategy.experience):
+        self._parts += 1
+        if not ends_task(strategy.experience, self._parts):
             return
         guests = self._present()
         guests.call("end_task")
@@ -187,7 +191,7 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
         plan = planned(strategy, self.tasks, self.updates_per_task)
         net = TorchNetwork(
             strategy.model,
-            _few(samples),
+            first_samples(samples),
             edit_trunk=self.edit_trunk,
             init=self.init,
             growing_heads=GROWING_HEADS,
@@ -207,7 +211,7 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
                 "the strategy has another model than at the first experience, and units of one "
                 "network do not exist in another. Make a plug-in for each model."
             )
-        net.refresh(_few(samples))
+        net.refresh(first_samples(samples))
         net.optimizer.bind(strategy.optimizer)
 
     def _compare_with_plan(self) -> None:
@@ -244,7 +248,7 @@ def _check_possible(strategy: Strategy) -> None:
         )
 
 
-def _few(samples: ExperienceSamples) -> Any:
-    """Return two samples (2, ...) to see that the view and the model agree."""
+def first_samples(samples: ExperienceSamples) -> Tensor:
+    """Return two samples (2, ...) to see that a view and its model agree."""
     x, _ = samples.take(range(min(2, len(samples.dataset))))
     return x[0]
