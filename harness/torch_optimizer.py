@@ -12,7 +12,7 @@ from .optimizers import StackedOptimizer, _Slot
 from .spec import OptimizerSpec
 
 if TYPE_CHECKING:
-    from .torch_view import TorchLayer
+    from .torch_layer import TorchLayer
 
 STATE_NAMES = {
     "momentum_buffer": "momentum",
@@ -92,15 +92,22 @@ class TorchOptimizer(StackedOptimizer):
 
 def _spec(optimizer: torch.optim.Optimizer) -> OptimizerSpec:
     first: dict[str, Any] = optimizer.param_groups[0]
-    common = {"lr": float(first["lr"]), "weight_decay": float(first.get("weight_decay", 0))}
+    lr, weight_decay = float(first["lr"]), float(first.get("weight_decay", 0))
     if isinstance(optimizer, torch.optim.SGD):
-        return OptimizerSpec(name="sgd", momentum=float(first["momentum"]), **common)
+        momentum = float(first["momentum"])
+        return OptimizerSpec(name="sgd", lr=lr, momentum=momentum, weight_decay=weight_decay)
     if not isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW):
         raise BenchError(
             f"the state of {type(optimizer).__name__} cannot be edited unit by unit. "
             "Use torch.optim.SGD, Adam or AdamW."
         )
     decoupled = isinstance(optimizer, torch.optim.AdamW)
-    name = "amsgrad" if first["amsgrad"] else "adamw" if decoupled else "adam"
     beta1, beta2 = (float(beta) for beta in first["betas"])
-    return OptimizerSpec(name=name, beta1=beta1, beta2=beta2, eps=float(first["eps"]), **common)
+    return OptimizerSpec(
+        name="amsgrad" if first["amsgrad"] else "adamw" if decoupled else "adam",
+        lr=lr,
+        weight_decay=weight_decay,
+        beta1=beta1,
+        beta2=beta2,
+        eps=float(first["eps"]),
+    )

@@ -5,126 +5,27 @@ that an edit of the one is an edit of the other. The model keeps its own forward
 what a dead unit says by 0, after the activation. Units that are all alive cost nothing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from .activations import Activation
 from .edits import Network
 from .errors import BenchError
-from .network import Layer, LayerStack, LayerTrace, Noise
+from .network import LayerStack, LayerTrace, Noise
 from .spec import NetworkSpec
-from .torch_chain import (
-    SUPPORTED,
-    Chain,
-    ChainLayer,
-    Operation,
-    evaluating,
-    read_chain,
-)
+from .torch_chain import Chain, evaluating, read_chain
+from .torch_layer import TorchLayer, UnitMask
 from .torch_optimizer import TorchOptimizer
+from .torch_steps import SUPPORTED, Operation
+
+Law = Literal["torch", "kaiming-uniform"]
+"""By which weights are drawn anew: that of torch's own layers, or He et al. 2015."""
 
 TOLERANCE = 1e-5
 """By how much the view's logits may differ from the model's, relative to the largest of them."""
-
-
-@dataclass(frozen=True)
-class FunctionActivation(Activation):
-    """An activation that is some function of the model."""
-
-    function: Operation
-
-    def __call__(self, z: Tensor) -> Tensor:
-        """Apply the function."""
-        return self.function(z)
-
-
-class UnitMask:
-    """A forward hook that silences dead units: of a module's output or of its first input.
-
-    It knows no more than a tensor, so that copies of the model keep it as it was when they were
-    made.
-    """
-
-    def __init__(self) -> None:
-        self.factor: Tensor | None = None
-        """(1, units) or (1, units, 1, 1), 1 for alive and 0 for dead; None while all are alive."""
-
-    def show(self, layer: Layer) -> None:
-        """Take over which units of a layer are alive."""
-        if bool(layer.alive.all()):
-            self.factor = None
-        else:
-            shape = (1, -1, 1, 1) if layer.is_convolution else (1, -1)
-            self.factor = layer.alive.to(layer.weight.dtype).reshape(shape)
-
-    def on_output(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """Mask the output of the activation."""
-        del module, args
-        return self._masked(output)
-
-    def on_input(self, module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Mask the input of the layer that reads the units."""
-        del module
-        return (self._masked(args[0]), *args[1:])
-
-    def _masked(self, h: Tensor) -> Tensor:
-        if self.factor is None:
-            return h
-        if h.dim() == self.factor.dim():
-            return h * self.factor
-        channels = self.factor.flatten(1)  # of a convolution whose output is flattened by now
-        return h * channels.repeat_interleave(h.shape[1] // channels.shape[1], 1)
-
-
-class TorchLayer(Layer):
-    """One layer of a PyTorch model; its tensors share the storage of the module's parameters."""
-
-    def __init__(self, source: ChainLayer) -> None:
-        function = source.activation
-        super().__init__(
-            source.name,
-            _shared(source.module.weight),
-            _shared(source.module.bias),
-            None if function is None else FunctionActivation(function),
-        )
-        self.source = source
-
-    @property
-    def module(self) -> nn.Linear | nn.Conv2d:
-        """Whose parameters they are."""
-        return self.source.module
-
-    def bind(self, source: ChainLayer) -> None:
-        """Show the parameters that the model has now; the structure stays."""
-        self.source = source
-        self.weight, self.bias = _shared(source.module.weight), _shared(source.module.bias)
-        alive = self.alive
-        if alive.shape != self.bias.shape:  # a head that has grown
-            alive = torch.ones_like(self.bias, dtype=torch.bool)
-        self.set_alive(alive.to(self.bias.device))
-
-    def owned(self) -> dict[str, nn.Parameter]:
-        """Return the model's parameters that the tensors of `parameters` show, by name."""
-        bias = self.module.bias
-        assert bias is not None
-        return {"weight": self.module.weight, "bias": bias}
-
-    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        module = self.module
-        assert isinstance(module, nn.Conv2d)
-        place = (module.stride, module.padding, module.dilation)
-        return functional.conv2d(x, weight[0], self.bias[0], *place)
-
-    def _normalise(self, z: Tensor) -> Tensor:
-        """Apply what stands between the weights and the activation: pooling."""
-        for operation in self.source.before:
-            z = operation(z)
-        return z
 
 
 class TorchNetwork(Network):
@@ -134,7 +35,7 @@ class TorchNetwork(Network):
         model: see `torch_chain.SUPPORTED`.
         x: some samples (B, ...) as the model reads them.
         edit_trunk: whether strategies may edit the channels of convolutions as well.
-        init: law by which weights are drawn anew: that of torch's own layers, or Kaiming-uniform.
+        init: law by which weights are drawn anew.
         growing_heads: types of modules that hold the head as `classifier` and may replace it.
         editor: another view of the same model, if one edits it already.
 
@@ -142,15 +43,13 @@ class TorchNetwork(Network):
         BenchError: the model is not supported; the message names the part in the way.
     """
 
-    optimizer: TorchOptimizer
-
     def __init__(
         self,
         model: nn.Module,
         x: Tensor,
         *,
         edit_trunk: bool = False,
-        init: Literal["torch", "kaiming-uniform"] = "torch",
+        init: Law = "torch",
         growing_heads: tuple[type, ...] = (),
         editor: "TorchNetwork | None" = None,
     ) -> None:
@@ -171,6 +70,12 @@ class TorchNetwork(Network):
         self.follow(editor)
         self._check(x)
         self.initial = self.copy_parameters()
+
+    @property
+    def torch_optimizer(self) -> TorchOptimizer:
+        """The view of the model's optimiser, once it is attached."""
+        assert isinstance(self.optimizer, TorchOptimizer)
+        return self.optimizer
 
     @property
     def torch_layers(self) -> list[TorchLayer]:
@@ -220,6 +125,9 @@ class TorchNetwork(Network):
         Raises:
             BenchError: the model has changed in another way since the view was made.
         """
+        if self._is_current():
+            self._note_open_outputs()
+            return
         chain = read_chain(self.model, self.growing_heads)
         if not _fits(chain, self.torch_layers):
             raise BenchError(
@@ -241,11 +149,7 @@ class TorchNetwork(Network):
 
     def _check(self, x: Tensor) -> None:
         """Compare with the model itself: nothing that the view misunderstands goes unnoticed."""
-        wrapper = self.chain.growing_head
-        self.closed_outputs = None
-        if wrapper is not None and getattr(wrapper, "masking", False):
-            open_units = torch.as_tensor(wrapper.active_units, device=self.device)
-            self.closed_outputs = ~open_units.bool().view(1, 1, -1)
+        self._note_open_outputs()
         with torch.no_grad(), evaluating(self.model):
             expected = self.model(x)
             trace: list[LayerTrace] = []
@@ -260,6 +164,22 @@ class TorchNetwork(Network):
         if bool(open_logits.any()) and not off <= TOLERANCE * max(1, expected.abs().max()):
             raise self._misunderstood(f"logits that are off by {float(off):.1e}")
         self._note_places(trace)
+
+    def _is_current(self) -> bool:
+        """Tell whether the model has the parameters that the view shows, where they were."""
+        modules = dict(self.model.named_modules())
+        return all(
+            modules.get(layer.name) is layer.module
+            and layer.weight.data_ptr() == layer.module.weight.data_ptr()
+            for layer in self.torch_layers
+        )
+
+    def _note_open_outputs(self) -> None:
+        wrapper = self.chain.growing_head
+        self.closed_outputs = None
+        if wrapper is not None and getattr(wrapper, "masking", False):
+            open_units = torch.as_tensor(wrapper.active_units, device=self.device)
+            self.closed_outputs = ~open_units.bool().view(1, 1, -1)
 
     def _misunderstood(self, what: str) -> BenchError:
         return BenchError(
@@ -285,11 +205,6 @@ class TorchNetwork(Network):
         for layer in self.layers:
             if layer.name in self._masks:
                 self._masks[layer.name].show(layer)
-
-
-def _shared(parameter: Tensor) -> Tensor:
-    """Return a leaf (1, ...) with the storage of a parameter."""
-    return parameter.detach().unsqueeze(0).requires_grad_()
 
 
 def _through(operations: tuple[Operation, ...], h: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ class GuestStrategies(StackedLearner):
 
     def after_step(self) -> None:
         """Let strategies act on the weights, then put dead units back to what they were."""
-        optimizer = self.view.optimizer
+        optimizer = self.view.torch_optimizer
         optimizer.refresh()
         for entry in self.by_step_hook["after_step"]:
             self._call("after_step", entry)
@@ -138,13 +138,13 @@ class GuestStrategies(StackedLearner):
 
     def call(self, hook: str) -> None:
         """Call a boundary hook of every strategy, in order."""
-        self.view.optimizer.refresh()
+        self.view.torch_optimizer.refresh()
         super().call(hook)
 
     def call_scheduled_edits(self) -> None:
         """Call `edit` of every strategy that scheduled one for now, in order."""
         if self.progress.update in self.edits:
-            self.view.optimizer.refresh()
+            self.view.torch_optimizer.refresh()
             super().call_scheduled_edits()
 
     def _owned(self) -> list[torch.nn.Parameter]:

@@ -1,7 +1,6 @@
-'''Our plasticity metrics as metric plug-ins of Avalanche (ContinualAI/avalanche#1510).
+"""Our plasticity metrics as metric plug-ins of Avalanche (ContinualAI/avalanche#1510).
 
 >>> from avalanche.evaluation.metrics import accuracy_metrics
->>> from avalanche.logging import TextLogger
 >>> from avalanche.models import SimpleMLP
 >>> from avalanche.training.plugins import EvaluationPlugin
 >>> from avalanche.training.supervised import Naive
@@ -10,7 +9,7 @@
 >>> evaluator = EvaluationPlugin(
 ...     accuracy_metrics(experience=True),
 ...     *plasticity_metrics(),  # the one line
-...     loggers=[TextLogger(open(os.devnull, "w"))],
+...     loggers=loggers,
 ... )
 >>> model = SimpleMLP(input_size=8 * 8, hidden_size=20, num_classes=10)
 >>> sgd = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -27,10 +26,8 @@ transforms for evaluation. Measuring changes nothing: no generator moves, no gra
 module of the model is switched to another mode. Layers bear the names of their modules; the
 definitions are those of `harness/metrics`. A model that is not a chain of layers is refused, as by
 `PlasticityPlugin`: ask for `online_accuracy` only.
-'''
+"""
 
-import warnings
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -41,16 +38,7 @@ from ..harness.learner import right_share
 from ..harness.metrics import integration
 from ..harness.metrics.summary import cohort_curves, integration_times
 from ..harness.monitor import CohortMonitor, health_rows
-from ..harness.randomness import ReplicaRandom
-from ..harness.torch_view import TorchNetwork
-from .avalanche_guest import ExperienceSamples
-from .avalanche_plugin import GROWING_HEADS, PlasticityPlugin, first_samples
-
-with warnings.catch_warnings():
-    # Avalanche imports packages that announce their own end; nothing a user could do about it.
-    warnings.simplefilter("ignore")
-    from avalanche.evaluation.metric_definitions import PluginMetric
-    from avalanche.evaluation.metric_results import MetricValue
+from .avalanche_watch import PlasticityMetric, Watch, plugin_of
 
 PROBE_BATCHES = 8
 """Into how many batches the samples fall for the gradient of newborns' incoming weights."""
@@ -84,8 +72,7 @@ def plasticity_metrics(
     samples: int = 256,
     seed: int = 0,
 ) -> list[Any]:
-    """Make metric plug-ins for Avalanche's `EvaluationPlugin`; each value's name starts with
-    "Plasticity/".
+    """Make metric plug-ins for Avalanche's `EvaluationPlugin`; names start with "Plasticity/".
 
     Args:
         dormant: share of alive units of each layer that are dormant, at three thresholds (Sokar et
@@ -96,8 +83,8 @@ def plasticity_metrics(
             experience ("Online_Accuracy_Exp") and over all so far ("TAOA_Stream").
         alive_units: how many units of each layer are alive.
         newborns: gradient and activation of the units that `PlasticityPlugin` switched on, over
-            those of the older units of their layer, by age in updates (the x of these values); and
-            how many updates until half of the parity is reached and kept (Kaplan-Meier median).
+            those of the older units of their layer, one curve for each birth; and how many updates
+            until half of the parity is reached and kept (Kaplan-Meier median over all births).
         samples: how many samples of an experience are measured on; a multiple of 8.
         seed: of the choice of these samples.
 
@@ -106,7 +93,7 @@ def plasticity_metrics(
     """
     if samples < PROBE_BATCHES or samples % PROBE_BATCHES:
         raise BenchError(f"samples={samples}: give a multiple of {PROBE_BATCHES}, above 0.")
-    watch = _Watch(samples, seed)
+    watch = Watch(samples, seed)
     columns = (DORMANT if dormant else {}) | (RANKS if ranks else {}) | (NORMS if norms else {})
     metrics: list[Any] = [HealthMetrics(watch, columns)] if columns else []
     metrics += [OnlineAccuracy()] if online_accuracy else []
@@ -117,84 +104,10 @@ def plasticity_metrics(
     return metrics
 
 
-class _Watch:
-    """What the metrics of one call share: a view of the model, and the samples to measure on."""
-
-    def __init__(self, samples: int, seed: int) -> None:
-        self.samples = samples
-        self.seed = seed
-        self.random: ReplicaRandom | None = None
-        self.net: TorchNetwork | None = None
-        self.batch: tuple[Tensor, Tensor] | None = None
-        self.experience: int | None = None
-
-    def begin(self, strategy: Any) -> None:
-        """Look at the model, and draw the samples of a new experience; once for each."""
-        number = strategy.clock.train_exp_counter
-        if self.experience == number and self.net is not None and self.net.model is strategy.model:
-            return
-        samples = ExperienceSamples(strategy.experience.dataset.eval(), strategy.device)
-        if self.net is None or self.net.model is not strategy.model:
-            plugin = plugin_of(strategy)
-            self.net = TorchNetwork(
-                strategy.model,
-                first_samples(samples),
-                edit_trunk=True,
-                growing_heads=GROWING_HEADS,
-                editor=None if plugin is None else plugin.network,
-            )
-            self.random = ReplicaRandom([self.seed], "probes", strategy.device)
-        else:
-            self.network(strategy).refresh(first_samples(samples))
-        assert self.random is not None
-        self.batch = samples.draw(self.random, self.samples)
-        self.experience = number
-
-    def network(self, strategy: Any) -> TorchNetwork:
-        """Return the view, with the units alive that the strategy's plug-in has alive."""
-        assert self.net is not None, "no training experience has begun"
-        plugin = plugin_of(strategy)
-        self.net.follow(None if plugin is None else plugin.network)
-        return self.net
-
-    def probe_batch(self) -> tuple[Tensor, Tensor]:
-        """Return the samples of this experience: x (1, B, ...), y (1, B)."""
-        assert self.batch is not None, "no training experience has begun"
-        return self.batch
-
-
-def plugin_of(strategy: Any) -> PlasticityPlugin | None:
-    """Return the plug-in through which our strategies act in an Avalanche strategy, if any."""
-    found = (plugin for plugin in strategy.plugins if isinstance(plugin, PlasticityPlugin))
-    return next(found, None)
-
-
-class _PlasticityMetric(PluginMetric):  # type: ignore[misc]
-    """Keeps the last value of everything that it emits, by name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.last: dict[str, float] = {}
-
-    def result(self) -> dict[str, float]:
-        """Return the last value of everything that was emitted, by name."""
-        return dict(self.last)
-
-    def reset(self) -> None:
-        """Forget the values."""
-        self.last = {}
-
-    def emit(self, values: Iterable[tuple[str, float]], x: int) -> list[Any]:
-        """Make Avalanche's values of (name, value), to be plotted at x."""
-        named = {f"Plasticity/{name}": value for name, value in values}
-        self.last.update(named)
-        return [MetricValue(self, name, value, x) for name, value in named.items()]
-
-
-class HealthMetrics(_PlasticityMetric):
+class HealthMetrics(PlasticityMetric):
     """Dormant units and rank of every hidden layer; norms of the whole network."""
 
-    def __init__(self, watch: _Watch, columns: dict[str, str]) -> None:
+    def __init__(self, watch: Watch, columns: dict[str, str]) -> None:
         super().__init__()
         self.watch = watch
         self.columns = columns
@@ -216,7 +129,7 @@ class HealthMetrics(_PlasticityMetric):
         return self.emit(values, strategy.clock.train_iterations)
 
 
-class OnlineAccuracy(_PlasticityMetric):
+class OnlineAccuracy(PlasticityMetric):
     """Accuracy on each batch before the update on it; what a replay buffer adds counts too.
 
     It is of the training forward, with Dropout as it is there. Source: Kumar et al. 2023; as TAOA
@@ -256,10 +169,10 @@ class OnlineAccuracy(_PlasticityMetric):
         return self.emit(means, strategy.clock.train_iterations)
 
 
-class AliveUnits(_PlasticityMetric):
+class AliveUnits(PlasticityMetric):
     """Alive units of every hidden layer."""
 
-    def __init__(self, watch: _Watch) -> None:
+    def __init__(self, watch: Watch) -> None:
         super().__init__()
         self.watch = watch
 
@@ -274,7 +187,7 @@ class AliveUnits(_PlasticityMetric):
         return self.emit(values, strategy.clock.train_iterations)
 
 
-class NewbornMetrics(_PlasticityMetric):
+class NewbornMetrics(PlasticityMetric):
     """Parity of newborn units with the older ones of their layer, by age, and integration time.
 
     Nothing is emitted where no unit is switched on during training. Measured at every age up to 16
@@ -282,7 +195,7 @@ class NewbornMetrics(_PlasticityMetric):
     and `integration.py`. Source: Lillo and Cheney 2026.
     """
 
-    def __init__(self, watch: _Watch) -> None:
+    def __init__(self, watch: Watch) -> None:
         super().__init__()
         self.watch = watch
         self.monitor = CohortMonitor()
@@ -307,14 +220,12 @@ class NewbornMetrics(_PlasticityMetric):
         net, (x, y) = self.watch.network(strategy), self.watch.probe_batch()
         measured = [row for _, row in self.monitor.measure(net, x, y, update, PROBE_BATCHES)]
         self.rows += measured
-        return [value for row in measured for value in self._parities(row)]
-
-    def _parities(self, row: dict[str, Any]) -> list[Any]:
         values = (
             (f"Newborn_{title}_Parity/{row['layer']}/born_{row['birth']:06d}", row[name])
+            for row in measured
             for name, title in PARITIES.items()
         )
-        return self.emit(values, row["age"])
+        return self.emit(values, strategy.clock.train_iterations)
 
     def after_training_exp(self, strategy: Any) -> list[Any]:
         """Emit the integration time over all cohorts so far; none where it is not reached."""

@@ -42,7 +42,7 @@ names that they have in the model.
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
@@ -51,7 +51,7 @@ from ..harness.grammar import parse_calls
 from ..harness.plugins import load_strategy
 from ..harness.spec import build_settings
 from ..harness.strategy import Plan, Strategy, overrides
-from ..harness.torch_view import TorchNetwork
+from ..harness.torch_view import Law, TorchNetwork
 from .avalanche_guest import (
     ExperienceSamples,
     GuestStrategies,
@@ -71,7 +71,7 @@ with warnings.catch_warnings():
 GROWING_HEADS = (IncrementalClassifier,)
 
 
-class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[misc]
+class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[call-arg,misc]
     """Lets strategies act in an Avalanche training loop.
 
     Args:
@@ -96,7 +96,7 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
         updates_per_task: int | Sequence[int] | None = None,
         seed: int = 0,
         edit_trunk: bool = False,
-        init: Literal["torch", "kaiming-uniform"] = "torch",
+        init: Law = "torch",
     ) -> None:
         super().__init__()
         self.strategies = _made(strategies)
@@ -106,7 +106,7 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
         self.updates_per_task = updates_per_task
         self.seed = seed
         self.edit_trunk = edit_trunk
-        self.init = init
+        self.init: Law = init
         self._guests: GuestStrategies | None = None
         self._task_start = self._parts = 0
 
@@ -212,7 +212,7 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
                 "network do not exist in another. Make a plug-in for each model."
             )
         net.refresh(first_samples(samples))
-        net.optimizer.bind(strategy.optimizer)
+        net.torch_optimizer.bind(strategy.optimizer)
 
     def _compare_with_plan(self) -> None:
         guests = self._present()
