@@ -129,8 +129,8 @@ class GuestStrategies(StackedLearner):
 
     def after_step(self) -> None:
         """Let strategies act on the weights, then put dead units back to what they were."""
-        optimizer = self.view.torch_optimizer
-        optimizer.refresh()
+        if self.view.has_dead or self.by_step_hook["after_step"]:
+            self.view.torch_optimizer.refresh()
         for entry in self.by_step_hook["after_step"]:
             self._call("after_step", entry)
         self.view.hold_dead()

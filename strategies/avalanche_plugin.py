@@ -32,7 +32,7 @@ backward pass; after every update dead units and their optimiser state are put b
 **What strategies look at**: scores are taken on samples of the current experience, drawn by the
 plug-in's own generator with the transforms for evaluation, by the cross-entropy of the model at
 evaluation. No global generator moves: with "dense" the weights are bit for bit those without the
-plug-in, and several plug-ins or seeds do not disturb each other.
+plug-in.
 
 **What differs from `plasticity-bench run`**: torch.optim counts Adam's steps for a tensor and not
 for a unit, so the state policy "zero_step" acts as "zero", with a warning; activations and norms
@@ -188,6 +188,11 @@ class PlasticityPlugin(SupervisedPlugin, supports_distributed=False):  # type: i
     # -- how it goes about it --------------------------------------------------------------------
 
     def _arrival(self, strategy: Any, samples: ExperienceSamples) -> GuestStrategies:
+        if sum(isinstance(plugin, PlasticityPlugin) for plugin in strategy.plugins) > 1:
+            raise BenchError(
+                "two plug-ins would edit one model without knowing of each other. Give all "
+                'strategies to one, for example PlasticityPlugin("grow+shrink-perturb").'
+            )
         plan = planned(strategy, self.tasks, self.updates_per_task)
         net = TorchNetwork(
             strategy.model,

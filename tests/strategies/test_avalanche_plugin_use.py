@@ -315,6 +315,12 @@ def test_a_strategy_that_raises_is_named() -> None:
         )
 
 
+def test_two_plug_ins_for_one_model_are_refused() -> None:
+    strategy = make_strategy(make_mlp(), [PlasticityPlugin("grow"), PlasticityPlugin("reset")])
+    with pytest.raises(BenchError, match="Give all strategies to one, for example"):
+        strategy.train(make_benchmark().train_stream[0])
+
+
 def test_another_model_or_none_yet_is_refused() -> None:
     benchmark, plugin = make_benchmark(), PlasticityPlugin("grow")
     with pytest.raises(BenchError, match="has not seen the model yet"):
