@@ -232,7 +232,7 @@ def test_they_work_beside_any_other_plug_in_and_a_growing_head() -> None:
 
 
 def test_only_what_is_asked_for_is_emitted() -> None:
-    everything: dict[str, Any] = dict.fromkeys(
+    everything: Any = dict.fromkeys(
         ("dormant", "ranks", "norms", "online_accuracy", "alive_units", "newborns"), False
     )
     starts = {

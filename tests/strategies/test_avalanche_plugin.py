@@ -195,11 +195,14 @@ OPTIMIZERS: list[Callable[..., torch.optim.Optimizer]] = [
 ]
 
 
+@pytest.mark.parametrize("at", [0, 6])
 @pytest.mark.parametrize("make", OPTIMIZERS)
-def test_a_dead_unit_and_its_state_do_not_move(make: Callable[..., torch.optim.Optimizer]) -> None:
+def test_a_dead_unit_and_its_state_do_not_move(
+    make: Callable[..., torch.optim.Optimizer], at: int
+) -> None:
     model, benchmark = make_mlp(), make_benchmark()
     optimizer = make(model.parameters())
-    plugin = PlasticityPlugin([Prune(compactness=0.5, at=(6,), rewind="none"), EveryHook()])
+    plugin = PlasticityPlugin([Prune(compactness=0.5, at=(at,), rewind="none"), EveryHook()])
     strategy = make_strategy(model, [plugin], optimizer)
     strategy.train(benchmark.train_stream[0])
     dead = ~plugin.network.layers[0].alive[0]

@@ -69,12 +69,13 @@ def test_functions_and_shared_activations_are_followed() -> None:
     assert set(vars(model)) == set(vars(ByFunctions()))
 
 
-def test_a_growing_head_is_followed() -> None:
+@pytest.mark.parametrize("when", ["every_tasks=1,events=2", "at=[0]"])
+def test_a_growing_head_is_followed(when: str) -> None:
     benchmark = make_class_incremental_benchmark()
     head = IncrementalClassifier(9, initial_out_features=1)
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 9), nn.ReLU(), head)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    plugin = PlasticityPlugin("prune(compactness=0.5,every_tasks=1,events=2)")
+    plugin = PlasticityPlugin(f"prune(compactness=0.5,{when})")
     strategy = make_strategy(model, [plugin], optimizer)
     widths = []
     for experience in benchmark.train_stream:
@@ -210,6 +211,15 @@ class Reshapes(nn.Module):
         return self.head(x.reshape(-1, 18))  # type: ignore[no-any-return]
 
 
+class Shifts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(36, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x.flatten(1) - torch.ones(36))  # type: ignore[no-any-return]
+
+
 def chain(*modules: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(36, 6), *modules)
 
@@ -230,17 +240,19 @@ SHARED = nn.Linear(6, 6)
         (chain(nn.ReLU(), nn.Linear(6, 4, bias=False)), "Linear '3' has no bias"),
         (nn.Sequential(nn.Conv2d(1, 4, 6)), "Conv2d '0', is not a Linear head"),
         (MTSimpleMLP(input_size=36), "MTSimpleMLP reads x and task_labels"),
+        (Shifts(), "the operation 'sub' reads more than one tensor"),
         (Decides(), "the forward of Decides cannot be followed"),
         (Reshapes(), "Reshapes does something between its layers that is not understood"),
     ],
 )
 def test_a_model_that_is_not_a_chain_is_refused_by_name(model: nn.Module, message: str) -> None:
     strategy = make_strategy(model, [PlasticityPlugin("grow")])
-    modes = [module.training for module in model.modules()]
+    modes, names = [module.training for module in model.modules()], set(vars(model))
     with pytest.raises(BenchError, match=message) as caught:
         strategy.train(make_benchmark().train_stream[0])
     assert "Supported are Linear and Conv2d layers" in str(caught.value)
     assert modes == [module.training for module in model.modules()]
+    assert names == set(vars(model))
 
 
 def test_an_optimiser_whose_state_is_not_known_is_refused() -> None:
