@@ -21,6 +21,7 @@ __all__ = [
     "NetworkSpec",
     "OptimizerSpec",
     "Plan",
+    "PlasticityPlugin",
     "Probe",
     "RunSpec",
     "Samples",
@@ -33,6 +34,7 @@ __all__ = [
     "Verdict",
     "check_stream",
     "load_suite",
+    "plasticity_metrics",
     "resolve",
     "run_stack",
 ]
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from .harness.strategy import Context, Plan, Strategy
     from .harness.stream import Samples, Stream, Task
     from .harness.suite import Suite, load_suite
+    from .strategies.avalanche_metrics import plasticity_metrics
+    from .strategies.avalanche_plugin import PlasticityPlugin
     from .strategies.budget import ScheduledEdits
     from .streams.base import ImageStream
 else:  # hidden from type checkers, to which a module's __getattr__ makes every misspelt name right
@@ -66,6 +70,8 @@ else:  # hidden from type checkers, to which a module's __getattr__ makes every 
         "harness.strategy": ("Context", "Plan", "Strategy"),
         "harness.stream": ("Samples", "Stream", "Task"),
         "harness.suite": ("Suite", "load_suite"),
+        "strategies.avalanche_metrics": ("plasticity_metrics",),
+        "strategies.avalanche_plugin": ("PlasticityPlugin",),
         "strategies.budget": ("ScheduledEdits",),
         "streams.base": ("ImageStream",),
     }
