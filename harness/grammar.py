@@ -22,7 +22,7 @@ from .errors import BenchError
 
 Settings = Mapping[str, JsonValue]
 
-_NAME = re.compile(r"[A-Za-z][\w.@-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z][\w.@/:-]*", re.ASCII)
 _KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_./~][\w.@/:-]*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])", re.ASCII)

@@ -25,7 +25,7 @@ SETTLED = 1e-8
 """A bias correction this close to 1 is 1 in float32: clocks older than that count as equal."""
 
 
-def learning_rate_factor(schedule: str, update: int, total_updates: int) -> float:
+def learning_rate_factor(schedule: str, update: float, total_updates: int) -> float:
     """Return what the learning rate is multiplied by at an update: 1, or half a cosine from 1 to 0.
 
     Source: Loshchilov and Hutter 2017, without restarts; one step an update.

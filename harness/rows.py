@@ -99,7 +99,9 @@ def divergence(loss: Tensor, first_update: int) -> str | None:
     """Say where a loss (updates,) of a task that starts at an update stopped being finite."""
     if bool(loss.isfinite().all()):
         return None
-    return f"the loss was not finite at update {first_update + int((~loss.isfinite()).nonzero()[0])}"
+    return (
+        f"the loss was not finite at update {first_update + int((~loss.isfinite()).nonzero()[0])}"
+    )
 
 
 def end_row(

@@ -20,7 +20,7 @@ from .batches import Augmentation, SampleBank, TaskBatches, Transition, evaluati
 from .errors import BenchError
 from .learner import StackedLearner
 from .monitor import CohortMonitor, CostMeter, health_rows
-from .plugins import load_strategy, load_stream
+from .plugins import is_learner, load_entrant, load_strategy, load_stream
 from .probe import replica_loss
 from .randomness import ReplicaRandom
 from .real_time import RelativeCosts
@@ -35,6 +35,8 @@ from .rows import (
     recovery,
     task_row,
 )
+from .single_learner import SingleLearner
+from .single_run import SingleRun
 from .spec import RunSpec, build_settings, source_digest
 from .strategy import Plan, Progress, Strategy
 from .stream import Samples, Stream, Task, chained_digest
@@ -147,6 +149,10 @@ class StackedRun:
             self.learner.call_scheduled_edits()
         assert self.learner.batches is not None
         return list(self.learner.batches.training(updates, updates))
+
+    def trial_update(self, x: Tensor, y: Tensor) -> Tensor:
+        """Make one update of a trial and return something that depends on it."""
+        return self.learner.observe(x, y)[0]
 
     def _tasks(self) -> Iterator[list[Task]]:
         """Yield the tasks of all replicas from where the run stands."""
@@ -377,12 +383,21 @@ def build_strategies(spec: RunSpec) -> list[Strategy]:
 
 
 def sources(spec: RunSpec, samples: Samples) -> dict[str, Any]:
-    """Return hashes of the data and of the strategies' source code: part of the fingerprint."""
+    """Return hashes of the data and of the entrant's source code: part of the fingerprint.
+
+    An entrant whose code is a library's has the library's version beside them.
+    """
+    classes = {s.name: load_entrant(s.name) for s in spec.entrant.strategies}
+    versions = {
+        package: version
+        for cls in classes.values()
+        if issubclass(cls, SingleLearner)
+        for package, version in cls.versions.items()
+    }
     return {
         "data": samples.digest,
-        "strategies": {
-            s.name: source_digest(load_strategy(s.name)) for s in spec.entrant.strategies
-        },
+        "strategies": {name: source_digest(cls) for name, cls in classes.items()},
+        **({"versions": versions} if versions else {}),
     }
 
 
@@ -394,9 +409,20 @@ def run_stack(
 ) -> Iterator[tuple[int, Row]]:
     """Run one stack from start to end, yielding (replica, row); the last row of each is its "end".
 
+    Learners outside the stack train one after the other.
+
     Raises:
         BenchError: before any training if it cannot start; `PluginError` if a strategy raises.
     """
     if not specs:
         raise BenchError("no runs to make: the list of runs is empty. Give at least one seed.")
-    yield from StackedRun(specs, data_dir, device).rows(on_progress)
+    if not is_learner(specs[0].entrant.strategies):
+        yield from StackedRun(specs, data_dir, device).rows(on_progress)
+        return
+    for replica, spec in enumerate(specs):
+
+        def report(done: int, total: int, before: int = replica) -> None:
+            on_progress(before * total + done, len(specs) * total)
+
+        for _, row in SingleRun(spec, data_dir, device).rows(report):
+            yield replica, row

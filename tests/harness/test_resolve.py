@@ -177,7 +177,7 @@ class Demanding(Strategy):
 def test_a_strategy_is_not_run_where_it_is_not_told_what_it_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resolve_module, "load_strategy", lambda _: Demanding)
+    monkeypatch.setattr(resolve_module, "load_entrant", lambda _: Demanding)
     with pytest.raises(BenchError) as caught:
         resolved(make_suite("demanding"))
     assert str(caught.value).startswith(
