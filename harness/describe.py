@@ -36,7 +36,7 @@ def settings_of(cls: type, named: Settings | None = None) -> list[Setting]:
             part.name,
             type_text(hints[part.name]),
             _default(part, named or {}),
-            meanings.get(part.name, part.metadata.get("meaning", "")),
+            meanings.get(part.name) or str(part.metadata.get("meaning", "")),
         )
         for part in fields(cls)
         if part.init

@@ -10,6 +10,7 @@ Shapes: B samples, U units of a layer; the metrics have a replica axis, which is
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +114,7 @@ def _watched(module: nn.Module, predict: Predict, x: Tensor) -> tuple[list[Hidde
     finally:
         for hook in hooks:
             hook.remove()
-    pairs = zip(passed, passed[1:], strict=False)
+    pairs = pairwise(passed)
     layers = [
         HiddenLayer(name, producer.weight, read)  # type: ignore[arg-type]
         for (name, producer, _), (_, consumer, read) in pairs
@@ -127,7 +128,7 @@ def _has_units(part: nn.Module) -> bool:
 
 
 def _reads_units(consumer: nn.Module, producer: nn.Module, read: Tensor) -> bool:
-    units = producer.weight.shape[0]  # type: ignore[union-attr, index]
+    units = producer.weight.shape[0]  # type: ignore[index]
     return isinstance(consumer, nn.Linear) and read.dim() == 2 and read.shape[1] == units
 
 

@@ -1,4 +1,4 @@
-"""Strategies, learners, streams and metrics by name: built-in tables, and entry points of other packages.
+"""Strategies, learners, streams and metrics by name: built-in tables, and others' entry points.
 
 Nothing is imported until it is asked for by name, so that one broken plug-in spoils nothing else.
 A package adds its own in its `pyproject.toml`:

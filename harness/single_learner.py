@@ -1,6 +1,6 @@
 """What trains outside the stack, one replica at a time: what such an entrant has to offer.
 
-A user's own PyTorch code is a `TorchLearner`; Avalanche's strategies are in strategies/avalanche.py.
+A user's own PyTorch code is a `TorchLearner`; strategies/avalanche.py has Avalanche's strategies.
 """
 
 from abc import ABC, abstractmethod
@@ -48,6 +48,7 @@ class Watch(Protocol):
 
     def is_free(self) -> bool:
         """Tell whether the learner takes the next batch; else the batch goes by unlearnt."""
+        ...
 
     def saw(self, logits: Tensor, y: Tensor, samples: int) -> None:
         """Take note of an update.
@@ -102,7 +103,7 @@ class Trainer(ABC):
 
 
 class SingleLearner(ABC):
-    """An entrant that trains outside the stack. Subclass as a dataclass: its fields are settings."""
+    """An entrant that trains outside the stack, a dataclass whose fields are its settings."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """What it must be told: a subset of {"task boundary", "task id at test"}."""
@@ -118,7 +119,8 @@ class SingleLearner(ABC):
 
     @classmethod
     def check_settings(cls, settings: Mapping[str, Any]) -> None:
-        """Refuse settings by name that are not for an entrant to choose; nothing by default."""
+        """Refuse settings by name that are not for an entrant to choose; none by default."""
+        del settings
 
     @abstractmethod
     def trainer(self, given: Circumstances) -> Trainer:

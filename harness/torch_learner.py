@@ -105,6 +105,7 @@ class TorchTrainer(Trainer):
             self._call("build", given.image, given.classes, given.seed)
 
     def train(self, lesson: Lesson) -> None:
+        """Give the learner one task, batch by batch."""
         watch, passes = lesson.watch, self.given.plan.passes
         watch.begin(lesson.updates)
         self.begin_task(lesson.number)
@@ -121,6 +122,7 @@ class TorchTrainer(Trainer):
         self._call("begin_task", task)
 
     def view(self, task: int) -> View:
+        """Return the learner, asked about samples of whatever task."""
         del task  # a learner that wants to know it cannot be told yet
         return View(self.predict, self.learner.module())
 

@@ -5,9 +5,11 @@ For learners outside the stack: the same architecture, and the weights that the 
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from .activations import Activation
 from .network import NORM_EPSILON, Layer, StackedNetwork
@@ -70,16 +72,12 @@ def torch_network(
 def _with_weights(layer: Layer) -> nn.Module:
     """Return torch's layer with the weights of the first replica; no generator is advanced."""
     units, inputs, *kernel = layer.weight.shape[1:]
-    made: nn.Linear | nn.Conv2d
-    if kernel:
-        made = torch.nn.utils.skip_init(
-            nn.Conv2d, inputs, units, (kernel[0], kernel[1]), padding=layer.padding
-        )
-    else:
-        made = torch.nn.utils.skip_init(nn.Linear, inputs, units)
-    assert made.bias is not None
-    made.weight.copy_(layer.weight[0])
-    made.bias.copy_(layer.bias[0])
+    made: nn.Module = (
+        skip_init(nn.Conv2d, inputs, units, tuple(kernel), padding=layer.padding)
+        if kernel
+        else skip_init(nn.Linear, inputs, units)
+    )
+    made.load_state_dict({"weight": layer.weight[0], "bias": layer.bias[0]})
     return made
 
 
@@ -91,7 +89,7 @@ def torch_optimizer(
         return torch.optim.SGD(
             parameters, lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay
         )
-    settings = {
+    settings: dict[str, Any] = {
         "lr": spec.lr,
         "betas": (spec.beta1, spec.beta2),
         "eps": spec.eps,

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, field, fields, make_dataclass
+from dataclasses import Field, field, fields, make_dataclass
 from functools import cache
 from importlib.metadata import version
 from math import prod
@@ -42,6 +42,8 @@ class AvalancheLearner(SingleLearner):
 
     name: ClassVar[str]
     strategy_class: ClassVar[Any]
+    can_be_looked_into: ClassVar[bool] = True
+    """Whether its network has the entrant's layers, so that their health can be measured."""
 
     def __post_init__(self) -> None:
         """Let the strategy's own constructor refuse settings, on a network of one weight."""
@@ -125,7 +127,8 @@ class PackNetLearner(AvalancheLearner):
 
     def adapted(self, network: nn.Module) -> nn.Module:
         """Wrap every layer."""
-        return PackNetModel(network)
+        wrapped: nn.Module = PackNetModel(network)
+        return wrapped
 
     def check(self, stream: Stream, network: NetworkSpec) -> None:
         """Refuse norm layers, and a task that ends before it is pruned."""
@@ -145,23 +148,27 @@ class PackNetLearner(AvalancheLearner):
 class PnnLearner(AvalancheLearner):
     """PNN: Avalanche's own network of columns, each as wide and deep as the entrant's network.
 
-    It has Avalanche's initial weights, a head for every task, and one column more for each task.
+    It has Avalanche's initial weights, a head for every task, and one column more for each task,
+    so its features and weights are not measured.
     """
 
+    can_be_looked_into = False
     adapter: str
 
     def adapted(self, network: nn.Module) -> nn.Module:
         """Return the smallest network there is, for a trial."""
-        return PNN(num_layers=1, in_features=1, hidden_features_per_column=1)
+        smallest: nn.Module = PNN(num_layers=1, in_features=1, hidden_features_per_column=1)
+        return smallest
 
     def model(self, given: Circumstances) -> nn.Module:
         """Build the first column."""
-        return PNN(
+        column: nn.Module = PNN(
             num_layers=len(given.network.hidden),
             in_features=prod(given.image),
             hidden_features_per_column=given.network.hidden[0],
             adapter=self.adapter,
         )
+        return column
 
     def arguments(self) -> dict[str, Any]:
         """Leave out what is for the network."""
@@ -253,8 +260,9 @@ def _with_tuples(hint: Any) -> Any:
 
 
 def _field(one: inspect.Parameter, meaning: str) -> Field[Any]:
-    default = MISSING if one.default is inspect.Parameter.empty else one.default
-    return field(default=default, metadata={"meaning": meaning})  # type: ignore[call-overload, no-any-return]
+    given = {} if one.default is inspect.Parameter.empty else {"default": one.default}
+    made: Field[Any] = field(**given, metadata={"meaning": meaning})
+    return made
 
 
 def _meanings(doc: str) -> dict[str, str]:

@@ -47,8 +47,8 @@ __all__ = ["PNN", "AvalancheTrainer", "PackNetModel", "silenced", "supervised"]
 @contextmanager
 def silenced() -> Iterator[None]:
     """Keep Avalanche's prints and warnings to itself; none is about what a user did."""
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):
-        warnings.simplefilter("ignore")
+    # Recorded, for Avalanche sets filters of its own that show what would else be ignored.
+    with warnings.catch_warnings(record=True), redirect_stdout(StringIO()):
         yield
 
 
@@ -71,8 +71,9 @@ class AvalancheTrainer(Trainer):
                 device=given.device,
                 train_mb_size=given.plan.batch_size,
                 train_epochs=given.plan.passes,
-                plugins=[self.recorder],
             )
+            # Not through the constructor: PackNet's, of Avalanche 0.6, loses what it is given.
+            self.strategy.plugins.insert(0, self.recorder)
 
     def train(self, lesson: Lesson) -> None:
         """Train on one experience."""
@@ -116,7 +117,7 @@ class AvalancheTrainer(Trainer):
             logits: Tensor = avalanche_forward(model, x, labels)
             return logits
 
-        return View(predict, model)
+        return View(predict, model if self.learner.can_be_looked_into else None)
 
     def widths(self) -> list[int]:
         """Return the units of every hidden layer."""

@@ -1,8 +1,8 @@
 """Benchmark whether an idea keeps a neural network able to learn.
 
-What the author of a strategy, a stream or a metric needs is here: `from plasticity_bench import
-Strategy, Network, Context`. A name is imported when it is first used, so that importing the package
-loads no torch.
+What the author of a strategy, a learner, a stream or a metric needs is here: `from
+plasticity_bench import Strategy, Network, Context`. A name is imported when it is first used, so
+that importing the package loads no torch.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ __all__ = [
     "Insertion",
     "Layer",
     "LayerProbe",
+    "Learner",
     "Metric",
     "Network",
     "NetworkSpec",
@@ -30,6 +31,7 @@ __all__ = [
     "Stream",
     "Suite",
     "Task",
+    "TorchLearner",
     "load_suite",
     "resolve",
     "run_stack",
@@ -38,6 +40,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .harness.edits import Event, Insertion, Network, StatePolicy
     from .harness.errors import BenchError
+    from .harness.learner import Learner
     from .harness.metrics.table import Metric
     from .harness.network import Layer
     from .harness.probe import LayerProbe, Probe
@@ -47,12 +50,14 @@ if TYPE_CHECKING:
     from .harness.strategy import Context, Plan, Strategy
     from .harness.stream import Samples, Stream, Task
     from .harness.suite import Suite, load_suite
+    from .harness.torch_learner import TorchLearner
     from .strategies.budget import ScheduledEdits
     from .streams.base import ImageStream
 else:  # hidden from type checkers, to which a module's __getattr__ makes every misspelt name right
     _NAMES = {
         "harness.edits": ("Event", "Insertion", "Network", "StatePolicy"),
         "harness.errors": ("BenchError",),
+        "harness.learner": ("Learner",),
         "harness.metrics.table": ("Metric",),
         "harness.network": ("Layer",),
         "harness.probe": ("LayerProbe", "Probe"),
@@ -62,6 +67,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ makes every 
         "harness.strategy": ("Context", "Plan", "Strategy"),
         "harness.stream": ("Samples", "Stream", "Task"),
         "harness.suite": ("Suite", "load_suite"),
+        "harness.torch_learner": ("TorchLearner",),
         "strategies.budget": ("ScheduledEdits",),
         "streams.base": ("ImageStream",),
     }
