@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ..harness.errors import BenchError
+from ..harness.randomness import unmoved_random
 from ..harness.single_learner import Circumstances, SingleLearner, Trainer, unfit
 from ..harness.spec import NetworkSpec
 from ..harness.stream import Stream, Task
@@ -47,7 +48,7 @@ class AvalancheLearner(SingleLearner):
 
     def __post_init__(self) -> None:
         """Let the strategy's own constructor refuse settings, on a network of one weight."""
-        with silenced():
+        with silenced(), unmoved_random(torch.device("cpu")):
             model = self.adapted(nn.Linear(1, 1))
             self.strategy(model, torch.optim.SGD(model.parameters(), lr=1.0))
 

@@ -47,8 +47,9 @@ __all__ = ["PNN", "AvalancheTrainer", "PackNetModel", "silenced", "supervised"]
 @contextmanager
 def silenced() -> Iterator[None]:
     """Keep Avalanche's prints and warnings to itself; none is about what a user did."""
-    # Recorded, for Avalanche sets filters of its own that show what would else be ignored.
+    # Recorded as well as ignored: Avalanche sets filters of its own that show what it warns of.
     with warnings.catch_warnings(record=True), redirect_stdout(StringIO()):
+        warnings.simplefilter("ignore")
         yield
 
 

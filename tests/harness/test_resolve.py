@@ -106,7 +106,12 @@ def test_a_stream_named_twice_is_run_once() -> None:
 @pytest.mark.parametrize(
     ("entrant", "stream", "sets", "message"),
     [
-        ("grwo", "permuted-digits", "", "no strategy 'grwo'; did you mean 'grow'? There is: avalanche:AGEM"),
+        (
+            "grwo",
+            "permuted-digits",
+            "",
+            "no strategy 'grwo'; did you mean 'grow'? There is: avalanche:AGEM",
+        ),
         (
             "grow",
             "permuted-digit",

@@ -48,6 +48,7 @@ def plain_accuracy(
 ) -> float:
     """Return ACC of a strategy by its name in `avalanche.training.supervised`."""
     with warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
         from avalanche.benchmarks import nc_benchmark
         from avalanche.benchmarks.utils import as_classification_dataset
         from avalanche.evaluation.metrics import accuracy_metrics
