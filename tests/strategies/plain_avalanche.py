@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset
 
 from plasticity_bench.harness.suite import parse_seeds
 from plasticity_bench.streams.sources import default_data_dir, load_source
@@ -81,18 +81,19 @@ def plain_accuracy(
 def _parts(protocol: Protocol) -> list[Any]:
     samples = load_source(protocol.source, protocol.data)
     parts = ((samples.train_x, samples.train_y), (samples.test_x, samples.test_y))
-    made = []
-    for images, labels in parts:
-        part: Any = _Images(samples.network_input(images), labels)
-        part.targets = labels.tolist()
-        made.append(part)
-    return made
+    return [_Images(samples.network_input(images), labels) for images, labels in parts]
 
 
-class _Images(TensorDataset):
-    def __getitem__(self, row: int) -> tuple[Tensor, ...]:
-        x, y = super().__getitem__(row)
-        return x, int(y)  # type: ignore[return-value]
+class _Images(Dataset[tuple[Tensor, int]]):
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images = images
+        self.targets: Any = labels.tolist()
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        return self.images[row], self.targets[row]
 
 
 def _model(inputs: int, hidden: Sequence[int], classes: int) -> nn.Sequential:

@@ -353,7 +353,7 @@ def test_a_network_that_does_not_fit_is_refused(entrant: str, sets: str, message
     ],
 )
 def test_a_stream_whose_tasks_cannot_be_learnt_is_refused(
-    change: dict[str, Tensor], message: str, monkeypatch: pytest.MonkeyPatch
+    change: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (spec,) = specs_of("avalanche:Naive")
     stream = ClassIncremental(tasks=2)
