@@ -73,6 +73,7 @@ def test_it_learns_as_the_stack_does(optimizer: OptimizerSpec) -> None:
         factor = learning_rate_factor(optimizer.schedule, update, UPDATES)
         rule.param_groups[0]["lr"] = optimizer.lr * factor
         rule.step()
+    x, _ = batch_of(UPDATES)
     expected = stack.predict(x.expand(3, *x.shape))[1]
     torch.testing.assert_close(network(x), expected, atol=1e-4, rtol=1e-3)
 
