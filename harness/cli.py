@@ -79,7 +79,7 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="strategies, streams, metrics, suites, settings or activations; or a name."
+            help="strategies, learners, streams, metrics, suites, settings, activations; or a name."
         ),
     ] = None,
     name: Annotated[str | None, typer.Argument(help="A name of that kind.")] = None,

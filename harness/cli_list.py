@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -19,6 +20,10 @@ from .grammar import Settings, format_value
 from .plugins import AVALANCHE, OURS, PLURALS, Kind
 from .spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
 from .suite import load_suite, suite_names
+
+if TYPE_CHECKING:
+    from .single_learner import SingleLearner
+    from .strategy import Strategy
 
 SPECS: dict[str, type] = {"network": NetworkSpec, "optimizer": OptimizerSpec}
 
@@ -58,7 +63,7 @@ def show(kind: str | None, name: str | None, console: Console) -> None:
     """
     known = entries()
     if kind is None or (kind in known and name is None):
-        chosen = known if kind is None else {kind: known[kind]}
+        chosen = known if kind is None else {title: known[title] for title in _shown_with(kind)}
         for title, listed in chosen.items():
             console.print(_names_table(title, listed))
         return
@@ -68,6 +73,11 @@ def show(kind: str | None, name: str | None, console: Console) -> None:
         console.print(_about(kind, found))
         return
     console.print(*_about_all(kind, known), sep="\n")
+
+
+def _shown_with(kind: str) -> list[str]:
+    """Return the kinds that are shown where one is asked for: learners are entrants as well."""
+    return ["strategies", "learners"] if kind == "strategies" else [kind]
 
 
 def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]:
@@ -126,6 +136,7 @@ def _about(kind: str, name: str) -> RenderableType:
     """Show all about one name; its plug-in is imported for this."""
     about: dict[str, Callable[[str], RenderableType]] = {
         "strategies": _about_strategy,
+        "learners": _about_learner,
         "streams": _about_stream,
         "metrics": _about_metric,
         "suites": _about_suite,
@@ -136,7 +147,14 @@ def _about(kind: str, name: str) -> RenderableType:
 
 
 def _about_strategy(name: str) -> RenderableType:
-    cls = plugins.load_strategy(name)
+    return _about_entrant(plugins.load_strategy(name))
+
+
+def _about_learner(name: str) -> RenderableType:
+    return _about_entrant(plugins.load_learner(name))
+
+
+def _about_entrant(cls: "type[Strategy] | type[SingleLearner]") -> RenderableType:
     needs = f"Needs to be told: {', '.join(sorted(cls.needs)) or 'nothing'}."
     return Group(Text(_doc(cls)), Text(needs), settings_table(settings_of(cls)))
 

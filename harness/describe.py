@@ -27,7 +27,7 @@ def settings_of(cls: type, named: Settings | None = None) -> list[Setting]:
     """Return every setting of a dataclass, in the order of its fields.
 
     Args:
-        cls: a dataclass whose fields have docstrings under them.
+        cls: a dataclass whose fields have docstrings under them, or "meaning" in their metadata.
         named: values that replace the defaults, as a stream's name brings them.
     """
     hints, meanings = get_type_hints(cls), field_docs(cls)
@@ -36,7 +36,7 @@ def settings_of(cls: type, named: Settings | None = None) -> list[Setting]:
             part.name,
             type_text(hints[part.name]),
             _default(part, named or {}),
-            meanings.get(part.name, ""),
+            meanings.get(part.name) or str(part.metadata.get("meaning", "")),
         )
         for part in fields(cls)
         if part.init

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .plugins import load_strategy, load_stream
+from .plugins import is_learner, load_entrant, load_stream
 from .spec import RunSpec, StreamSpec, build_settings
+
+if TYPE_CHECKING:
+    from .stream import Samples, Stream
 
 Fingerprint = Callable[[Mapping[str, Any], Mapping[str, Any], int], str]
 """Names a run by its spec, its sources and the engine's results version."""
@@ -46,14 +49,19 @@ def prepare(runs: Iterable[RunSpec], data_dir: Path, fingerprint: Fingerprint) -
     """Load what the runs need and name them by all that their numbers depend on.
 
     Raises:
-        BenchError: a data set is missing, or the source of a strategy cannot be read.
+        BenchError: a data set is missing, the source of a strategy cannot be read, or a learner
+            cannot follow a stream.
     """
     from .run import RESULTS_VERSION, sources
+    from .single_run import check_first_task
 
     jobs = []
     for run in runs:
         settings = json.dumps(dict(run.stream.settings), sort_keys=True)
-        samples, updates = _samples_and_updates(run.stream.name, settings, data_dir)
+        stream, samples = _stream_and_samples(run.stream.name, settings, data_dir)
+        if is_learner(run.entrant.strategies):
+            check_first_task(run, stream, samples)
+        updates = sum(stream.task_updates(samples))
         used = sources(run, samples)
         name = fingerprint(run.as_json(), used, RESULTS_VERSION)
         jobs.append(Job(run, name, used, RESULTS_VERSION, _needs(run), updates))
@@ -61,15 +69,14 @@ def prepare(runs: Iterable[RunSpec], data_dir: Path, fingerprint: Fingerprint) -
 
 
 @lru_cache(maxsize=1)  # runs come stream by stream, and samples may be large
-def _samples_and_updates(name: str, settings: str, data_dir: Path) -> tuple[Any, int]:
+def _stream_and_samples(name: str, settings: str, data_dir: Path) -> "tuple[Stream, Samples]":
     spec = StreamSpec(name, json.loads(settings))
     stream = build_settings(load_stream(name).cls, spec.settings, f"stream {name}")
-    samples = stream.load(data_dir)
-    return samples, sum(stream.task_updates(samples))
+    return stream, stream.load(data_dir)
 
 
 def _needs(run: RunSpec) -> tuple[str, ...]:
-    classes = [load_strategy(strategy.name) for strategy in run.entrant.strategies]
+    classes = [load_entrant(strategy.name) for strategy in run.entrant.strategies]
     return tuple(sorted({need for cls in classes for need in cls.needs}))
 
 
@@ -88,7 +95,7 @@ def stacks(jobs: Sequence[Job], workers: int, most: int) -> list[Stack]:
     made = [
         Stack(part)
         for group in groups.values()
-        for part in _parts(group, limit if _waits(group[0].run) else 1)
+        for part in _parts(group, limit if _stacks(group[0].run) else 1)
     ]
     return sorted(made, key=lambda stack: -stack.work)
 
@@ -100,9 +107,14 @@ def _shape(run: RunSpec) -> str:
     return json.dumps(shape, sort_keys=True)
 
 
-def _waits(run: RunSpec) -> bool:
-    """Tell whether the stream waits for the learner: else replicas may miss different batches."""
-    return run.stream.settings.get("real_time", "off") == "off"
+def _stacks(run: RunSpec) -> bool:
+    """Tell whether replicas can be in lockstep.
+
+    Not those of learners outside the stack, nor where the stream does not wait: each may miss
+    different batches.
+    """
+    waits = run.stream.settings.get("real_time", "off") == "off"
+    return waits and not is_learner(run.entrant.strategies)
 
 
 def _parts(group: Sequence[Job], limit: int) -> list[tuple[Job, ...]]:

@@ -1,7 +1,7 @@
-"""The stacked learner: a network, its optimiser and its strategies, one update at a time."""
+"""What learns: the protocol, and the stacked learner, a network with optimiser and strategies."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +18,27 @@ from .spec import NetworkSpec, OptimizerSpec
 from .strategy import Context, Plan, PluginError, Progress, Strategy, overrides
 
 STEP_HOOKS = ("penalty", "after_backward", "after_step")
+
+
+class Learner(Protocol):
+    """Whatever makes an update from labelled samples and says what it would answer.
+
+    The stacked network, `StackedLearner`, takes samples with a replica axis in front; a user's own
+    PyTorch code, `TorchLearner`, takes those of one replica.
+    """
+
+    def observe(self, x: Tensor, y: Tensor) -> object:
+        """Make one update, and return something about the answers before it.
+
+        Args:
+            x: samples ([R,] B, channels, height, width).
+            y: labels ([R,] B).
+        """
+        ...
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Return the logits ([R,] B, classes), changing nothing that matters to `observe`."""
+        ...
 
 
 class StackedLearner:

@@ -196,11 +196,13 @@ def health_rows(net: Network, x: Tensor, y: Tensor, place: Row) -> Iterator[tupl
     """
     probed, gradients = probe(net, x, y), _weight_gradients(net, x, y)
     for layer in net.hidden:
-        yield from _spread(
+        yield from spread(
             {"kind": "health", "layer": layer.name, **place},
-            _layer_health(probed.layers[layer.name], gradients[f"{layer.name}.weight"]),
+            layer_health(
+                probed.layers[layer.name].output, layer.alive, gradients[f"{layer.name}.weight"]
+            ),
         )
-    yield from _spread({"kind": "weights", **place}, _weight_health(net, gradients))
+    yield from spread({"kind": "weights", **place}, _weight_health(net, gradients))
 
 
 def _weight_gradients(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:
@@ -211,8 +213,14 @@ def _weight_gradients(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     return dict(zip(named, gradients, strict=True))
 
 
-def _layer_health(one: LayerProbe, weight_gradient: Tensor) -> dict[str, Tensor]:
-    h, alive = one.output, one.layer.alive
+def layer_health(h: Tensor, alive: Tensor, weight_gradient: Tensor) -> dict[str, Tensor]:
+    """Measure the health of a layer: metric -> (R,).
+
+    Args:
+        h: (R, S, U), post-activation.
+        alive: (R, U) bool.
+        weight_gradient: of its incoming weights, (R, U, ...).
+    """
     singular = features.singular_values(h)
     return {
         "dormant": features.dormant_share(h, alive, 0.1),
@@ -235,7 +243,8 @@ def _weight_health(net: Network, gradients: dict[str, Tensor]) -> dict[str, Tens
     }
 
 
-def _spread(row: Row, values: dict[str, Tensor]) -> Iterator[tuple[int, Row]]:
+def spread(row: Row, values: dict[str, Tensor]) -> Iterator[tuple[int, Row]]:
+    """Yield a row with each replica's values, of values (R,) by name."""
     lists = {name: value.tolist() for name, value in values.items()}
     for replica in range(len(next(iter(lists.values())))):
         yield replica, {**row, **{name: value[replica] for name, value in lists.items()}}

@@ -1,4 +1,4 @@
-"""Strategies, streams and metrics by name: built-in tables, and entry points of other packages.
+"""Strategies, learners, streams and metrics by name: built-in tables, and others' entry points.
 
 Nothing is imported until it is asked for by name, so that one broken plug-in spoils nothing else.
 A package adds its own in its `pyproject.toml`:
@@ -8,7 +8,7 @@ A package adds its own in its `pyproject.toml`:
 """
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -20,18 +20,29 @@ from .errors import BenchError, unknown_name
 from .grammar import Settings
 
 if TYPE_CHECKING:
+    from .single_learner import SingleLearner
+    from .spec import StrategySpec
     from .strategy import Strategy
     from .stream import Stream
 
 T = TypeVar("T")
-Kind = Literal["strategy", "stream", "metric"]
-PLURALS: dict[Kind, str] = {"strategy": "strategies", "stream": "streams", "metric": "metrics"}
+Kind = Literal["strategy", "learner", "stream", "metric"]
+PLURALS: dict[Kind, str] = {
+    "strategy": "strategies",
+    "learner": "learners",
+    "stream": "streams",
+    "metric": "metrics",
+}
 GROUPS: dict[Kind, str] = {
     "strategy": "plasticity_bench.strategies",
+    "learner": "plasticity_bench.learners",
     "stream": "plasticity_bench.streams",
     "metric": "plasticity_bench.metrics",
 }
 """Entry-point group of each kind."""
+
+ENTRANTS: tuple[Kind, ...] = ("strategy", "learner")
+"""What an entrant may name."""
 
 OURS = "plasticity-bench"
 AVALANCHE = "avalanche:"
@@ -100,11 +111,15 @@ def find(kind: Kind, name: str) -> Provider:
     Raises:
         BenchError: nobody does, or more than one.
     """
-    known = providers(kind)
-    found = [provider for provider in known if provider.name == name] or _newest(known, name)
+    return _only_one(kind, name, providers(kind))
+
+
+def _only_one(kind: Kind, name: str, offered: Sequence[Provider]) -> Provider:
+    exact = [provider for provider in offered if provider.name == name]
+    found = exact or _newest(offered, name)
     if not found:
         remedy = f"List all: plasticity-bench list {PLURALS[kind]}"
-        raise unknown_name(kind, name, names(kind), remedy)
+        raise unknown_name(kind, name, {provider.name for provider in offered}, remedy)
     if len(found) > 1:
         owners = " and ".join(f"{other.distribution} ({other.target})" for other in found)
         raise BenchError(
@@ -135,6 +150,8 @@ def load(kind: Kind, name: str) -> Any:
     provider = find(kind, name)
     if kind == "metric" and provider.distribution == OURS:
         return _metric_table()[name]
+    if kind == "learner" and provider.distribution == OURS:
+        return _avalanche().learner_class(name)
     module, _, attribute = provider.target.partition(":")
     try:
         loaded: Any = import_module(module)
@@ -157,6 +174,34 @@ def load_strategy(name: str) -> "type[Strategy]":
     from .strategy import Strategy
 
     return _subclass("strategy", name, Strategy)
+
+
+def load_learner(name: str) -> "type[SingleLearner]":
+    """Import the class of a learner that trains outside the stack.
+
+    Raises:
+        BenchError: as `load`, or what is there is not a subclass of `TorchLearner` or its base.
+    """
+    from .single_learner import SingleLearner
+
+    return _subclass("learner", name, SingleLearner)  # type: ignore[type-abstract]
+
+
+def load_entrant(name: str) -> "type[Strategy] | type[SingleLearner]":
+    """Import what an entrant names: a strategy, or a learner that trains outside the stack.
+
+    Raises:
+        BenchError: as `load_strategy` and `load_learner`; or both have the name, or neither.
+    """
+    offered = [provider for kind in ENTRANTS for provider in providers(kind)]
+    _only_one("strategy", name, offered)
+    return load_learner(name) if name in names("learner") else load_strategy(name)
+
+
+def is_learner(strategies: "Iterable[StrategySpec]") -> bool:
+    """Tell whether what an entrant names is a learner that trains outside the stack."""
+    known = names("learner")
+    return any(one.name in known for one in strategies)
 
 
 def load_stream(name: str) -> LoadedStream:
@@ -210,6 +255,11 @@ def _built_in_strategies() -> Iterator[Provider]:
         yield Provider(name, OURS, absolute, first_line(absolute))
 
 
+def _built_in_learners() -> Iterator[Provider]:
+    for name, entry in _avalanche().TABLE.items():
+        yield Provider(name, OURS, f"avalanche.training.supervised:{entry.cls}", entry.summary)
+
+
 def _built_in_streams() -> Iterator[Provider]:
     for name, entry in _stream_table().items():
         yield Provider(name, OURS, entry.family, entry.summary)
@@ -225,6 +275,10 @@ def _metric_table() -> dict[str, Any]:
     return table
 
 
+def _avalanche() -> Any:
+    return import_module(f"{_ROOT}.strategies.avalanche")
+
+
 def _stream_table() -> dict[str, Any]:
     own = import_module(f"{_ROOT}.streams").BUILT_IN
     return {**own, **import_module(f"{_ROOT}.streams.published").presets()}
@@ -232,6 +286,7 @@ def _stream_table() -> dict[str, Any]:
 
 _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {
     "strategy": _built_in_strategies,
+    "learner": _built_in_learners,
     "stream": _built_in_streams,
     "metric": _built_in_metrics,
 }

@@ -8,16 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from .learner import StackedLearner
 from .metrics import cost
 from .monitor import layer_costs
+from .plugins import is_learner
+from .single_learner import SingleLearner
 from .spec import RunSpec
 from .stream import RealTime
 
 if TYPE_CHECKING:
     from .run import StackedRun
+    from .single_run import SingleRun
+
+Trial = Union["StackedRun", "SingleRun"]
 
 TIMED_UPDATES = 100
 """Updates of the entrant, and of a plain learner, that the clock is read over."""
@@ -51,7 +56,7 @@ class RelativeCosts:
         assert len(specs) == 1, "replicas that may miss different batches cannot be in lockstep"
         return cls(mode, clocked_cost(specs[0], data_dir, device) if mode == "clock" else 1.0)
 
-    def is_free(self, learner: StackedLearner) -> bool:
+    def is_free(self, learner: StackedLearner | SingleLearner) -> bool:
         """Tell whether the learner takes the next batch, and count what that costs."""
         if self.mode == "off":
             return True
@@ -63,9 +68,11 @@ class RelativeCosts:
         self.lag += max(now, 1.0) - 1
         return True
 
-    def _cost(self, learner: StackedLearner) -> float:
+    def _cost(self, learner: StackedLearner | SingleLearner) -> float:
         if self.mode == "clock":
             return self.measured
+        if isinstance(learner, SingleLearner):
+            return learner.cost_factor
         events = len(learner.net.ledger)
         if self.counted[0] != events:
             self.counted = (events, counted_cost(learner))
@@ -101,20 +108,26 @@ def counted_cost(learner: StackedLearner) -> float:
 def clocked_cost(spec: RunSpec, data_dir: Path, device: str) -> float:
     """Return the seconds of an update over those of a learner without strategies, in turns."""
     from .run import StackedRun
+    from .single_run import SingleRun
 
     waiting = replace(
         spec, stream=replace(spec.stream, settings={**spec.stream.settings, "real_time": "off"})
     )
     plain = replace(waiting, entrant=replace(spec.entrant, strategies=()))
-    runs = [StackedRun([one], data_dir, device, measured=False) for one in (waiting, plain)]
+    base_run = StackedRun([plain], data_dir, device, measured=False)
+    if is_learner(spec.entrant.strategies):
+        own_run: Trial = SingleRun(waiting, data_dir, device, measured=False)
+    else:
+        own_run = StackedRun([waiting], data_dir, device, measured=False)
+    runs = (own_run, base_run)
     turns = [[_seconds(run) for run in runs] for _ in range(5)]
     own, base = (median(times) for times in zip(*turns[1:], strict=True))
     return float(own / base)
 
 
-def _seconds(run: "StackedRun") -> float:
+def _seconds(run: "Trial") -> float:
     batches = run.trial_batches(TIMED_UPDATES // 4)
     started = time.perf_counter()
     for x, y in batches:
-        run.learner.observe(x, y)[0].cpu()
+        run.trial_update(x, y).cpu()
     return time.perf_counter() - started

@@ -6,7 +6,8 @@ from typing import Any
 
 from .errors import BenchError, unknown_name
 from .grammar import Call, Settings, format_call, parse_value
-from .plugins import LoadedStream, find, load_strategy, load_stream
+from .plugins import LoadedStream, find, load_entrant, load_stream
+from .single_learner import SingleLearner
 from .spec import (
     EntrantSpec,
     NetworkSpec,
@@ -19,6 +20,7 @@ from .spec import (
     build_settings,
     canonical_name,
 )
+from .stream import Stream
 from .suite import EntrantRequest, Suite
 
 Overrides = Mapping[str, Settings]
@@ -78,7 +80,7 @@ class _Stream:
     """A stream with its settings resolved, and what belongs to its name."""
 
     spec: StreamSpec
-    told: frozenset[str]
+    made: Stream
     loaded: LoadedStream
 
     @classmethod
@@ -86,7 +88,7 @@ class _Stream:
         loaded = load_stream(asked.name)
         settings = {**loaded.settings, **asked.settings, **sets.get("stream", {})}
         made = build_settings(loaded.cls, settings, f"stream {asked.name}")
-        return cls(StreamSpec(loaded.name, all_settings(made)), made.told, loaded)
+        return cls(StreamSpec(loaded.name, all_settings(made)), made, loaded)
 
 
 @dataclass(frozen=True)
@@ -95,27 +97,24 @@ class _Entrant:
 
     name: str
     strategies: tuple[StrategySpec, ...]
-    needs: Mapping[str, frozenset[str]] = field(hash=False)
-    """What each strategy must be told."""
+    made: Mapping[str, Any] = field(hash=False)
+    """Each strategy, or the one learner, by name."""
     network: Settings = field(hash=False)
     optimizer: Settings = field(hash=False)
 
     @classmethod
     def of(cls, request: EntrantRequest, sets: Overrides) -> "_Entrant":
         made = [
-            build_settings(
-                load_strategy(asked.name),
-                {**asked.settings, **sets.get(asked.name, {})},
-                f"strategy {asked.name}",
-            )
+            _build(asked.name, {**asked.settings, **sets.get(asked.name, {})})
             for asked in request.strategies
         ]
+        _check_alone(request.strategies, made)
         named = list(zip([asked.name for asked in request.strategies], made, strict=True))
         return cls(
             request.name
             or canonical_name(tuple(StrategySpec(name, _changed(one)) for name, one in named)),
             tuple(StrategySpec(name, all_settings(one)) for name, one in named),
-            {name: one.needs for name, one in named},
+            dict(named),
             request.network,
             request.optimizer,
         )
@@ -125,21 +124,55 @@ class _Entrant:
         self._check_needs(stream)
         network = {**stream.loaded.network, **suite.network, **self.network}
         optimizer = {**stream.loaded.optimizer, **suite.optimizer, **self.optimizer}
+        made_network = _network({**network, **sets.get("network", {})})
+        for name, one in self.made.items():
+            if _is_learner(one):
+                _check_fits(name, one, stream, made_network)
         return EntrantSpec(
             self.name,
             self.strategies,
-            _network({**network, **sets.get("network", {})}),
+            made_network,
             build_settings(OptimizerSpec, {**optimizer, **sets.get("optimizer", {})}, "optimizer"),
         )
 
     def _check_needs(self, stream: _Stream) -> None:
-        for strategy, needs in self.needs.items():
-            for need in sorted(needs - stream.told):
+        for strategy, made in self.made.items():
+            for need in sorted(made.needs - stream.made.told):
                 raise BenchError(
                     f"strategy '{strategy}' needs to be told: {need}; stream '{stream.spec.name}' "
-                    f"tells: {', '.join(sorted(stream.told)) or 'nothing'}. "
+                    f"tells: {', '.join(sorted(stream.made.told)) or 'nothing'}. "
                     "Run it on another stream, or leave it out on this one."
                 )
+
+
+def _build(name: str, settings: Settings) -> Any:
+    cls = load_entrant(name)
+    if issubclass(cls, SingleLearner):
+        cls.check_settings(settings)
+        return build_settings(cls, settings, f"learner {name}")
+    return build_settings(cls, settings, f"strategy {name}")
+
+
+def _check_alone(strategies: Sequence[StrategySpec], made: Sequence[Any]) -> None:
+    """Refuse a learner that trains outside the stack beside a strategy that acts on the stack."""
+    alone = [s.name for s, one in zip(strategies, made, strict=True) if _is_learner(one)]
+    if alone and len(made) > 1:
+        others = ", ".join(s.name for s in strategies if s.name != alone[0])
+        raise BenchError(
+            f"'{alone[0]}' trains a network of its own, outside the stack, so it cannot be "
+            f"combined by '+' with {others or 'itself'}. Make them entrants of their own."
+        )
+
+
+def _is_learner(made: Any) -> bool:
+    return isinstance(made, SingleLearner)
+
+
+def _check_fits(name: str, learner: SingleLearner, stream: _Stream, network: NetworkSpec) -> None:
+    try:
+        learner.check(stream.made, network)
+    except BenchError as error:
+        raise BenchError(f"learner '{name}' on stream '{stream.spec.name}': {error}") from error
 
 
 def _network(settings: Settings) -> NetworkSpec:

@@ -19,28 +19,30 @@ from torch import Tensor
 from .batches import Augmentation, SampleBank, TaskBatches, Transition, evaluation_batches
 from .errors import BenchError
 from .learner import StackedLearner
-from .metrics.accuracy import recovery_times
-from .metrics.summary import summarise
 from .monitor import CohortMonitor, CostMeter, health_rows
-from .plugins import load_strategy, load_stream
+from .plugins import is_learner, load_entrant, load_strategy, load_stream
 from .probe import replica_loss
 from .randomness import ReplicaRandom
 from .real_time import RelativeCosts
+from .rows import (
+    HEALTH_SAMPLES,
+    Row,
+    checkpoint_row,
+    checkpoints,
+    divergence,
+    end_row,
+    health_is_due,
+    recovery,
+    task_row,
+)
+from .single_learner import SingleLearner
+from .single_run import SingleRun
 from .spec import RunSpec, build_settings, source_digest
 from .strategy import Plan, Progress, Strategy
 from .stream import Samples, Stream, Task, chained_digest
 
-Row = dict[str, Any]
-"""One flat record of a run, with its "kind"."""
-
 RESULTS_VERSION = 1
 """Raised when a change of the engine may change numbers: it is part of every fingerprint."""
-
-EARLY_SHARE = 0.1
-"""The early window of a task, as a share of its updates; the late window is as long."""
-
-HEALTH_MEASUREMENTS = 20
-"""At most that many task ends of a run are followed by measurements of rank, dormancy and norms."""
 
 PROBE_BATCHES = 8
 """Newborns are measured on that many batches, drawn apart from the training order."""
@@ -148,6 +150,10 @@ class StackedRun:
         assert self.learner.batches is not None
         return list(self.learner.batches.training(updates, updates))
 
+    def trial_update(self, x: Tensor, y: Tensor) -> Tensor:
+        """Make one update of a trial and return something that depends on it."""
+        return self.learner.observe(x, y)[0]
+
     def _tasks(self) -> Iterator[list[Task]]:
         """Yield the tasks of all replicas from where the run stands."""
         start = self.progress.task
@@ -169,7 +175,7 @@ class StackedRun:
         self._begin_task(tasks)
         assert learner.batches is not None
         online = torch.zeros(2, updates, len(self.specs), device=learner.net.device)
-        checkpoints = self._checkpoints(updates)
+        evaluated_after = checkpoints(self.stream, updates) if self.measured else set()
         accuracies: list[float] | None = None
         yield from self._edit("begin_task")
         for done, (x, y) in enumerate(learner.batches.training(updates, updates // plan.passes)):
@@ -181,7 +187,7 @@ class StackedRun:
             online[0, done], online[1, done] = take(x, y)
             if done % 100 == 0:
                 report(progress.update, plan.total_updates)
-            if done + 1 in checkpoints:
+            if done + 1 in evaluated_after:
                 accuracies, rows = self._evaluate()
                 yield from rows
         yield from self._end_task(tasks, online.cpu(), accuracies)
@@ -218,13 +224,6 @@ class StackedRun:
             transition=transition,
             augmentation=augmentation,
         )
-
-    def _checkpoints(self, updates: int) -> set[int]:
-        """Return after how many updates of a task it is evaluated."""
-        if self.stream.evaluate == "none" or not self.measured:
-            return set()
-        count = self.stream.checkpoints_per_task
-        return {round(updates * (number + 1) / count) for number in range(count)}
 
     # -- edits and measurements ----------------------------------------------------------------
 
@@ -270,10 +269,9 @@ class StackedRun:
     def _evaluate(self) -> tuple[list[float], Iterator[tuple[int, Row]]]:
         """Measure the test accuracy on the tasks that count; return the current one's, and rows."""
         per_task = torch.stack([self._test_accuracy(tasks) for tasks in self.seen]).T.tolist()
-        place = {"kind": "checkpoint", "task": self.progress.task, "step": self.progress.update}
+        place = self.progress.task, self.progress.update
         rows = (
-            (replica, {**place, "accuracy": sum(values) / len(values), "per_task": values})
-            for replica, values in enumerate(per_task)
+            (replica, checkpoint_row(*place, values)) for replica, values in enumerate(per_task)
         )
         return [values[-1] for values in per_task], rows
 
@@ -288,52 +286,32 @@ class StackedRun:
         self, tasks: list[Task], online: Tensor, accuracies: list[float] | None
     ) -> Iterator[tuple[int, Row]]:
         """Yield the task's row of every replica, and its network's health every so often."""
-        updates = online.shape[1]
-        window = max(1, round(EARLY_SHARE * updates))
         accuracy, loss = online
-        recovery = self._recovery(accuracy)
+        recovered = recovery(self.last_online, accuracy)
+        self.last_online = accuracy
         self.cost.charge(self.learner.updates)
         alive = [layer.alive.sum(1).tolist() for layer in self.learner.net.hidden]
+        place = {"task": self.progress.task, "step": self.progress.update}
         for replica in range(len(self.specs)):
-            if not bool(loss[:, replica].isfinite().all()) and self.diverged[replica] is None:
-                first = int((~loss[:, replica].isfinite()).nonzero()[0])
-                update = self.progress.update - updates + first
-                self.diverged[replica] = f"the loss was not finite at update {update}"
+            if self.diverged[replica] is None:
+                first_update = self.progress.update - len(loss)
+                self.diverged[replica] = divergence(loss[:, replica], first_update)
             yield (
                 replica,
-                {
-                    "kind": "task",
-                    "task": self.progress.task,
-                    "step": self.progress.update,
-                    "updates": updates,
-                    "scored": tasks[replica].scored,
-                    "online_accuracy": _mean(accuracy[:, replica]),
-                    "early_accuracy": _mean(accuracy[:window, replica]),
-                    "late_accuracy": _mean(accuracy[-window:, replica]),
-                    "recovery_updates": recovery[replica],
-                    "loss": float(loss[:, replica].mean()),
-                    "test_accuracy": None if accuracies is None else accuracies[replica],
-                    "alive": [counts[replica] for counts in alive],
-                },
+                task_row(
+                    place,
+                    accuracy[:, replica],
+                    loss[:, replica],
+                    scored=tasks[replica].scored,
+                    recovery_updates=recovered[replica],
+                    test_accuracy=None if accuracies is None else accuracies[replica],
+                    alive=[counts[replica] for counts in alive],
+                ),
             )
-        if self.measured and self._health_is_due():
+        if self.measured and health_is_due(self.progress.task, self.plan.tasks):
             assert self.learner.batches is not None
-            x, y = self.learner.batches.draw(self.probes, 256)
-            place = {"step": self.progress.update, "task": self.progress.task}
+            x, y = self.learner.batches.draw(self.probes, HEALTH_SAMPLES)
             yield from health_rows(self.learner.net, x, y, place)
-
-    def _recovery(self, accuracy: Tensor) -> list[int | None]:
-        """Return after how many updates each replica was back at the last task's end, if it was."""
-        last, self.last_online = self.last_online, accuracy
-        if last is None or last.shape != accuracy.shape:
-            return [None] * len(self.specs)
-        pairs = torch.stack([last, accuracy]).unbind(2)
-        return [recovery_times(pair.numpy())[0] for pair in pairs]
-
-    def _health_is_due(self) -> bool:
-        last = self.plan.tasks - 1
-        count = min(self.plan.tasks, HEALTH_MEASUREMENTS)
-        return self.progress.task in {round(last * i / max(1, count - 1)) for i in range(count)}
 
     # -- rows and state ------------------------------------------------------------------------
 
@@ -347,23 +325,13 @@ class StackedRun:
 
     def _ends(self) -> Iterator[tuple[int, Row]]:
         for replica in range(len(self.specs)):
-            reason = self.diverged[replica]
-            cost = self.cost.totals(replica, self.learner.updates)
-            yield (
-                replica,
-                {
-                    "kind": "end",
-                    "status": "done" if reason is None else "diverged",
-                    "reason": reason,
-                    "stream_digest": self.digests[replica],
-                    "metrics": {
-                        **summarise(self.kept_rows[replica]),
-                        **cost,
-                        "relative_cost": self.relative_costs.mean(self.learner.updates),
-                        "seconds": self.seconds / len(self.specs),
-                    },
-                },
-            )
+            costs = {
+                **self.cost.totals(replica, self.learner.updates),
+                "relative_cost": self.relative_costs.mean(self.learner.updates),
+                "seconds": self.seconds / len(self.specs),
+            }
+            reason, digest = self.diverged[replica], self.digests[replica]
+            yield replica, end_row(self.kept_rows[replica], reason, digest, costs)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the whole state between two tasks: tensors, numbers and text only."""
@@ -402,12 +370,6 @@ class StackedRun:
         self.seconds = saved["seconds"]
 
 
-def _mean(values: Tensor) -> float | None:
-    """Return the mean, None where there is none: a regression has no accuracy."""
-    mean = float(values.mean())
-    return None if mean != mean else mean
-
-
 def build_strategies(spec: RunSpec) -> list[Strategy]:
     """Build an entrant's strategies with their settings.
 
@@ -421,12 +383,21 @@ def build_strategies(spec: RunSpec) -> list[Strategy]:
 
 
 def sources(spec: RunSpec, samples: Samples) -> dict[str, Any]:
-    """Return hashes of the data and of the strategies' source code: part of the fingerprint."""
+    """Return hashes of the data and of the entrant's source code: part of the fingerprint.
+
+    An entrant whose code is a library's has the library's version beside them.
+    """
+    classes = {s.name: load_entrant(s.name) for s in spec.entrant.strategies}
+    versions = {
+        package: version
+        for cls in classes.values()
+        if issubclass(cls, SingleLearner)
+        for package, version in cls.versions.items()
+    }
     return {
         "data": samples.digest,
-        "strategies": {
-            s.name: source_digest(load_strategy(s.name)) for s in spec.entrant.strategies
-        },
+        "strategies": {name: source_digest(cls) for name, cls in classes.items()},
+        **({"versions": versions} if versions else {}),
     }
 
 
@@ -438,9 +409,20 @@ def run_stack(
 ) -> Iterator[tuple[int, Row]]:
     """Run one stack from start to end, yielding (replica, row); the last row of each is its "end".
 
+    Learners outside the stack train one after the other.
+
     Raises:
         BenchError: before any training if it cannot start; `PluginError` if a strategy raises.
     """
     if not specs:
         raise BenchError("no runs to make: the list of runs is empty. Give at least one seed.")
-    yield from StackedRun(specs, data_dir, device).rows(on_progress)
+    if not is_learner(specs[0].entrant.strategies):
+        yield from StackedRun(specs, data_dir, device).rows(on_progress)
+        return
+    for replica, spec in enumerate(specs):
+
+        def report(done: int, total: int, before: int = replica) -> None:
+            on_progress(before * total + done, len(specs) * total)
+
+        for _, row in SingleRun(spec, data_dir, device).rows(report):
+            yield replica, row

@@ -50,6 +50,8 @@ class Sources(_Strict):
 
     data: str
     strategies: dict[str, str]
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Version by package, where a library's code is the learner."""
 
 
 class Hashes(_Strict):

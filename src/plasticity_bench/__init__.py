@@ -1,8 +1,8 @@
 """Benchmark whether an idea keeps a neural network able to learn.
 
-What the author of a strategy, a stream or a metric needs is here: `from plasticity_bench import
-Strategy, Network, Context`. A name is imported when it is first used, so that importing the package
-loads no torch.
+What the author of a strategy, a learner, a stream or a metric needs is here: `from
+plasticity_bench import Strategy, Network, Context`. A name is imported when it is first used, so
+that importing the package loads no torch.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ __all__ = [
     "Insertion",
     "Layer",
     "LayerProbe",
+    "Learner",
     "Metric",
     "Network",
     "NetworkSpec",
@@ -31,6 +32,7 @@ __all__ = [
     "Stream",
     "Suite",
     "Task",
+    "TorchLearner",
     "Verdict",
     "check_stream",
     "load_suite",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from .harness.check import Verdict, check_stream
     from .harness.edits import Event, Insertion, Network, StatePolicy
     from .harness.errors import BenchError
+    from .harness.learner import Learner
     from .harness.metrics.table import Metric
     from .harness.network import Layer
     from .harness.probe import LayerProbe, Probe
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from .harness.strategy import Context, Plan, Strategy
     from .harness.stream import Samples, Stream, Task
     from .harness.suite import Suite, load_suite
+    from .harness.torch_learner import TorchLearner
     from .strategies.avalanche_metrics import plasticity_metrics
     from .strategies.avalanche_plugin import PlasticityPlugin
     from .strategies.budget import ScheduledEdits
@@ -61,6 +65,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ makes every 
         "harness.check": ("Verdict", "check_stream"),
         "harness.edits": ("Event", "Insertion", "Network", "StatePolicy"),
         "harness.errors": ("BenchError",),
+        "harness.learner": ("Learner",),
         "harness.metrics.table": ("Metric",),
         "harness.network": ("Layer",),
         "harness.probe": ("LayerProbe", "Probe"),
@@ -72,6 +77,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ makes every 
         "harness.suite": ("Suite", "load_suite"),
         "strategies.avalanche_metrics": ("plasticity_metrics",),
         "strategies.avalanche_plugin": ("PlasticityPlugin",),
+        "harness.torch_learner": ("TorchLearner",),
         "strategies.budget": ("ScheduledEdits",),
         "streams.base": ("ImageStream",),
     }

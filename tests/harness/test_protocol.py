@@ -17,6 +17,7 @@ from plasticity_bench.harness.probe import replica_loss
 from plasticity_bench.harness.randomness import ReplicaRandom
 from plasticity_bench.harness.real_time import RelativeCosts
 from plasticity_bench.harness.run import StackedRun
+from plasticity_bench.harness.single_learner import SingleLearner
 from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
 from plasticity_bench.harness.strategy import Plan
 from plasticity_bench.harness.stream import Samples, Task
@@ -191,7 +192,7 @@ def test_a_head_set_to_zero_says_nothing_and_learns_on() -> None:
 class FixedCost(RelativeCosts):
     """A learner of a given cost."""
 
-    def _cost(self, learner: StackedLearner) -> float:
+    def _cost(self, learner: StackedLearner | SingleLearner) -> float:
         return self.measured
 
 

@@ -106,7 +106,12 @@ def test_a_stream_named_twice_is_run_once() -> None:
 @pytest.mark.parametrize(
     ("entrant", "stream", "sets", "message"),
     [
-        ("grwo", "permuted-digits", "", "no strategy 'grwo'; did you mean 'grow'? There is: dense"),
+        (
+            "grwo",
+            "permuted-digits",
+            "",
+            "no strategy 'grwo'; did you mean 'grow'? There is: avalanche:AGEM",
+        ),
         (
             "grow",
             "permuted-digit",
@@ -177,7 +182,7 @@ class Demanding(Strategy):
 def test_a_strategy_is_not_run_where_it_is_not_told_what_it_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resolve_module, "load_strategy", lambda _: Demanding)
+    monkeypatch.setattr(resolve_module, "load_entrant", lambda _: Demanding)
     with pytest.raises(BenchError) as caught:
         resolved(make_suite("demanding"))
     assert str(caught.value).startswith(
