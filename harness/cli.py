@@ -103,17 +103,9 @@ def where(data: Data = None) -> None:
 @data.command("status")
 def status(data: Data = None, folder: Pictures = None, json_: Json = False) -> None:
     """Check every source of samples: here, cached (prepared), not here, or damaged."""
-    from rich.console import Console
+    from .cli_data import show_status
 
-    from .cli_data import as_json, notes, statuses, table
-
-    found = statuses(data or _default_data_dir(), folder)
-    if json_:
-        typer.echo(json.dumps(as_json(found), indent=1))
-    else:
-        Console().print(table(found))
-        typer.echo("\n".join(notes(found)))
-    if any(status.state == "damaged" for status in found):
+    if not show_status(data or _default_data_dir(), folder, json_):
         raise typer.Exit(FAILED)
 
 
