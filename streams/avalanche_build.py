@@ -221,7 +221,8 @@ def load_maker(name: str) -> Callable[..., Benchmark] | Benchmark:
     except Exception as error:
         raise BenchError(
             f"the benchmark '{name}' cannot be imported: {type(error).__name__}: {error}. Write "
-            "module:function, of a module that Python finds (installed, or on PYTHONPATH)."
+            "module:function, of a module that is installed or in a folder on PYTHONPATH (for the "
+            "current folder: PYTHONPATH=.)."
         ) from error
     return found
 
