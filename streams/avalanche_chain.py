@@ -21,8 +21,8 @@ from .random_transforms import (
     is_random,
 )
 
-PROBES = 16
-"""Samples by which a set of pictures is known again."""
+PROBES = 32
+"""Samples by which a set of pictures is known again, beside its labels where it lists them."""
 TRIED = 2
 """Samples on which it is found out what a transform does."""
 
@@ -187,6 +187,9 @@ def pixel_moves(step: Transform, samples: Sequence[Tensor]) -> Rows | None:
 def fingerprint(base: Any, chain: Chain) -> str:
     """Return what tells one set of pictures, as they are kept, from others: some of them."""
     digest = sha256(repr((len(base), chain.mean, chain.std)).encode())
+    labels = getattr(base, "targets", None)
+    if isinstance(labels, list | tuple | Tensor | np.ndarray):
+        digest.update(repr(np.asarray(labels).tolist()).encode())
     for row in spread(np.arange(len(base)), PROBES):
         image = chain.image(base[row][0])
         digest.update(repr(tuple(image.shape)).encode() + image.numpy().tobytes())
