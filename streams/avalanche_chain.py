@@ -49,7 +49,9 @@ class Chain:
 
 def as_image(sample: Any) -> Tensor:
     """Turn a picture, an array or a vector into (channels, height, width), float32."""
-    if not isinstance(sample, Tensor):
+    if isinstance(sample, Tensor):
+        sample = sample.as_subclass(Tensor)  # torchvision has tensors of its own
+    else:
         is_numbers = isinstance(sample, np.ndarray) and sample.dtype != np.uint8
         sample = torch.from_numpy(sample) if is_numbers else to_tensor(sample)
     if sample.dtype == torch.uint8:
@@ -163,7 +165,7 @@ def _on_device(
 
 
 def pixel_moves(step: Transform, samples: Sequence[Tensor]) -> Rows | None:
-    """Return a transform as a moving about of pixels, or None if it is something else.
+    """Return a transform as a moving about of pixels, or None if it is something else or nothing.
 
     It is shown an image of which every pixel has its own number, then real samples.
     """
@@ -175,6 +177,8 @@ def pixel_moves(step: Transform, samples: Sequence[Tensor]) -> Rows | None:
     moves = shown.flatten().double().numpy() - 1
     rows: Rows = moves.round().astype(np.int64)
     if not np.array_equal(moves, rows) or rows.min() < -1 or rows.max() >= image.numel():
+        return None
+    if np.array_equal(rows, np.arange(len(rows))):
         return None
     pixels = torch.from_numpy(rows)
     for sample in samples:
