@@ -21,8 +21,8 @@ from .random_transforms import (
     is_random,
 )
 
-PROBES = 16
-"""Samples by which a set of pictures is known again."""
+PROBES = 32
+"""Samples by which a set of pictures is known again, beside its labels where it lists them."""
 TRIED = 2
 """Samples on which it is found out what a transform does."""
 
@@ -49,7 +49,9 @@ class Chain:
 
 def as_image(sample: Any) -> Tensor:
     """Turn a picture, an array or a vector into (channels, height, width), float32."""
-    if not isinstance(sample, Tensor):
+    if isinstance(sample, Tensor):
+        sample = sample.as_subclass(Tensor)  # torchvision has tensors of its own
+    else:
         is_numbers = isinstance(sample, np.ndarray) and sample.dtype != np.uint8
         sample = torch.from_numpy(sample) if is_numbers else to_tensor(sample)
     if sample.dtype == torch.uint8:
@@ -163,7 +165,7 @@ def _on_device(
 
 
 def pixel_moves(step: Transform, samples: Sequence[Tensor]) -> Rows | None:
-    """Return a transform as a moving about of pixels, or None if it is something else.
+    """Return a transform as a moving about of pixels, or None if it is something else or nothing.
 
     It is shown an image of which every pixel has its own number, then real samples.
     """
@@ -176,6 +178,8 @@ def pixel_moves(step: Transform, samples: Sequence[Tensor]) -> Rows | None:
     rows: Rows = moves.round().astype(np.int64)
     if not np.array_equal(moves, rows) or rows.min() < -1 or rows.max() >= image.numel():
         return None
+    if np.array_equal(rows, np.arange(len(rows))):
+        return None
     pixels = torch.from_numpy(rows)
     for sample in samples:
         expected = sample.flatten()[pixels.clamp(min=0)].where(pixels >= 0, 0)
@@ -187,6 +191,9 @@ def pixel_moves(step: Transform, samples: Sequence[Tensor]) -> Rows | None:
 def fingerprint(base: Any, chain: Chain) -> str:
     """Return what tells one set of pictures, as they are kept, from others: some of them."""
     digest = sha256(repr((len(base), chain.mean, chain.std)).encode())
+    labels = getattr(base, "targets", None)
+    if isinstance(labels, list | tuple | Tensor | np.ndarray):
+        digest.update(repr(np.asarray(labels).tolist()).encode())
     for row in spread(np.arange(len(base)), PROBES):
         image = chain.image(base[row][0])
         digest.update(repr(tuple(image.shape)).encode() + image.numpy().tobytes())

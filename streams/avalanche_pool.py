@@ -8,7 +8,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from ..harness.errors import BenchError
 from ..harness.randomness import untouched_randomness
 from ..harness.stream import Samples
-from .avalanche_build import Benchmark, Recipe
-from .avalanche_chain import Chain, analyse, fingerprint
-from .avalanche_walk import Part, Walker, labels_of, task_labels_of
+from .avalanche_build import Recipe
+from .avalanche_survey import SIDES, Set, find_sets, paired
+from .avalanche_walk import labels_of, task_labels_of
 
-SIDES = ("train", "test")
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 REFERENCE_SEED = 0
+ROUNDING = 1e-6
+"""By so little may a byte in [0, 1] be off: torchvision divides in more than one way."""
 New = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
 """Makes an array of a name, shape and type."""
 
@@ -60,47 +61,6 @@ class AvalancheSamples(Samples):
     layout: Layout
     recipe: Recipe
     data_dir: Path
-
-
-@dataclass(frozen=True)
-class Set:
-    """One set of pictures as it is kept: a data set and what is applied to it once."""
-
-    base: Any
-    chain: Chain
-    start: int
-
-
-class Survey:
-    """Finds out what the tasks of a benchmark read."""
-
-    def __init__(self, plain: bool) -> None:
-        self.plain = plain
-        self.walker = Walker()
-        self.chains: dict[tuple[int, ...], tuple[Part, Chain, str]] = {}
-        self.prints: dict[tuple[Any, ...], str] = {}
-        self.latest: tuple[Any, list[tuple[Part, Chain, str]]] = (None, [])
-
-    def read(self, dataset: Any) -> list[tuple[Part, Chain, str]]:
-        """Return the parts of one task, with their transforms and fingerprints."""
-        if dataset is self.latest[0]:
-            return self.latest[1]
-        found = []
-        for part in self.walker.parts(dataset):
-            key = (id(part.base), *map(id, part.steps))
-            if key not in self.chains:
-                chain = analyse(part, self.plain)
-                self.chains[key] = (part, chain, self._print(part.base, chain))
-            _, chain, name = self.chains[key]
-            found.append((part, chain, name))
-        self.latest = (dataset, found)
-        return found
-
-    def _print(self, base: Any, chain: Chain) -> str:
-        key = (id(base), chain.mean, chain.std, *map(id, chain.fixed))
-        if key not in self.prints:
-            self.prints[key] = fingerprint(base, chain)
-        return self.prints[key]
 
 
 @lru_cache(maxsize=4)
@@ -201,7 +161,7 @@ def _in_memory(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 def materialise(recipe: Recipe, data_dir: Path, new: New) -> tuple[Layout, dict[str, Any]]:
     """Make the arrays of a benchmark, and the layout that says what is where."""
     benchmark = recipe.make(REFERENCE_SEED, data_dir)
-    survey, sets = _sets(benchmark)
+    survey, sets = find_sets(benchmark)
     arrays: dict[str, Any] = {}
     is_bytes = all(_fill(sets[side], side, new, arrays, np.uint8) for side in SIDES)
     if not is_bytes:
@@ -212,14 +172,17 @@ def materialise(recipe: Recipe, data_dir: Path, new: New) -> tuple[Layout, dict[
         arrays[f"{side}_y"] = new(f"{side}_y", (len(arrays[f"{side}_x"]),), np.int64)
         arrays[f"{side}_y"][:] = 0
     sizes, highest, given = [], 0, set()
+    latest: dict[str, Any] = {}
     for pair in paired(benchmark):
         for side, dataset in zip(SIDES, pair, strict=True):
-            labels = labels_of(dataset)
-            for part, _, name in survey.read(dataset):
+            if dataset is latest.get(side):
+                continue
+            latest[side], labels = dataset, labels_of(dataset)
+            for part, _, name in survey.read(side, dataset):
                 arrays[f"{side}_y"][starts[side][name] + part.rows] = labels[part.places]
+            highest = max(highest, int(labels.max()))
             if side == "train":
                 sizes.append(len(labels))
-                highest = max(highest, int(labels.max()))
                 given |= task_labels_of(dataset)
     first = next(iter(sets["train"].values())).chain
     layout = Layout(
@@ -234,56 +197,6 @@ def materialise(recipe: Recipe, data_dir: Path, new: New) -> tuple[Layout, dict[
         digest=_digest(recipe.key, arrays),
     )
     return layout, arrays
-
-
-def _sets(benchmark: Benchmark) -> tuple[Survey, dict[str, dict[str, Set]]]:
-    """Return the sets of pictures of a benchmark by side and fingerprint.
-
-    Normalisation and moves of pixels are left to the network's input where they are alike
-    everywhere; otherwise everything fixed is applied once.
-    """
-    survey = Survey(plain=False)
-    sets = _read_sets(benchmark, survey)
-    if sets is None:
-        survey = Survey(plain=True)
-        sets = _read_sets(benchmark, survey)
-    assert sets is not None, "what is applied once need not be alike"
-    return survey, sets
-
-
-def _read_sets(benchmark: Benchmark, survey: Survey) -> dict[str, dict[str, Set]] | None:
-    sets: dict[str, dict[str, Set]] = {side: {} for side in SIDES}
-    moments, ends = set(), dict.fromkeys(SIDES, 0)
-    for train, test in paired(benchmark):
-        moves = set()
-        for side, dataset in zip(SIDES, (train, test), strict=True):
-            for part, chain, name in survey.read(dataset):
-                moments.add((chain.mean, chain.std))
-                moves.add(chain.moves)
-                if name not in sets[side]:
-                    sets[side][name] = Set(part.base, chain, ends[side])
-                    ends[side] += len(part.base)
-        if not survey.plain and (len(moves) > 1 or len(moments) > 1):
-            return None
-    return sets
-
-
-def paired(benchmark: Benchmark) -> Iterator[tuple[Any, Any]]:
-    """Yield the training and test data of every task; one test set may be for all tasks."""
-    train, test = benchmark.streams["train"], benchmark.streams["test"]
-    if len(test) not in (1, len(train)):
-        raise BenchError(
-            f"the benchmark has {len(train)} tasks to train on and {len(test)} to test on. "
-            "Let it have one test set for each task, or one for all."
-        )
-    # As strategies do: a test set may stand at its training transforms until it is used.
-    for_all = test[0].dataset.eval()
-    for number in range(len(train)):
-        own = for_all if len(test) == 1 else test[number].dataset.eval()
-        pair = train[number].dataset.train(), own
-        if not all(map(len, pair)):
-            raise BenchError(f"task {number} of the benchmark has no training or no test samples.")
-        yield pair
 
 
 def _fill(sets: Mapping[str, Set], side: str, new: New, arrays: dict[str, Any], dtype: Any) -> bool:
@@ -301,7 +214,7 @@ def _fill(sets: Mapping[str, Set], side: str, new: New, arrays: dict[str, Any], 
                 )
             if dtype is np.uint8:
                 pixels = (image * 255).round()
-                if not torch.equal(pixels / 255, image):
+                if not torch.allclose(pixels / 255, image, rtol=0, atol=ROUNDING):
                     return False
                 image = pixels
             array[one.start + row] = image.numpy()

@@ -15,9 +15,10 @@ from ..harness.errors import BenchError
 from ..harness.randomness import untouched_randomness
 from ..harness.stream import Task
 from .avalanche_build import Benchmark, Recipe
-from .avalanche_chain import Chain, as_image, spread
-from .avalanche_pool import REFERENCE_SEED, AvalancheSamples, Survey, load_samples, paired
-from .avalanche_walk import Part, Rows, labels_of, task_labels_of
+from .avalanche_chain import as_image, spread
+from .avalanche_pool import REFERENCE_SEED, AvalancheSamples, load_samples
+from .avalanche_survey import Reading, Survey, paired
+from .avalanche_walk import Rows, labels_of, task_labels_of
 from .random_transforms import DeviceTransforms
 
 Side = tuple[Tensor, Tensor, set[tuple[int, ...] | None]]
@@ -91,7 +92,7 @@ class TaskReader:
 
     def _side(self, number: int, side: str, dataset: Any) -> Side:
         """Return rows, labels and the ways in which pixels are moved about."""
-        read = self.survey.read(dataset)
+        read = self.survey.read(side, dataset)
         rows = np.empty(len(dataset), np.int64)
         for part, chain, name in read:
             rows[part.places] = self._start(side, name, number) + part.rows
@@ -128,7 +129,7 @@ class TaskReader:
         number: int,
         side: str,
         dataset: Any,
-        read: Sequence[tuple[Part, Chain, str]],
+        read: Sequence[Reading],
         rows: Rows,
         labels: Rows,
     ) -> None:

@@ -1,7 +1,7 @@
 import json
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -39,12 +39,18 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     )
     seconds = []
     for _ in range(3):
-        before = time.perf_counter()
+        before = _seconds_of_children()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        seconds.append(time.perf_counter() - before)
+        seconds.append(_seconds_of_children() - before)
         assert done.stdout.endswith("set()\n"), done.stdout
         assert "leaderboard" in done.stdout
-    assert min(seconds) < 1.5  # 0.2 s on a machine that is not busy
+    assert min(seconds) < 0.5
+
+
+def _seconds_of_children() -> float:
+    """Processor time, which a busy machine hardly stretches."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def test_list_shows_all_kinds_without_torch() -> None:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 from torchvision import transforms
+from torchvision.transforms import v2
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -78,6 +79,15 @@ def random_crops(tasks: int = 3, seed: int | None = None) -> Any:
 
 def with_task_ids(tasks: int = 3, seed: int | None = None, return_task_id: bool = True) -> Any:
     return split(tasks, seed, task_labels=return_task_id)
+
+
+def second_version(seed: int | None = None) -> Any:
+    """Transforms of torchvision's second version, which has tensors of its own."""
+    conversion = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
+    normalize = v2.Normalize((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
+    flip = v2.RandomHorizontalFlip()
+    train = v2.Compose([conversion[0], flip, conversion[1], normalize])
+    return split(3, seed, train, v2.Compose([*conversion, normalize]))
 
 
 def half_first(seed: int | None = None) -> Any:

@@ -141,7 +141,14 @@ def test_a_users_benchmark_is_read_as_avalanche_reads_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "tests"), [("random_crops", 24), ("inside", 24), ("turned", 24), ("like_core50", 36)]
+    ("name", "tests"),
+    [
+        ("random_crops", 24),
+        ("second_version", 24),
+        ("inside", 24),
+        ("turned", 24),
+        ("like_core50", 36),
+    ],
 )
 def test_random_training_transforms_stay_out_of_the_kept_samples(
     tmp_path: Path, name: str, tests: int

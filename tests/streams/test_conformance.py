@@ -217,6 +217,26 @@ def _split_cifar(name: str, tasks: int, dataset_root: str, seed: int) -> Any:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [("SplitCIFAR10?n_experiences=5", 10), ("SplitCIFAR100?n_experiences=10", 100)],
+)
+def test_avalanches_split_cifar_as_a_stream_keeps_the_laws(
+    cifar: Path, name: str, classes: int
+) -> None:
+    stream = stream_of(f"avalanche:{name}")
+    samples = stream.load(cifar)
+    assert samples.train_x.dtype == torch.uint8
+    assert samples.classes == classes
+    laws = [law for law in LAWS if law != ELSEWHERE]
+    assert {one.failure for one in check_stream(stream, cifar, laws=laws)} == {None}
+    assert stream.augments  # crops and flips are drawn on the device
+    x = samples.network_input(samples.train_x)
+    shown = stream.augment(x, torch.Generator().manual_seed(0))
+    assert shown.shape == x.shape
+    assert not torch.equal(shown, x)
+
+
 # the same on the real files, where they are
 
 
