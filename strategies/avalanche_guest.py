@@ -1,11 +1,8 @@
 """Strategies as guests in an Avalanche training loop: their samples, their plan, their hooks."""
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +10,7 @@ from ..harness.edits import Network
 from ..harness.errors import BenchError
 from ..harness.learner import STEP_HOOKS, StackedLearner
 from ..harness.probe import Probe, Probing, probe
-from ..harness.randomness import ReplicaRandom
+from ..harness.randomness import ReplicaRandom, unmoved_random
 from ..harness.strategy import Plan, Progress, Strategy, overrides
 from ..harness.torch_optimizer import TorchOptimizer
 from ..harness.torch_view import TorchNetwork
@@ -38,23 +35,11 @@ class ExperienceSamples:
 
     def take(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return samples by number: x (1, B, ...), y (1, B)."""
-        with global_randomness_kept():
+        with unmoved_random(self.device):  # transforms draw from the global generators
             items = [self.dataset[row] for row in rows]
         x = torch.stack([item[0] for item in items])
         y = torch.as_tensor([item[1] for item in items])
         return x.unsqueeze(0).to(self.device), y.unsqueeze(0).to(self.device)
-
-
-@contextmanager
-def global_randomness_kept() -> Iterator[None]:
-    """Put the global generators back to where they were: random transforms draw from them."""
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(states[0])
-        np.random.set_state(states[1])
-        random.setstate(states[2])
 
 
 class GuestStrategies(StackedLearner):
