@@ -13,6 +13,20 @@ from .randomness import ReplicaRandom
 from .stream import Samples, Task
 
 
+@dataclass(frozen=True)
+class PixelMoves:
+    """Pixel maps made ready for use: what a batch needs of them is looked up once a task."""
+
+    maps: Tensor
+    """(R, 1 or B, D), int64, see `Task.pixel_map`."""
+    shown: Tensor
+    """(R, 1 or B, D), int64: the pixel that is shown; where it is black, the place's own."""
+    factor: Tensor
+    """(R, 1 or B, D): what the byte is multiplied by; 0 where it is black."""
+    offset: Tensor
+    """(R, 1 or B, D): what is added then."""
+
+
 class SampleBank:
     """The shared samples on the device, as bytes, and how a byte enters the network."""
 
@@ -27,22 +41,28 @@ class SampleBank:
         self.offset = (-mean / std).to(device)
         self.is_shifted = bool(self.offset.any())
 
-    def take(self, pool: Tensor, rows: Tensor, pixel_map: Tensor | None) -> Tensor:
+    def moves(self, maps: Tensor | None) -> PixelMoves | None:
+        """Make pixel maps (R, 1 or B, D) ready for use; None where there are none."""
+        if maps is None:
+            return None
+        own = torch.arange(maps.shape[-1], device=maps.device)
+        shown = torch.where(maps < 0, own, maps)
+        # A pixel keeps its channel's scale; black is a raw 0 at its own place.
+        return PixelMoves(maps, shown, self.factor[shown] * (maps >= 0), self.offset[shown])
+
+    def take(self, pool: Tensor, rows: Tensor, moves: PixelMoves | None) -> Tensor:
         """Return samples (R, B, channels, height, width) as floats.
 
         Args:
             pool: `train_x` or `test_x`.
             rows: (R, B), int64.
-            pixel_map: (R, 1 or B, D), see `Task.pixel_map`; or None.
+            moves: of `moves`; or None.
         """
         x = pool.index_select(0, rows.flatten()).view(*rows.shape, -1)
         factor, offset = self.factor, self.offset
-        if pixel_map is not None:  # bytes are moved faster than floats
-            own = torch.arange(pixel_map.shape[-1], device=pixel_map.device)
-            shown = torch.where(pixel_map < 0, own, pixel_map)
-            x = x.gather(2, shown.expand_as(x))
-            # A pixel keeps its channel's scale; black is a raw 0 at its own place.
-            factor, offset = factor[shown] * (pixel_map >= 0), offset[shown]
+        if moves is not None:  # bytes are moved faster than floats
+            x = x.gather(2, moves.shown.expand_as(x))
+            factor, offset = moves.factor, moves.offset
         x = x * factor
         if self.is_shifted:
             x += offset
@@ -57,7 +77,7 @@ class TaskBatches:
         tasks: one per replica.
         batch_size: samples of one update.
         order: draws the order of the samples.
-        reshuffle: whether each pass has its own order.
+        reshuffle: whether each pass has its own order, or samples come as they lie in the task.
         transition: how the task takes over from the last one; None for at once.
         augmentation: changes the training batches; None for not at all.
     """
@@ -81,11 +101,9 @@ class TaskBatches:
         self.transition = transition
         self.augmentation = augmentation
         device = bank.train_x.device
-        self.pixel_map = stacked_pixel_maps(tasks, device)
+        self.moves = bank.moves(stacked_pixel_maps(tasks, device))
         self.train_rows = [task.train_index.to(device) for task in tasks]
         self.train_y = [task.train_y.to(device) for task in tasks]
-        self.passes: dict[int, Tensor] = {}
-        """The order of each replica's latest pass."""
 
     def training(self, updates: int, updates_per_pass: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield full batches, x (R, B, ...) and y (R, B), of shuffled passes without a gap.
@@ -105,19 +123,22 @@ class TaskBatches:
                 yield self._batch(first + batch, rows[:, part], labels[:, part])
 
     def _batch(self, update: int, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        pixel_map = self.pixel_map
+        moves = self.moves
         if self.transition is not None and update < self.transition.updates:
-            rows, labels, pixel_map = self.transition.mix(update, rows, labels, pixel_map)
-        x = self.bank.take(self.bank.train_x, rows, pixel_map)
+            maps = None if moves is None else moves.maps
+            rows, labels, maps = self.transition.mix(update, rows, labels, maps)
+            moves = self.bank.moves(maps)
+        x = self.bank.take(self.bank.train_x, rows, moves)
         return (x if self.augmentation is None else self.augmentation(x)), labels
 
     def _refill(self, replica: int, rest: Tensor, batches: int) -> Tensor:
         size, generator = len(self.train_rows[replica]), self.order.generators[replica]
         parts, held = [rest], len(rest)
         while held < batches * self.batch_size:
-            if self.reshuffle or replica not in self.passes:
-                self.passes[replica] = torch.randperm(size, generator=generator)
-            parts.append(self.passes[replica])
+            shuffled = self.reshuffle
+            parts.append(
+                torch.randperm(size, generator=generator) if shuffled else torch.arange(size)
+            )
             held += size
         return torch.cat(parts)
 
@@ -129,7 +150,7 @@ class TaskBatches:
     def draw(self, random: ReplicaRandom, count: int) -> tuple[Tensor, Tensor]:
         """Draw training samples with replacement from given generators: x (R, count, ...), y."""
         rows, labels = self.draw_rows(random, count)
-        return self.bank.take(self.bank.train_x, rows, self.pixel_map), labels
+        return self.bank.take(self.bank.train_x, rows, self.moves), labels
 
     def draw_rows(self, random: ReplicaRandom, count: int) -> tuple[Tensor, Tensor]:
         """Draw rows of the training samples with replacement, and their labels: (R, count) each."""
@@ -165,8 +186,8 @@ class Transition:
         share = 1 - (update + 1) / (self.updates + 1)
         is_old = self.random.uniform(rows.shape[1]) < share
         old_rows, old_labels = self.last.draw_rows(self.random, rows.shape[1])
-        if pixel_map is not None and self.last.pixel_map is not None:
-            pixel_map = torch.where(is_old.unsqueeze(2), self.last.pixel_map, pixel_map)
+        if pixel_map is not None and self.last.moves is not None:
+            pixel_map = torch.where(is_old.unsqueeze(2), self.last.moves.maps, pixel_map)
         return (
             torch.where(is_old, old_rows, rows),
             torch.where(is_old, old_labels, labels),
@@ -209,8 +230,8 @@ def evaluation_batches(bank: SampleBank, tasks: Sequence[Task]) -> Iterator[tupl
     labels = torch.nn.utils.rnn.pad_sequence(
         [task.test_y for task in tasks], batch_first=True, padding_value=-1
     )
-    pixel_map = stacked_pixel_maps(tasks, device)
+    moves = bank.moves(stacked_pixel_maps(tasks, device))
     for first in range(0, rows.shape[1], EVALUATED_AT_ONCE):
         part = slice(first, first + EVALUATED_AT_ONCE)
-        x = bank.take(bank.test_x, rows[:, part].to(device), pixel_map)
+        x = bank.take(bank.test_x, rows[:, part].to(device), moves)
         yield x, labels[:, part].to(device)

@@ -37,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Does an idea keep a neural network able to learn? Run it against streams and baselines.",
 )
-data = typer.Typer(no_args_is_help=True, help="Where data sets are.")
+data = typer.Typer(no_args_is_help=True, help="What data sets are here, and how to have others.")
 app.add_typer(data, name="data")
 
 SuiteName = Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")]
@@ -68,6 +68,9 @@ Data = Annotated[
     Path | None,
     typer.Option(help="Folder of data sets; else $PLASTICITY_BENCH_DATA, else the user's cache."),
 ]
+Pictures = Annotated[
+    Path | None, typer.Option("--folder", help="Your own pictures, for the source image-folder.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -92,14 +95,42 @@ def list_(
 @data.command("where")
 def where(data: Data = None) -> None:
     """Say for every source of samples where its files are, or what is missing."""
-    from ..streams import sources
+    from .cli_data import where_lines
 
-    folder = data or sources.default_data_dir()
-    typer.echo(f"data sets are kept in {folder}")
-    for source in sources.READERS:
-        place = sources.where(source, folder)
-        found = str(place) if place else f"not there. {sources.missing(source, folder)}"
-        typer.echo(f"{source}: {found}")
+    typer.echo("\n".join(where_lines(data or _default_data_dir())))
+
+
+@data.command("status")
+def status(data: Data = None, folder: Pictures = None, json_: Json = False) -> None:
+    """Check every source of samples: here, cached (prepared), not here, or damaged."""
+    from rich.console import Console
+
+    from .cli_data import as_json, notes, statuses, table
+
+    found = statuses(data or _default_data_dir(), folder)
+    if json_:
+        typer.echo(json.dumps(as_json(found), indent=1))
+    else:
+        Console().print(table(found))
+        typer.echo("\n".join(notes(found)))
+    if any(status.state == "damaged" for status in found):
+        raise typer.Exit(FAILED)
+
+
+@data.command("fetch")
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Sources, as mnist; see data status.")],
+    data: Data = None,
+    folder: Pictures = None,
+) -> None:
+    """Download sources that are not here or damaged, check them, and prepare their caches."""
+    from functools import partial
+
+    from .cli_data import fetch_all
+
+    complain = partial(typer.echo, err=True)
+    if not fetch_all(names, data or _default_data_dir(), folder, typer.echo, complain):
+        raise typer.Exit(FAILED)
 
 
 @app.command()

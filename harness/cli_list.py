@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from . import plugins
-from .describe import Setting, settings_of
+from .cli_published import published, settings_table
+from .describe import settings_of
 from .errors import BenchError, unknown_name
 from .grammar import Settings, format_value
 from .plugins import OURS, PLURALS, Kind
-from .spec import NetworkSpec, OptimizerSpec, canonical_name
+from .spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
 from .suite import load_suite, suite_names
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def _shown_with(kind: str) -> list[str]:
 
 
 def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]:
-    found = [kind for kind, listed in known.items() if name in {entry.name for entry in listed}]
+    named = {kind: [entry.name for entry in listed] for kind, listed in known.items()}
+    found = [kind for kind, names in named.items() if name in {*names, *_without_version(names)}]
     if not found:
         names = [*known, *(entry.name for listed in known.values() for entry in listed)]
         near = get_close_matches(name, names, n=1)
@@ -92,11 +94,15 @@ def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]
 
 def _one_of(kind: str, name: str, listed: Iterable[Entry]) -> str:
     names = [entry.name for entry in listed]
-    if name not in names:
+    if name not in names and name not in _without_version(names):
         raise unknown_name(
             f"name in {kind}", name, names, f"List all: plasticity-bench list {kind}"
         )
     return name
+
+
+def _without_version(names: Iterable[str]) -> set[str]:
+    return {name.rpartition("@")[0] for name in names} - {""}
 
 
 def _provided(kind: Kind) -> list[Entry]:
@@ -130,7 +136,7 @@ def _about(kind: str, name: str) -> RenderableType:
         "streams": _about_stream,
         "metrics": _about_metric,
         "suites": _about_suite,
-        "settings": lambda name: _settings_table(settings_of(SPECS[name])),
+        "settings": lambda name: settings_table(settings_of(SPECS[name])),
         "activations": _about_activation,
     }
     return Group(Text(f"{name} ({kind})", style="bold"), about[kind](name), Text())
@@ -146,17 +152,20 @@ def _about_learner(name: str) -> RenderableType:
 
 def _about_entrant(cls: "type[Strategy] | type[SingleLearner]") -> RenderableType:
     needs = f"Needs to be told: {', '.join(sorted(cls.needs)) or 'nothing'}."
-    return Group(Text(_doc(cls)), Text(needs), _settings_table(settings_of(cls)))
+    return Group(Text(_doc(cls)), Text(needs), settings_table(settings_of(cls)))
 
 
 def _about_stream(name: str) -> RenderableType:
     loaded = plugins.load_stream(name)
-    tells = f"Tells: {', '.join(sorted(loaded.cls.told)) or 'nothing'}."
+    made = build_settings(loaded.cls, loaded.settings, f"stream {loaded.name}")
+    tells = f"Tells: {', '.join(sorted(made.told)) or 'nothing'}."
+    if loaded.about is not None:
+        return Group(Text(_doc(loaded.cls)), Text(tells), published(loaded, loaded.about))
     learner = [f"Usual {part}: {_line(getattr(loaded, part))}" for part in SPECS]
     return Group(
         Text(_doc(loaded.cls)),
         Text("\n".join([tells, *learner])),
-        _settings_table(settings_of(loaded.cls, loaded.settings)),
+        settings_table(settings_of(loaded.cls, loaded.settings)),
     )
 
 
@@ -164,7 +173,7 @@ def _about_activation(name: str) -> RenderableType:
     from .activations import ACTIVATIONS
 
     cls = ACTIVATIONS[name]
-    return Group(Text(_doc(cls)), _settings_table(settings_of(cls)))
+    return Group(Text(_doc(cls)), settings_table(settings_of(cls)))
 
 
 def _about_metric(name: str) -> RenderableType:
@@ -195,17 +204,6 @@ def _names_table(title: str, listed: Iterable[Entry]) -> Table:
         package = "" if entry.package == OURS else f"from {entry.package}"
         table.add_row(entry.name, Text(entry.description), package)
     return table
-
-
-def _settings_table(settings: Iterable[Setting]) -> RenderableType:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("setting", no_wrap=True, style="cyan")
-    table.add_column("type")
-    table.add_column("default", overflow="fold")
-    table.add_column("meaning", ratio=1)
-    for one in settings:
-        table.add_row(one.name, Text(one.type), Text(one.default), Text(one.meaning))
-    return table if table.row_count else Text("It has no settings.")
 
 
 def _doc(cls: type) -> str:

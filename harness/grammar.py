@@ -5,6 +5,8 @@
     value  = number | true | false | null | string | "[" [ value { "," value } ] "]"
     string = quoted with " or ', or a bare word, which may carry its own balanced (...)
 
+A name may have a prefix, as `kumar2024/permuted-mnist@1` and `avalanche:EWC` have.
+
 Entrants, streams, activations and the values of `--set` are all written in it. A bare word with its
 parentheses stays text, so `activation=leaky(slope=0.1)` needs no quotes.
 """
@@ -22,7 +24,7 @@ from .errors import BenchError
 
 Settings = Mapping[str, JsonValue]
 
-_NAME = re.compile(r"[A-Za-z][\w.@/:-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z][\w.@:/-]*", re.ASCII)
 _KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_./~][\w.@/:-]*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])", re.ASCII)

@@ -71,6 +71,7 @@ class StackedLearner:
         for strategy in strategies:
             network = strategy.configure(network)
         self.plan = plan
+        self._task_starts = plan.task_starts()
         self.progress = Progress()
         self.random = {
             purpose: ReplicaRandom(seeds, purpose, device)
@@ -172,8 +173,7 @@ class StackedLearner:
         penalised.sum().backward()
         for entry in self.by_step_hook["after_backward"]:
             self._call("after_backward", entry)
-        update, total = self.progress.update, self.plan.total_updates
-        optimizer.step(learning_rate_factor(self.schedule_name, update, total))
+        optimizer.step(self._learning_rate_factor())
         for parameter in stack.parameters():
             parameter.grad = None
         for entry in self.by_step_hook["after_step"]:
@@ -184,6 +184,11 @@ class StackedLearner:
             self._net.hold_dead()
         self.progress.update += 1
         return right_share(logits.detach(), y), loss.detach()
+
+    def _learning_rate_factor(self) -> float:
+        update, task = self.progress.update, self.progress.task
+        share = (update - self._task_starts[task]) / self.plan.task_updates[task]
+        return learning_rate_factor(self.schedule_name, update, self.plan.total_updates, share)
 
     def skip(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Let a batch go by, as `observe` without the update: the stream has not waited."""

@@ -277,13 +277,11 @@ class StackedNetwork(LayerStack):
         activation = build_call("activation", spec.activation, ACTIVATIONS)
         channels, height, width = image
         if spec.kind == "convnet":
-            for number, units in enumerate(spec.channels):
-                layer = self._append(
-                    f"conv{number + 1}", (units, channels, spec.kernel, spec.kernel), activation
-                )
+            for number, (units, side) in enumerate(zip(spec.channels, spec.kernels, strict=True)):
+                layer = self._append(f"conv{number + 1}", (units, channels, side, side), activation)
                 layer.editable, layer.pool = spec.edit_trunk, TRUNK_POOL
-                layer.padding = spec.kernel // 2 if spec.padding == "same" else 0
-                lost = spec.kernel - 1 - 2 * layer.padding
+                layer.padding = side // 2 if spec.padding == "same" else 0
+                lost = side - 1 - 2 * layer.padding
                 height, width = height - lost, width - lost
                 layer.positions = height * width
                 channels, height, width = units, height // TRUNK_POOL, width // TRUNK_POOL

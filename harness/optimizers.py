@@ -10,6 +10,7 @@ its row and the unit that feeds its column.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -25,14 +26,30 @@ SETTLED = 1e-8
 """A bias correction this close to 1 is 1 in float32: clocks older than that count as equal."""
 
 
-def learning_rate_factor(schedule: str, update: float, total_updates: int) -> float:
-    """Return what the learning rate is multiplied by at an update: 1, or half a cosine from 1 to 0.
+STEPS = (0.3, 0.6, 0.8)
+"""Shares of a task's updates after which the schedule "steps" multiplies the rate by ..."""
 
-    Source: Loshchilov and Hutter 2017, without restarts; one step an update.
+STEP_FACTOR = 0.2
+
+
+def learning_rate_factor(
+    schedule: str, update: float, total_updates: int, task_share: float = 0.0
+) -> float:
+    """Return what the learning rate is multiplied by at an update.
+
+    Args:
+        schedule: constant is 1; cosine goes from 1 to 0 in half a cosine (Loshchilov and Hutter
+            2017, without restarts; one step an update); steps falls within every task (Dohare et
+            al. 2024, incremental CIFAR-100).
+        update: updates made before.
+        total_updates: of the whole run.
+        task_share: share of the current task's updates that are made, in [0, 1).
     """
-    if schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * update / total_updates))
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * update / total_updates))
+    if schedule == "steps":
+        return float(STEP_FACTOR ** sum(task_share >= step for step in STEPS))
+    return 1.0
 
 
 @dataclass
@@ -51,7 +68,13 @@ class _Group:
 
     rows: slice
     lr: float
+    is_whole: bool
+    """Whether that is every replica: then nothing has to be cut."""
     steps: list[Tensor] = field(default_factory=list)
+
+    def of(self, tensors: list[Tensor]) -> list[Tensor]:
+        """Return the group's part of tensors (R, ...)."""
+        return tensors if self.is_whole else [tensor[self.rows] for tensor in tensors]
 
 
 class StackedOptimizer:
@@ -130,14 +153,11 @@ class StackedOptimizer:
         return slowest**self.since_split < SETTLED
 
     def _tensors(self, group: _Group, key: str) -> list[Tensor]:
-        return [slot.state[key][group.rows] for slot in self.slots]
+        return group.of([slot.state[key] for slot in self.slots])
 
     def _parameters(self, group: _Group) -> tuple[list[Tensor], list[Tensor]]:
-        gradients = [_gradient(slot.parameter) for slot in self.slots]
-        return (
-            [slot.parameter[group.rows] for slot in self.slots],
-            [gradient[group.rows] for gradient in gradients],
-        )
+        parameters = [slot.parameter for slot in self.slots]
+        return group.of(parameters), group.of([_gradient(one) for one in parameters])
 
     def _sgd(self, group: _Group, factor: float) -> None:
         parameters, gradients = self._parameters(group)
@@ -267,11 +287,10 @@ class StackedOptimizer:
 
 def _group(learning_rates: Sequence[float]) -> list[_Group]:
     groups: list[_Group] = []
-    for replica, lr in enumerate(learning_rates):
-        if groups and groups[-1].lr == lr:
-            groups[-1].rows = slice(groups[-1].rows.start, replica + 1)
-        else:
-            groups.append(_Group(slice(replica, replica + 1), lr))
+    for lr, replicas in groupby(learning_rates):
+        first = groups[-1].rows.stop if groups else 0
+        rows = slice(first, first + len(list(replicas)))
+        groups.append(_Group(rows, lr, is_whole=rows == slice(0, len(learning_rates))))
     return groups
 
 

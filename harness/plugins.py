@@ -8,7 +8,7 @@ A package adds its own in its `pyproject.toml`:
 """
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -61,15 +61,35 @@ class Provider:
     """One sentence, had without importing anything."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What a paper says about a stream beside its settings."""
+
+    paper: str
+    """Authors, year, title, and where in it."""
+    notes: str
+    """What the settings cannot say, and where they differ from the source."""
+    not_stated: frozenset[str]
+    """Settings that the source leaves open: of the stream, or `network.` or `optimizer.` first."""
+    tuned: Mapping[str, str] = field(default_factory=dict)
+    """Settings that the source, or one on the same stream, tuned: by method."""
+    published: Mapping[str, str] = field(default_factory=dict)
+    """Results to set a run beside: by what they are of."""
+
+
 @dataclass(frozen=True)
 class LoadedStream:
     """A stream's class, with what belongs to its name: settings, and the usual learner on it."""
 
+    name: str
+    """In full, with its version where it has one."""
     cls: "type[Stream]"
     settings: Settings = field(default_factory=dict)
     """Those that differ from the class's defaults."""
     network: Settings = field(default_factory=dict)
     optimizer: Settings = field(default_factory=dict)
+    about: Published | None = None
+    """What a paper says, where the name stands for a published protocol."""
 
 
 def providers(kind: Kind) -> list[Provider]:
@@ -93,7 +113,7 @@ def find(kind: Kind, name: str) -> Provider:
 
 
 def _only_one(kind: Kind, name: str, offered: Sequence[Provider]) -> Provider:
-    found = [provider for provider in offered if provider.name == name]
+    found = [provider for provider in offered if provider.name == name] or _newest(offered, name)
     if not found:
         remedy = f"List all: plasticity-bench list {PLURALS[kind]}"
         raise unknown_name(kind, name, {provider.name for provider in offered}, remedy)
@@ -104,6 +124,17 @@ def _only_one(kind: Kind, name: str, offered: Sequence[Provider]) -> Provider:
             "Uninstall one of them, or rename its entry point."
         )
     return found[0]
+
+
+def _newest(known: Iterable[Provider], name: str) -> list[Provider]:
+    """Return who offers the newest version of a name that was given without one."""
+    versions = [p for p in known if p.name.rpartition("@")[0] == name]
+    newest = max((_version(provider) for provider in versions), default=0)
+    return [provider for provider in versions if _version(provider) == newest]
+
+
+def _version(provider: Provider) -> int:
+    return int(provider.name.rpartition("@")[2])
 
 
 def load(kind: Kind, name: str) -> Any:
@@ -182,11 +213,13 @@ def load_stream(name: str) -> LoadedStream:
     from .stream import Stream
 
     cls = _subclass("stream", name, Stream)  # type: ignore[type-abstract]
-    entry = _stream_table().get(name)
+    full_name = find("stream", name).name
+    entry = _stream_table().get(full_name)
     if entry is not None:
-        return LoadedStream(cls, entry.settings, entry.network, entry.optimizer)
-    learner = (getattr(cls, f"default_{part}", {}) for part in ("network", "optimizer"))
-    return LoadedStream(cls, {}, *learner)
+        about = getattr(entry, "about", None)
+        return LoadedStream(full_name, cls, entry.settings, entry.network, entry.optimizer, about)
+    network, optimizer = (getattr(cls, f"default_{part}", {}) for part in ("network", "optimizer"))
+    return LoadedStream(full_name, cls, {}, network, optimizer)
 
 
 def _subclass(kind: Kind, name: str, base: type[T]) -> type[T]:
@@ -239,8 +272,8 @@ def _avalanche() -> Any:
 
 
 def _stream_table() -> dict[str, Any]:
-    table: dict[str, Any] = import_module(f"{_ROOT}.streams").BUILT_IN
-    return table
+    own = import_module(f"{_ROOT}.streams").BUILT_IN
+    return {**own, **import_module(f"{_ROOT}.streams.published").presets()}
 
 
 _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {

@@ -88,7 +88,7 @@ class _Stream:
         loaded = load_stream(asked.name)
         settings = {**loaded.settings, **asked.settings, **sets.get("stream", {})}
         made = build_settings(loaded.cls, settings, f"stream {asked.name}")
-        return cls(StreamSpec(asked.name, all_settings(made)), made, loaded)
+        return cls(StreamSpec(loaded.name, all_settings(made)), made, loaded)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ class NetworkSpec:
     """Fully connected layers only, or behind a trunk of convolutions."""
     channels: Annotated[tuple[Width, ...], Field(min_length=1)] = (32, 64)
     """Channels of every convolution of a convnet's trunk, each followed by a 2 x 2 max-pool."""
-    kernel: Annotated[int, Field(ge=1)] = 3
-    """Side of every kernel of the trunk; odd where the padding is "same"."""
+    kernel: Width | tuple[Width, ...] = 3
+    """Side of the trunk's kernels, one for all or one each; odd where the padding is "same"."""
     padding: Literal["same", "none"] = "same"
     """Whether a convolution keeps the size of its picture, or only what the kernel covers whole."""
     hidden: tuple[Width, ...] = (256, 256)
@@ -51,8 +51,20 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         parse_call(self.activation, "activation")
-        if self.padding == "same" and self.kernel % 2 == 0:
+        if len(self.kernels) != len(self.channels):
+            raise BenchError(
+                f"kernel={list(self.kernels)} has {len(self.kernels)} sides, but there are "
+                f"{len(self.channels)} channels. Give one for all, or one for each."
+            )
+        if self.padding == "same" and any(side % 2 == 0 for side in self.kernels):
             raise BenchError(f'kernel={self.kernel} is even. Make it odd, or set padding="none".')
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        """Side of every convolution's kernel."""
+        if isinstance(self.kernel, int):
+            return (self.kernel,) * len(self.channels)
+        return self.kernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +85,9 @@ class OptimizerSpec:
     """Decay of the second moment, in [0, 1); not used by sgd."""
     eps: Positive = 1e-8
     """Added to the root of the second moment, above 0; not used by sgd."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate over the whole run: constant, or half a cosine down to 0."""
+    schedule: Literal["constant", "cosine", "steps"] = "constant"
+    """Learning rate: constant; over the whole run half a cosine down to 0; or in every task three
+    steps down, each to a fifth, after 30, 60 and 80 % of its updates (Dohare et al. 2024)."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ for at update u happens after u updates are done, before the next one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, ClassVar
 
@@ -41,7 +42,7 @@ class Plan:
         """Number of tasks."""
         return len(self.task_updates)
 
-    @property
+    @cached_property  # asked for at every update
     def total_updates(self) -> int:
         """Updates of the whole run."""
         return sum(self.task_updates)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -106,11 +106,9 @@ class Stream(ABC):
     A stream is a frozen value: all randomness comes from the seed given to `tasks` and `benchmark`.
     """
 
-    told: ClassVar[frozenset[str]] = frozenset({"task boundary"})
-    """What a strategy may be told on this stream; see `Strategy.needs`."""
-
     source: str = "digits"
-    """Where samples come from: digits, mnist, fashion-mnist, cifar10, cifar100, image-folder."""
+    """Where samples come from: digits, mnist, fashion-mnist, emnist, cifar10, cifar100, imagenet32,
+    mini-imagenet-features, image-folder."""
     folder: str | None = None
     """Folder of a user's own pictures, for the source image-folder only."""
     tasks: int = 10
@@ -126,7 +124,7 @@ class Stream(ABC):
     checkpoints_per_task: int = 1
     """Evenly spaced evaluations within a task; the last is at its end. At least 1."""
     reshuffle: bool = True
-    """Whether every pass over a task's samples has an order of its own, or the first pass's."""
+    """Whether every pass has an order of its own, or the samples come as they lie in the task."""
     gradual_updates: int = 0
     """Updates over which a new task gradually replaces the last one; 0 switches at once.
 
@@ -139,11 +137,18 @@ class Stream(ABC):
 
     Source: Ghunaim et al. 2023, "Real-Time Evaluation in Online Continual Learning".
     """
+    tell_boundary: bool = True
+    """Whether learners may be told where a task begins; if not, those that need it are refused."""
     zero_head: bool = False
     """Whether the head's weights and biases are set to 0 at the start of every task.
 
     Source: Dohare et al. 2024, "Loss of plasticity in deep continual learning".
     """
+
+    @property
+    def told(self) -> frozenset[str]:
+        """What a strategy may be told on this stream; see `Strategy.needs`."""
+        return frozenset({"task boundary"} if self.tell_boundary else ())
 
     @abstractmethod
     def load(self, data_dir: Path) -> Samples:
@@ -177,8 +182,10 @@ class Stream(ABC):
         """Count the outputs of the one head that all tasks share; 1 for a regression."""
         return samples.classes
 
-    augments: ClassVar[bool] = False
-    """Whether `augment` does anything."""
+    @property
+    def augments(self) -> bool:
+        """Whether `augment` does anything."""
+        return False
 
     def augment(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change the training samples of one replica's batch at random, on their device.

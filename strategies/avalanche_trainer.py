@@ -202,7 +202,7 @@ class _Recorder(SupervisedPlugin):  # type: ignore[misc]
             return
         share = self.updates_of_task / self.updates_of_tasks
         update = plan.task_starts()[self.lesson.number] + share * self.lesson.updates
-        factor = learning_rate_factor(spec.schedule, update, plan.total_updates)
+        factor = learning_rate_factor(spec.schedule, update, plan.total_updates, share)
         for group in strategy.optimizer.param_groups:
             group["lr"] = spec.lr * factor
 

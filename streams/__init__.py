@@ -33,6 +33,11 @@ SHIFTING_LABELS = "plasticity_bench.streams.labels:ShiftingLabels"
 RANDOM_LABELS = "plasticity_bench.streams.labels:RandomLabels"
 CLASS_INCREMENTAL = "plasticity_bench.streams.incremental:ClassIncremental"
 STATIONARY = "plasticity_bench.streams.stationary:Stationary"
+ROTATED = "plasticity_bench.streams.drift:Rotated"
+NOISY_LABELS = "plasticity_bench.streams.drift:NoisyLabels"
+WARM_START = "plasticity_bench.streams.drift:WarmStart"
+COMPOSED = "plasticity_bench.streams.composed:Composed"
+REGRESSION = "plasticity_bench.streams.regression:SlowlyChangingRegression"
 
 # The networks of Lillo and Cheney 2026, "On the Stability of Growth in Structural Plasticity".
 MLP: Settings = {"kind": "mlp", "hidden": [256, 256]}
@@ -272,5 +277,82 @@ BUILT_IN: Mapping[str, BuiltIn] = {
         network=MLP,
         optimizer=SGD,
     ),
+    "control-digits": BuiltIn(
+        family=STATIONARY,
+        settings=QUICK,
+        summary="permuted-digits without the permutations; negative control: no loss is expected",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "control-mnist": BuiltIn(
+        family=STATIONARY,
+        settings={"source": "mnist", **ONLINE},
+        summary="permuted-mnist without the permutations; negative control: no loss is expected",
+        network=MLP,
+        optimizer=ADAM,
+    ),
+    "rotated-digits": BuiltIn(
+        family=ROTATED,
+        settings=QUICK,
+        summary="digits, turned by a new angle in each task; needs no download",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "noisy-labels-digits": BuiltIn(
+        family=NOISY_LABELS,
+        settings=QUICK,
+        summary="digits of which a fifth is mislabelled, another fifth in each task; no download",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "warm-start-digits": BuiltIn(
+        family=WARM_START,
+        settings={"source": "digits", "passes": 50, "checkpoints_per_task": 5},
+        summary="half of the digits, then all of them; needs no download",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "recurring-permuted-digits": BuiltIn(
+        family=PERMUTED,
+        settings={**QUICK, "period": 5},
+        summary="digits with five pixel permutations that come back again and again; no download",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "gradual-permuted-digits": BuiltIn(
+        family=PERMUTED,
+        settings={**QUICK, "gradual_updates": 90},
+        summary="permuted-digits whose switches are spread over the first half of a task",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "partly-permuted-digits": BuiltIn(
+        family=PERMUTED,
+        settings={**QUICK, "share": 0.25},
+        summary="digits of which a quarter of the pixels is permuted anew per task; no download",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "growing-head-digits": BuiltIn(
+        family=CLASS_INCREMENTAL,
+        settings={"source": "digits", "tasks": 5, "passes": 20, "head": "growing"},
+        summary="class-incremental-digits, where the head grows with the classes; no download",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "composed-digits": BuiltIn(
+        family=COMPOSED,
+        settings={**QUICK, "shifts": ["permuted(share=0.5)", "noisy-labels(rate=0.2)"]},
+        summary="digits with several shifts at once (setting shifts); needs no download",
+        network=SMALL_MLP,
+        optimizer=QUICK_ADAM,
+    ),
+    "slowly-changing-regression": BuiltIn(
+        family=REGRESSION,
+        settings={},
+        summary="track a fixed network through a window that moves slowly; one million samples",
+        network={"kind": "mlp", "hidden": [5]},
+        optimizer={"name": "sgd", "lr": 0.01},
+    ),
 }
-"""Every family over every source, by name: `<family>-<source>`."""
+"""Every family over every source, `<family>-<source>`, and more shifts over the digits."""

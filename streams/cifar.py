@@ -7,15 +7,28 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from torchvision.datasets.utils import check_integrity
+from torchvision.datasets.utils import check_integrity, extract_archive
 
-from ..harness.errors import BenchError
-from .reader import ELSEWHERE, Arrays, Bytes, Labels, Moments, Reader
+from .reader import (
+    ELSEWHERE,
+    Archive,
+    Arrays,
+    Bytes,
+    DamagedFile,
+    Images,
+    Labels,
+    Moments,
+    Reader,
+    Workspace,
+)
 
 
 @dataclass(frozen=True)
 class CifarReader(Reader):
-    """One of the two CIFAR data sets."""
+    """One of the two CIFAR data sets.
+
+    Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
+    """
 
     mean: ClassVar[tuple[float, ...]] = (0.4914, 0.4822, 0.4465)
     std: ClassVar[tuple[float, ...]] = (0.2470, 0.2435, 0.2616)
@@ -30,17 +43,27 @@ class CifarReader(Reader):
     def holds(self, place: Path) -> bool:
         """Tell whether every batch is there."""
         return place.name == self.dataset.base_folder and all(
-            (place / name).is_file() for name in self._checksums()
+            file.is_file() for file in self.files(place)
         )
 
-    def read(self, place: Path) -> Arrays:
+    def files(self, place: Path) -> Sequence[Path]:
+        """List the batches and the file with the names of the classes."""
+        return [place / name for name in self._checksums()]
+
+    def remark(self, place: Path) -> str:
+        """Say which batch is missing where some are there."""
+        missing = [file.name for file in self.files(place) if not file.is_file()]
+        return (
+            f" (no {missing[0]})"
+            if len(missing) < len(self._checksums())
+            else super().remark(place)
+        )
+
+    def read(self, place: Path, workspace: Workspace) -> Arrays:
         """Read both parts, after their checksums: the batches are pickles, so only known ones."""
         for name, md5 in self._checksums().items():
             if not check_integrity(place / name, md5):
-                raise BenchError(
-                    f"the file {place / name} is damaged: its checksum is wrong. "
-                    f"Delete the folder {place} and run again to fetch it anew."
-                )
+                raise DamagedFile(place / name, "its checksum is wrong")
         return Arrays(*self._part(place.parent, train=True), *self._part(place.parent, train=False))
 
     def remedy(self) -> str:
@@ -48,15 +71,15 @@ class CifarReader(Reader):
         archive = f"{self.dataset.filename} (from {self.dataset.url})"
         return f"Put {archive} into {self.data_dir}, {ELSEWHERE}."
 
-    def download(self, target: Path) -> None:
-        """Let torchvision fetch, check and unpack the archive, or unpack the one that is there."""
-        archive = self.data_dir / self.dataset.filename
-        if archive.is_file():
-            (target / archive.name).symlink_to(archive)
-        self.dataset(target, download=True)
-        (target / archive.name).unlink()
+    def archive(self) -> Archive:
+        """Return the archive of all batches."""
+        return Archive(self.dataset.url, self.dataset.filename, self.dataset.tgz_md5)
 
-    def moments(self, train_x: Bytes) -> Moments:
+    def unpack(self, archive: Path, target: Path) -> None:
+        """Unpack the folder of batches."""
+        extract_archive(archive, target)
+
+    def moments(self, train_x: Images) -> Moments:
         """Return the constants that the literature uses for both data sets."""
         return self.mean, self.std
 

@@ -1,30 +1,31 @@
-"""Read a user's own pictures: `train/<class>/*` and `test/<class>/*`, decoded once."""
+"""Read a user's own pictures: `train/<class>/*` and `test/<class>/*`."""
 
-import hashlib
-import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
 
 from ..harness.errors import BenchError, unknown_name
-from .reader import Arrays, Bytes, Labels, Moments, Reader
+from .reader import Arrays, Bytes, Images, Labels, Moments, Reader, Workspace
 
 GREY = {"1", "L"}
 TOO_DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}
 """Modes of PIL with more than 8 bits a channel, which a conversion would cut off."""
+AT_ONCE = 1000
+"""Pictures whose pixels are counted at once."""
 
+Read = TypeVar("Read")
 Listing = list[tuple[str, int]]
 """Path and class of every picture of one part."""
 
 
 @dataclass(frozen=True)
 class PictureReader(Reader):
-    """A folder of pictures; the decoded arrays are kept in the data folder."""
+    """A folder of pictures."""
 
     folder: Path | None
 
@@ -35,6 +36,15 @@ class PictureReader(Reader):
     def holds(self, place: Path) -> bool:
         """Tell whether both parts are there."""
         return (place / "train").is_dir() and (place / "test").is_dir()
+
+    def files(self, place: Path) -> Sequence[str]:
+        """List all pictures."""
+        train, test = two_parts(place / "train", place / "test")
+        return [path for path, _ in train + test]
+
+    def words(self) -> list[str]:
+        """Return how the source is named on the command line."""
+        return [self.name] if self.folder is None else [self.name, "--folder", str(self.folder)]
 
     def remark(self, place: Path) -> str:
         """Say which part is missing."""
@@ -48,21 +58,21 @@ class PictureReader(Reader):
             "(or .jpg and other pictures)."
         )
 
-    def read(self, place: Path) -> Arrays:
-        """Decode the pictures, or take the arrays decoded before from unchanged files."""
-        train, test = _listings(place)
-        cache = self.data_dir / "image-folder" / f"{_fingerprint(place, train + test)}.npy"
-        images = _load(cache)
-        if images is None:
-            images = decode([path for path, _ in train + test])
-            _save(cache, images)
-        size = len(train)
-        return Arrays(images[:size], _labels(train), images[size:], _labels(test))
+    def is_public(self) -> bool:
+        """Tell that these are the user's own."""
+        return False
 
-    def moments(self, train_x: Bytes) -> Moments:
+    def read(self, place: Path, workspace: Workspace) -> Arrays:
+        """Decode the pictures."""
+        return decoded(*two_parts(place / "train", place / "test"), workspace)
+
+    def moments(self, train_x: Images) -> Moments:
         """Compute mean and std per channel of the training part; a constant channel has std 1."""
         levels = np.arange(256) * self.scale
-        counts = np.stack([np.bincount(c.ravel(), minlength=256) for c in _channels(train_x)])
+        counts = np.zeros((train_x.shape[1], 256), dtype=np.int64)
+        for first in range(0, len(train_x), AT_ONCE):
+            channels = train_x[first : first + AT_ONCE].swapaxes(0, 1)
+            counts += np.stack([np.bincount(c.ravel(), minlength=256) for c in channels])
         share = counts / counts.sum(axis=1, keepdims=True)
         mean = share @ levels
         std = np.sqrt((share * (levels - mean[:, None]) ** 2).sum(axis=1))
@@ -70,31 +80,103 @@ class PictureReader(Reader):
         return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def decode(paths: Sequence[str]) -> Bytes:
-    """Decode pictures to (N, channels, height, width): one channel if every picture is grey.
+def two_parts(train: Path, test: Path) -> tuple[Listing, Listing]:
+    """List the pictures of two folders of class folders; classes are numbered alphabetically.
+
+    Raises:
+        BenchError: a class has no training picture, or there is no test picture at all.
+    """
+    classes, listing = class_folders(train)
+    tested, _ = _classes(test)
+    for name in tested:
+        if name not in classes:
+            remedy = f"Every class in {test} needs training pictures, too."
+            raise unknown_name("training class", name, classes, remedy)
+    number = {name: i for i, name in enumerate(classes)}
+    test_listing = make_dataset(test, number, IMG_EXTENSIONS, allow_empty=True)
+    if not test_listing:
+        raise BenchError(f"no picture in {test}. Put {test.name}/<class>/*.png there.")
+    return listing, test_listing
+
+
+def class_folders(folder: Path) -> tuple[list[str], Listing]:
+    """Return the classes in alphabetical order and the pictures of `<class>/*`.
+
+    Raises:
+        BenchError: there is no class, or one without pictures.
+    """
+    classes, number = _classes(folder)
+    listing: Listing = make_dataset(folder, number, IMG_EXTENSIONS, allow_empty=True)
+    empty = sorted(set(number.values()) - {label for _, label in listing})
+    if empty:
+        names = ", ".join(classes[label] for label in empty)
+        raise BenchError(
+            f"no picture in {folder} for the classes {names}. Put pictures (.png, .jpg and others) "
+            "into each of these folders, or take the folders away."
+        )
+    return classes, listing
+
+
+def decoded(train: Listing, test: Listing, workspace: Workspace) -> Arrays:
+    """Decode two lists of pictures to (N, channels, height, width): one channel if all are grey.
 
     Raises:
         BenchError: a picture cannot be read, or its size differs from the first one's.
     """
-    first, _ = _pixels(paths[0])
-    images = np.empty((len(paths), *first.shape), dtype=np.uint8)
-    all_grey = True
-    for i, path in enumerate(paths):
-        pixels, grey = _pixels(path)
-        if pixels.shape != first.shape:
-            raise _sizes_differ(path, pixels, paths[0], first)
-        images[i] = pixels
+    shape = survey([path for path, _ in train + test], workspace)
+    images = {}
+    for part, listing in (("train_x", train), ("test_x", test)):
+        room = workspace.array(part, (len(listing), *shape), np.uint8)
+        images[part] = decode([path for path, _ in listing], room, workspace)
+    return Arrays(images["train_x"], labels_of(train), images["test_x"], labels_of(test))
+
+
+def decode(paths: Sequence[str], images: Bytes, workspace: Workspace) -> Bytes:
+    """Decode pictures of one size into an array (N, 1 or 3, height, width); return it.
+
+    Raises:
+        BenchError: a picture cannot be read.
+    """
+    mode = "RGB" if images.shape[1] == 3 else "L"
+    for i, path in enumerate(workspace.watched(paths, "decoding pictures")):
+        pixels = _opened(path, lambda picture: np.asarray(picture.convert(mode)))
+        images[i] = pixels.transpose(2, 0, 1) if mode == "RGB" else pixels
+    return images
+
+
+def labels_of(listing: Listing) -> Labels:
+    """Return the classes of listed pictures."""
+    return np.array([label for _, label in listing], dtype=np.int64)
+
+
+def survey(paths: Sequence[str], workspace: Workspace) -> tuple[int, int, int]:
+    """Return (channels, height, width) of pictures, from what stands at their beginnings.
+
+    Raises:
+        BenchError: one is not a picture, or its size differs from the first one's.
+    """
+    (first, all_grey) = _opened(paths[0], _size_and_greyness)
+    for path in workspace.watched(paths, "looking at pictures"):
+        size, grey = _opened(path, _size_and_greyness)
         all_grey = all_grey and grey
-    return images[:, :1].copy() if all_grey else images
+        if size != first:
+            raise BenchError(
+                f"the picture {path} is {size[0]} x {size[1]} pixels, but {paths[0]} is "
+                f"{first[0]} x {first[1]}. Bring all pictures to one size first."
+            )
+    return (1 if all_grey else 3, first[1], first[0])
 
 
-def _pixels(path: str) -> tuple[Bytes, bool]:
-    """Return (3, height, width) and whether the file is grey."""
+def _size_and_greyness(picture: Image.Image) -> tuple[tuple[int, int], bool]:
+    return picture.size, picture.mode in GREY
+
+
+def _opened(path: str, read: Callable[[Image.Image], Read]) -> Read:
     try:
         with Image.open(path) as picture:
             mode = picture.mode
             if mode not in TOO_DEEP:
-                return np.asarray(picture.convert("RGB")).transpose(2, 0, 1), mode in GREY
+                return read(picture)
     # PIL reports damage as any of these, depending on the format.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise BenchError(
@@ -105,64 +187,9 @@ def _pixels(path: str) -> tuple[Bytes, bool]:
     )
 
 
-def _sizes_differ(path: str, pixels: Bytes, other: str, others: Bytes) -> BenchError:
-    return BenchError(
-        f"the picture {path} is {pixels.shape[2]} x {pixels.shape[1]} pixels, but {other} is "
-        f"{others.shape[2]} x {others.shape[1]}. Bring all pictures to one size first."
-    )
-
-
-def _listings(place: Path) -> tuple[Listing, Listing]:
+def _classes(folder: Path) -> tuple[list[str], dict[str, int]]:
     try:
-        classes, number = find_classes(place / "train")
-        train = make_dataset(place / "train", number, IMG_EXTENSIONS)
-        tested, _ = find_classes(place / "test")
+        classes, number = find_classes(folder)
     except FileNotFoundError as error:
-        raise BenchError(f"{error} A folder of pictures has train/<class>/*.png.") from None
-    for name in tested:
-        if name not in number:
-            remedy = f"Every class in {place / 'test'} needs training pictures, too."
-            raise unknown_name("training class", name, classes, remedy)
-    test = make_dataset(place / "test", number, IMG_EXTENSIONS, allow_empty=True)
-    if not test:
-        raise BenchError(f"no picture in {place / 'test'}. Put test/<class>/*.png there.")
-    return train, test
-
-
-def _labels(listing: Listing) -> Labels:
-    return np.array([label for _, label in listing], dtype=np.int64)
-
-
-def _channels(images: Bytes) -> Bytes:
-    return images.transpose(1, 0, 2, 3)
-
-
-def _fingerprint(place: Path, listing: Listing) -> str:
-    """Name the cache after the files' names, sizes and times: a changed picture is read anew."""
-    digest = hashlib.sha256(str(place).encode())
-    for path, label in listing:
-        status = os.stat(path)
-        digest.update(f"\0{path}\0{label}\0{status.st_size}\0{status.st_mtime_ns}".encode())
-    return digest.hexdigest()[:32]
-
-
-def _load(cache: Path) -> Bytes | None:
-    try:
-        images: Bytes = np.load(cache, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # not there, or cut off: the pictures are still there
-        return None
-    return images
-
-
-def _save(cache: Path, images: Bytes) -> None:
-    """Write under a temporary name first: other processes see the whole array or none."""
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache.parent, suffix=".part", delete=False) as file:
-            np.save(file, images)
-        os.replace(file.name, cache)
-    except OSError as error:
-        raise BenchError(
-            f"cannot keep the decoded pictures in {cache.parent}: {error}. Name a folder that can "
-            "be written to with --data or the environment variable PLASTICITY_BENCH_DATA."
-        ) from None
+        raise BenchError(f"{error} A folder of pictures has {folder.name}/<class>/*.png.") from None
+    return classes, number

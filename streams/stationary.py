@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-
 from ..harness.stream import Samples, Task
 from .base import ImageStream
 
@@ -14,16 +12,12 @@ class Stationary(ImageStream):
     """Independent, identically distributed samples: every task is the same data.
 
     Normally one task with several checkpoints. `samples_per_task` fixes one subset of the training
-    images per seed, the same in each task; the test set is whole.
+    images per seed, the same in each task unless `subset` says otherwise; the test set is whole.
     """
 
     tasks: int = 1
     """Number of tasks, at least 1; more than one only cut the run into pieces."""
 
     def draw(self, samples: Samples, seed: int, start: int) -> Iterator[Task]:
-        """Yield the same task again and again."""
-        train = self.fixed_subset(samples, seed)
-        test = torch.arange(len(samples.test_y))
-        task = Task(train, samples.train_y[train], test, samples.test_y)
-        for _ in range(start, self.tasks):
-            yield task
+        """Yield the same task again and again, or the next images of the same source."""
+        return self.plain_tasks(samples, seed, start)

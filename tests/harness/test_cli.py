@@ -186,10 +186,3 @@ def test_a_plugin_that_raises_fails_its_runs_and_no_others(
     assert done.stdout.startswith("2 runs done, 0 were done before.\n")
     assert "failed: broken on permuted-digits, seeds 0, 1: " in done.stdout
     assert "by hand" in done.stdout
-
-
-def test_where_data_is_names_every_source(tmp_path: Path) -> None:
-    done = call("data", "where", "--data", str(tmp_path))
-    assert done.stdout.startswith(f"data sets are kept in {tmp_path}\n")
-    assert "mnist: not there. Looked in: " in done.stdout
-    assert "digits: /" in done.stdout

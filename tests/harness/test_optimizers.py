@@ -69,6 +69,20 @@ def test_100_steps_equal_torch_optim(
             torch.testing.assert_close(stacked[replica], parameter, atol=1e-6, rtol=1e-6)
 
 
+def test_steps_fall_to_a_fifth_three_times_in_every_task_as_torchs_do() -> None:
+    parameter = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(
+        optimizer, milestones=[60, 120, 160], gamma=0.2
+    )
+    for update in range(200):
+        expected = optimizer.param_groups[0]["lr"]
+        factor = learning_rate_factor("steps", 1000 + update, 9999, update / 200)
+        assert factor == pytest.approx(expected, rel=1e-12)
+        optimizer.step()
+        scheduler.step()
+
+
 def test_cosine_goes_from_one_to_zero_as_torchs_does() -> None:
     parameter = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.SGD([parameter], lr=1.0)

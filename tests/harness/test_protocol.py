@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from plasticity_bench.harness.batches import Augmentation, SampleBank, TaskBatches, Transition
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.learner import StackedLearner
+from plasticity_bench.harness.network import StackedNetwork
 from plasticity_bench.harness.probe import replica_loss
 from plasticity_bench.harness.randomness import ReplicaRandom
 from plasticity_bench.harness.real_time import RelativeCosts
@@ -45,16 +46,23 @@ def batches_of(one: Task, **how: Any) -> TaskBatches:
     return TaskBatches(SampleBank(made_up_samples(), CPU), [one], 10, order, **how)
 
 
-def learner_of(updates: int = 20, lr: float = 0.1, outputs: int = 3) -> StackedLearner:
+def learner_of(
+    updates: int = 20,
+    lr: float = 0.1,
+    outputs: int = 3,
+    *,
+    schedule: Literal["constant", "cosine", "steps"] = "constant",
+    task_updates: tuple[int, ...] | None = None,
+) -> StackedLearner:
     return StackedLearner(
         network=NetworkSpec(hidden=(8,)),
-        optimizer=OptimizerSpec(name="adam", lr=lr, weight_decay=0.0),
+        optimizer=OptimizerSpec(name="adam", lr=lr, schedule=schedule),
         learning_rates=[lr],
         strategies=(),
         seeds=[0],
         image=(1, 1, 4),
         classes=outputs,
-        plan=Plan((updates,), 1, 10),
+        plan=Plan(task_updates or (updates,), 1, 10),
         device=CPU,
     )
 
@@ -117,15 +125,15 @@ def test_a_gradual_run_stopped_at_a_boundary_goes_on_the_same() -> None:
 # -- orders and augmentation ----------------------------------------------------------------------
 
 
-def test_without_reshuffling_every_pass_has_the_order_of_the_first() -> None:
+def test_without_reshuffling_every_pass_has_the_samples_as_they_lie() -> None:
     rows = [
         x[..., 0].flatten() for x, _ in batches_of(task(0, 20, 0), reshuffle=False).training(6, 2)
     ]
-    passes = torch.stack(rows).view(3, 20)
-    assert (passes == passes[0]).all()
-    assert sorted(passes[0].tolist()) == list(range(20))
+    assert torch.stack(rows).view(3, 20).tolist() == [list(range(20))] * 3
     shuffled = [x[..., 0].flatten() for x, _ in batches_of(task(0, 20, 0)).training(6, 2)]
-    assert not (torch.stack(shuffled).view(3, 20) == passes[0]).all()
+    passes = torch.stack(shuffled).view(3, 20)
+    assert passes.sort(1).values.tolist() == [list(range(20))] * 3
+    assert not (passes[1:] == passes[0]).all(1).any()
 
 
 def test_only_training_batches_are_augmented_each_replica_by_its_own_generator() -> None:
@@ -243,7 +251,40 @@ def test_a_regression_learns_and_has_no_accuracy() -> None:
     assert losses[-1] < 0.05 * losses[0]
 
 
-# -- networks ----------------------------------------------------------------------
+# -- networks, rates and what is told ----------------------------------------------
+
+
+def test_every_convolution_may_have_a_kernel_of_its_own() -> None:
+    spec = NetworkSpec(
+        kind="convnet", channels=(32, 64, 128), kernel=(5, 3, 3), padding="none", hidden=(8,)
+    )
+    net = StackedNetwork(spec, (3, 32, 32), 2, ReplicaRandom([0], "initialisation", CPU))
+    shapes = [tuple(layer.weight.shape[1:]) for layer in net.layers]
+    # 32 -> 28 -> 14 -> 12 -> 6 -> 4 -> 2, so the first full layer reads 128 * 2 * 2.
+    assert shapes == [(32, 3, 5, 5), (64, 32, 3, 3), (128, 64, 3, 3), (8, 512), (2, 8)]
+
+
+def test_kernels_must_be_one_or_one_each_and_odd_where_the_size_is_kept() -> None:
+    with pytest.raises(BenchError, match=r"kernel=\[5, 3\] has 2 sides, but there are 3 channels"):
+        NetworkSpec(kind="convnet", channels=(1, 2, 3), kernel=(5, 3), padding="none")
+    with pytest.raises(BenchError, match="is even"):
+        NetworkSpec(kind="convnet", channels=(1, 2), kernel=(3, 4))
+
+
+def test_the_rate_falls_within_every_task_where_the_schedule_says_steps() -> None:
+    learner = learner_of(updates=20, lr=1.0, schedule="steps", task_updates=(10, 10))
+    factors = []
+    for update in range(20):
+        learner.progress.update, learner.progress.task = update, update // 10
+        factors.append(learner._learning_rate_factor())
+    one_task = [1.0] * 3 + [0.2] * 3 + [0.04] * 2 + [0.008] * 2
+    assert factors == pytest.approx(one_task * 2)
+
+
+def test_a_stream_that_tells_no_boundary_refuses_who_needs_it() -> None:
+    with pytest.raises(BenchError, match="'reset' needs to be told: task boundary"):
+        make_specs("reset", "0", "stream.tell_boundary=false")
+    assert make_specs("dense", "0", "stream.tell_boundary=false")
 
 
 def test_a_trunk_without_padding_is_torchs_and_a_picture_that_vanishes_is_named() -> None:

@@ -13,6 +13,7 @@ COUNTED_BY_THE_LOOP = {
     "samples",
     "alive_unit_steps",
     "flops",
+    "relative_cost",
     "seconds",
     "edits",
     "reinitialised_weights",
@@ -26,7 +27,14 @@ def test_every_number_of_a_result_is_in_the_table_and_nothing_else() -> None:
 
 def test_exactly_the_performance_metrics_can_be_ranked_by() -> None:
     rankable = {key for key, metric in METRICS.items() if metric.better != "diagnostic"}
-    assert rankable == {"taoa", "task_end_accuracy", "acc", "taa", "early_task_accuracy"}
+    assert rankable == {
+        "taoa",
+        "task_end_accuracy",
+        "acc",
+        "taa",
+        "early_task_accuracy",
+        "online_loss",
+    }
 
 
 @pytest.mark.parametrize(("key", "metric"), METRICS.items())

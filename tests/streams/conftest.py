@@ -1,22 +1,41 @@
-import gzip
-from collections.abc import Callable
+import urllib.request
 from pathlib import Path
+from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from plasticity_bench.harness.stream import Samples
-from plasticity_bench.streams import sources
-
-Made = dict[str, NDArray[np.uint8]]
-WriteIdx = Callable[..., Made]
+from plasticity_bench.streams import idx, sources
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept_between_tests() -> None:
     sources._load.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be downloaded but from this machine."""
+    really_open = urllib.request.urlopen
+
+    def refuse(request: urllib.request.Request, *rest: Any, **options: Any) -> Any:
+        if request.host.startswith("127.0.0.1:"):
+            return really_open(request, *rest, **options)
+        raise URLError("no network in tests")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    monkeypatch.setattr("torch.hub.urlopen", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _no_data_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(idx, "DEBIAN", tmp_path / "debian")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("PLASTICITY_BENCH_DATA", raising=False)
 
 
 @pytest.fixture
@@ -37,32 +56,3 @@ def samples() -> Samples:
         std=(0.5, 0.125),
         digest="made up",
     )
-
-
-def idx_bytes(values: NDArray[np.uint8]) -> bytes:
-    header = bytes([0, 0, 8, values.ndim])
-    return header + np.array(values.shape, dtype=">u4").tobytes() + values.tobytes()
-
-
-@pytest.fixture
-def write_idx() -> WriteIdx:
-    """Write four IDX files of 30 and 20 images of 28 x 28 pixels; return what they hold."""
-
-    def write(folder: Path, packed: bool = True) -> Made:
-        folder.mkdir(parents=True, exist_ok=True)
-        random = np.random.RandomState(1)
-        made = {
-            "train-images-idx3-ubyte": random.randint(0, 256, (30, 28, 28), dtype=np.uint8),
-            "train-labels-idx1-ubyte": np.tile(np.arange(10, dtype=np.uint8), 3),
-            "t10k-images-idx3-ubyte": random.randint(0, 256, (20, 28, 28), dtype=np.uint8),
-            "t10k-labels-idx1-ubyte": np.tile(np.arange(10, dtype=np.uint8), 2),
-        }
-        for name, values in made.items():
-            content = idx_bytes(values)
-            if packed:
-                (folder / f"{name}.gz").write_bytes(gzip.compress(content))
-            else:
-                (folder / name).write_bytes(content)
-        return made
-
-    return write

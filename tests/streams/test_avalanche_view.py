@@ -25,7 +25,9 @@ each_stream = pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: type
 
 
 class TaskIdTold(Permuted):
-    told = frozenset({"task boundary", "task id at test"})
+    @property
+    def told(self) -> frozenset[str]:
+        return frozenset({"task boundary", "task id at test"})
 
 
 def part_of(stream: Stream, samples: Samples, part: str, seed: int = 0) -> Any:

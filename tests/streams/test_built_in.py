@@ -2,13 +2,19 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from plasticity_bench.harness.resolve import parse_overrides, resolve
+from plasticity_bench.harness.run import StackedRun
+from plasticity_bench.harness.spec import build_settings
 from plasticity_bench.harness.stream import Samples, Stream
+from plasticity_bench.harness.suite import Suite, parse_entrant, parse_seeds, parse_stream
 from plasticity_bench.streams import BUILT_IN, BuiltIn
+from plasticity_bench.streams.regression import all_inputs
 from plasticity_bench.streams.sources import READERS
 
 FAMILIES = {
@@ -17,6 +23,19 @@ FAMILIES = {
     "random-labels": "RandomLabels",
     "class-incremental": "ClassIncremental",
     "iid": "Stationary",
+}
+FURTHER = {
+    "control-digits": "Stationary",
+    "control-mnist": "Stationary",
+    "rotated-digits": "Rotated",
+    "noisy-labels-digits": "NoisyLabels",
+    "warm-start-digits": "WarmStart",
+    "recurring-permuted-digits": "Permuted",
+    "gradual-permuted-digits": "Permuted",
+    "partly-permuted-digits": "Permuted",
+    "growing-head-digits": "ClassIncremental",
+    "composed-digits": "Composed",
+    "slowly-changing-regression": "SlowlyChangingRegression",
 }
 CLASSES = {"cifar100": 100, "image-folder": 10}
 each_name = pytest.mark.parametrize("name", BUILT_IN)
@@ -28,9 +47,8 @@ def stream_class(entry: BuiltIn) -> Any:
 
 
 def make(name: str) -> Stream:
-    made = stream_class(BUILT_IN[name])(**BUILT_IN[name].settings)
-    assert isinstance(made, Stream)
-    return made
+    loaded: type[Stream] = stream_class(BUILT_IN[name])
+    return build_settings(loaded, BUILT_IN[name].settings, f"stream {name}")
 
 
 def of_size(count: int, classes: int) -> Samples:
@@ -40,23 +58,24 @@ def of_size(count: int, classes: int) -> Samples:
     return Samples(images, labels, images, labels, classes, 1.0, (0.0,), (1.0,), "made up")
 
 
-def test_every_family_has_a_name_over_every_source() -> None:
-    expected = {f"{family}-{source}" for family in FAMILIES for source in READERS}
-    assert set(BUILT_IN) == expected
+def test_every_family_has_a_name_over_every_source_but_those_of_presets() -> None:
+    named = set(READERS) - {"emnist", "imagenet32", "mini-imagenet-features"}
+    expected = {f"{family}-{source}" for family in FAMILIES for source in named}
+    assert set(BUILT_IN) == expected | set(FURTHER)
 
 
 @each_name
 def test_a_name_stands_for_its_family_and_source(name: str) -> None:
     stream = make(name)
     family = name.removesuffix(f"-{stream.source}")
-    assert type(stream).__name__ == FAMILIES[family]
+    assert type(stream).__name__ == (FURTHER.get(name) or FAMILIES[family])
 
 
 @each_name
 def test_only_settings_that_differ_from_the_defaults_are_listed(name: str) -> None:
     defaults = {field.name: field.default for field in fields(stream_class(BUILT_IN[name]))}
     listed = dict(BUILT_IN[name].settings)
-    listed.pop("source")
+    listed.pop("source", None)
     assert all(defaults[key] != value for key, value in listed.items())
 
 
@@ -64,7 +83,8 @@ def test_only_settings_that_differ_from_the_defaults_are_listed(name: str) -> No
 def test_the_settings_fit_the_source(name: str) -> None:
     stream = make(name)
     size = {"digits": 1437, "image-folder": 2000}.get(stream.source, 50_000)
-    samples = of_size(size, CLASSES.get(stream.source, 10))
+    is_regression = stream.source == "random-bits"
+    samples = all_inputs(20) if is_regression else of_size(size, CLASSES.get(stream.source, 10))
     assert next(stream.task_sequence(samples, 0)).train_index.numel() > 0
 
 
@@ -77,6 +97,7 @@ def test_the_settings_fit_the_source(name: str) -> None:
         ("iid-cifar10", 1, 200 * 391),
         ("iid-cifar100", 1, 200 * 391),
         ("class-incremental-mnist", 5, 20 * 94),
+        ("control-mnist", 500, 625),
     ],
 )
 def test_the_protocols_make_as_many_updates_as_their_sources_say(
@@ -111,4 +132,35 @@ def test_listing_the_names_imports_nothing_heavy() -> None:
 def test_a_stream_is_a_value(name: str) -> None:
     assert make(name) == make(name)
     assert hash(make(name)) == hash(make(name))
-    assert replace(make(name), tasks=3) != make(name)
+    assert replace(make(name), passes=3) != make(name)
+
+
+@pytest.mark.parametrize("source", ["digits", "mnist"])
+def test_a_control_is_the_permuted_stream_without_its_permutations(source: str) -> None:
+    shifting, control = make(f"permuted-{source}"), make(f"control-{source}")
+    common = {field.name for field in fields(control)}
+    assert {name: getattr(shifting, name) for name in common} == {
+        name: getattr(control, name) for name in common
+    }
+    samples = of_size(20_000, 10)
+    first, second = (next(stream.task_sequence(samples, 0)) for stream in (shifting, control))
+    assert torch.equal(first.train_index, second.train_index)
+    assert second.pixel_map is None
+
+
+@pytest.mark.parametrize("name", [name for name in FURTHER if not name.endswith("mnist")])
+def test_every_further_stream_can_be_run(tmp_path: Path, name: str) -> None:
+    """The first two tasks of two seeds, over the real samples."""
+    stream = parse_stream(name)
+    suite = Suite("test", "", (stream,), (parse_entrant("dense"),), parse_seeds("0:2"))
+    short = ["stream.updates_per_task=100"]
+    if name != "warm-start-digits":
+        short.append("stream.tasks=2")
+    if name == "growing-head-digits":
+        short.append("stream.classes_per_task=[2]")
+    run = StackedRun(resolve(suite, parse_overrides(short)), tmp_path)
+    rows = [row for _, row in run.rows()]
+    assert [row["status"] for row in rows if row["kind"] == "end"] == ["done", "done"]
+    losses = [row["loss"] for row in rows if row["kind"] == "task"]
+    assert len(losses) == 4
+    assert all(0 < loss < 10 for loss in losses)

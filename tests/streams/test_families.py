@@ -1,6 +1,4 @@
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,52 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.stream import Samples, Stream, Task
+from plasticity_bench.harness.stream import Samples
 from plasticity_bench.streams.incremental import ClassIncremental
-from plasticity_bench.streams.labels import RandomLabels, ShiftingLabels
-from plasticity_bench.streams.permuted import Permuted
+from plasticity_bench.streams.labels import RandomLabels
 from plasticity_bench.streams.stationary import Stationary
 
-FAMILIES: dict[str, Callable[..., Stream]] = {
-    "permuted": Permuted,
-    "shifting-labels": ShiftingLabels,
-    "random-labels": RandomLabels,
-    "class-incremental": ClassIncremental,
-    "stationary": Stationary,
-}
+from .families import FAMILIES, draw, fingerprint, given_to, small
+
 SEEDS = st.integers(0, 2**32 - 1)
 each_family = pytest.mark.parametrize("name", FAMILIES)
+MEMORISED = {"random-labels", "partly random labels"}
+GROUPED = {"class-incremental", "pairs of classes", "growing"}
 # The samples are never changed, so one copy may serve every example.
 shared_samples = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def small(name: str, **changed: Any) -> Stream:
-    chosen = {"tasks": 3, "samples_per_task": 16, "batch_size": 4, **changed}
-    return FAMILIES[name](**chosen)
-
-
-def given_to(name: str, samples: Samples) -> Samples:
-    """Return the samples as the family's own `load` hands them out."""
-    if name != "random-labels":
-        return samples
-    return replace(samples, test_x=samples.train_x, test_y=samples.train_y)
-
-
-def draw(name: str, samples: Samples, seed: int = 0, start: int = 0, **changed: Any) -> list[Task]:
-    stream = small(name, **changed)
-    return list(stream.task_sequence(given_to(name, samples), seed, start))
-
-
-def fingerprint(tasks: list[Task]) -> str:
-    digest = hashlib.sha256()
-    for task in tasks:
-        for tensor in (task.train_index, task.train_y, task.test_index, task.test_y):
-            digest.update(tensor.numpy().tobytes())
-        if task.pixel_map is not None:
-            digest.update(task.pixel_map.numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 # laws of every family
@@ -79,17 +46,18 @@ def test_starting_late_equals_skipping_tasks(
 @shared_samples
 @given(seed=SEEDS)
 def test_rows_labels_and_types_are_in_order(samples: Samples, name: str, seed: int) -> None:
-    for task in draw(name, samples, seed):
+    sizes = [5, 8, 16] if name == "warm-start" else [16] * 3
+    for task, size in zip(draw(name, samples, seed), sizes, strict=True):
+        assert len(task.train_index) == size
         for index, labels, rows in [
             (task.train_index, task.train_y, 63),
-            (task.test_index, task.test_y, 63 if name == "random-labels" else 24),
+            (task.test_index, task.test_y, 63 if name in MEMORISED else 24),
         ]:
             assert index.dtype == labels.dtype == torch.int64
             assert index.shape == labels.shape
             assert len(set(index.tolist())) == len(index)  # no row twice
             assert 0 <= index.min() <= index.max() < rows
             assert 0 <= labels.min() <= labels.max() < samples.classes
-        assert len(task.train_index) == 16
 
 
 @each_family
@@ -112,16 +80,25 @@ def test_a_stream_depends_on_the_seed_and_on_nothing_else(samples: Samples, name
         ("random-labels", "12ed3c564a063c53"),
         ("class-incremental", "672ce65e78b4d327"),
         ("stationary", "5a1b9494cf6ea3a5"),
+        ("rotated", "2d065abe23cafad0"),
+        ("noisy-labels", "2cc4c2aec01f11e5"),
+        ("warm-start", "f5c4055c84d973af"),
+        ("composed", "0300e5754145b813"),
+        ("partly permuted", "62f8e0267e0180c5"),
+        ("cumulatively permuted", "d5564a36c1b3e598"),
+        ("partly random labels", "b4a857317eeccf29"),
+        ("pairs of classes", "22e92084d4ba970c"),
+        ("growing", "55ecc01e0732ad29"),
     ],
 )
 def test_what_a_seed_draws_never_changes(samples: Samples, name: str, expected: str) -> None:
     assert fingerprint(draw(name, samples, 11)) == expected
 
 
-@pytest.mark.parametrize("name", sorted(set(FAMILIES) - {"class-incremental"}))
+@pytest.mark.parametrize("name", sorted(set(FAMILIES) - GROUPED - {"warm-start"}))
 def test_tasks_share_their_rows_however_many_there_are(samples: Samples, name: str) -> None:
     stream = small(name, tasks=10**6)
-    first, second = islice(stream.task_sequence(given_to(name, samples), 0), 2)
+    first, second = islice(stream.task_sequence(given_to(stream, samples), 0), 2)
     assert first.train_index is second.train_index
     assert first.test_index is second.test_index
 
@@ -138,8 +115,8 @@ def test_the_number_of_updates_follows_the_nominal_size(samples: Samples, name: 
     stream = small(name, samples_per_task=14, passes=3)
     assert stream.nominal_samples(samples) == 14
     assert stream.updates_per_pass(samples) == 4
-    assert stream.task_updates(samples) == [12] * 3
-    assert stream.output_classes(samples) == 6
+    assert stream.task_updates(samples) == ([3, 6, 12] if name == "warm-start" else [12] * 3)
+    assert stream.output_classes(samples) == (2 if name == "pairs of classes" else 6)
 
 
 # settings
@@ -180,12 +157,12 @@ def test_more_samples_than_there_are_is_refused_before_the_first_task(
 ) -> None:
     stream = small(name, samples_per_task=64)
     with pytest.raises(BenchError, match="samples_per_task is 64, but a task of this stream"):
-        stream.task_sequence(given_to(name, samples), 0)
+        stream.task_sequence(given_to(stream, samples), 0)
 
 
 @each_family
 def test_more_checkpoints_than_updates_are_refused(samples: Samples, name: str) -> None:
-    with pytest.raises(BenchError, match="checkpoints_per_task is 5, but a task has only 4 up"):
+    with pytest.raises(BenchError, match=r"checkpoints_per_task is 5, but a task has only [24] up"):
         draw(name, samples, checkpoints_per_task=5)
 
 
@@ -203,54 +180,6 @@ def test_permuted_shows_the_same_images_with_new_bijections(samples: Samples, se
         assert task.pixel_map.sort().values.tolist() == list(range(24))
         assert torch.equal(task.train_index, first.train_index)
     assert len({tuple(p.tolist()) for t in (first, *others) if (p := t.pixel_map) is not None}) == 3
-
-
-@dataclass
-class FakeMnist:
-    """Twenty images of 28 x 28 pixels, as Avalanche's own benchmarks read them."""
-
-    images: torch.Tensor
-    targets: list[int]
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
-        return self.images[row], self.targets[row]
-
-
-@pytest.fixture
-def mnist(monkeypatch: pytest.MonkeyPatch) -> Samples:
-    """Make a tiny MNIST and let Avalanche believe it is the real one."""
-    import plasticity_bench.streams.avalanche_view  # noqa: F401 (imports Avalanche, silently)
-
-    images = torch.randint(
-        0, 256, (20, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(4)
-    )
-    labels = torch.arange(20) % 10
-    fake = FakeMnist(images / 255, labels.tolist())
-    monkeypatch.setattr(
-        "avalanche.benchmarks.classic.cmnist.get_mnist_dataset", lambda _: (fake, fake)
-    )
-    zero, one = (0.0,), (1.0,)
-    return Samples(images, labels, images, labels, 10, 1 / 255, zero, one, "made up")
-
-
-@pytest.mark.parametrize("seed", [0, 1234])
-def test_permuted_mnist_is_that_of_avalanche(mnist: Samples, seed: int) -> None:
-    from avalanche.benchmarks.classic import PermutedMNIST
-
-    theirs = PermutedMNIST(4, seed=seed, train_transform=None, eval_transform=None)
-    ours = Permuted(tasks=4).task_sequence(mnist, seed)
-    for experience, task in zip(theirs.train_stream, ours, strict=True):
-        shown = torch.stack([experience.dataset[row][0] for row in range(20)])
-        expected = mnist.network_input(mnist.train_x[task.train_index], task.pixel_map)
-        assert torch.allclose(in_order(shown), in_order(expected), atol=1e-6)
-
-
-def in_order(images: torch.Tensor) -> torch.Tensor:
-    """Sort images by their pixels: Avalanche groups those of an experience by class."""
-    return torch.tensor(sorted(images.flatten(1).tolist()))
 
 
 # labels
@@ -325,16 +254,6 @@ def test_classes_come_in_disjoint_equal_groups_with_their_own_labels(
         assert torch.equal(task.train_y, samples.train_y[task.train_index])
         assert torch.equal(task.test_y, samples.test_y[task.test_index])
         assert len(task.test_y) == 4 * len(group)
-
-
-@pytest.mark.parametrize("seed", [0, 1, 77])
-def test_split_mnist_is_that_of_avalanche(mnist: Samples, seed: int) -> None:
-    from avalanche.benchmarks.classic import SplitMNIST
-
-    theirs = SplitMNIST(5, seed=seed, train_transform=None, eval_transform=None)
-    ours = ClassIncremental(tasks=5).task_sequence(mnist, seed)
-    for classes, task in zip(theirs.original_classes_in_exp, ours, strict=True):
-        assert set(task.train_y.tolist()) == classes
 
 
 def test_class_incremental_is_evaluated_on_all_tasks_seen() -> None:

@@ -8,6 +8,8 @@ from PIL import Image
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.streams import pictures, sources
 from plasticity_bench.streams.sources import load_source, missing, where
+from tests.streams.made_up_files import class_folders
+from tests.streams.made_up_files import write_pictures as write
 
 Picture = NDArray[np.uint8]
 PARTS = {"train": 3, "test": 2}
@@ -16,21 +18,8 @@ CLASSES = ("cat", "dog")
 
 def made(grey: bool = False) -> dict[str, Picture]:
     """Return pictures of 5 x 4 pixels by path, classes in alphabetical order."""
-    random = np.random.RandomState(3)
-    shape = (4, 5) if grey else (4, 5, 3)
-    return {
-        f"{part}/{name}/{i}.png": random.randint(0, 256, shape, dtype=np.uint8)
-        for part, count in PARTS.items()
-        for name in CLASSES
-        for i in range(count)
-    }
-
-
-def write(root: Path, content: dict[str, Picture]) -> None:
-    for name, pixels in content.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
+    content = class_folders(CLASSES, PARTS)
+    return {path: pixels[..., 0] for path, pixels in content.items()} if grey else content
 
 
 @pytest.fixture
@@ -42,6 +31,10 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+def caches(data: Path) -> list[Path]:
+    return [path for path in (data / "prepared").iterdir() if path.is_dir()]
 
 
 def part(content: dict[str, Picture], name: str) -> Picture:
@@ -98,10 +91,10 @@ def test_pictures_are_decoded_once(
     folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load_source("image-folder", data, folder)
-    monkeypatch.setattr(pictures, "decode", lambda _: pytest.fail("decoded again"))
+    monkeypatch.setattr(pictures, "decode", lambda *_: pytest.fail("decoded again"))
     sources._load.cache_clear()
     assert load_source("image-folder", data, folder).digest == first.digest
-    assert [path.suffix for path in (data / "image-folder").iterdir()] == [".npy"]
+    assert len(caches(data)) == 1
 
 
 def test_a_changed_picture_is_decoded_again(folder: Path, data: Path) -> None:
@@ -111,21 +104,29 @@ def test_a_changed_picture_is_decoded_again(folder: Path, data: Path) -> None:
     second = load_source("image-folder", data, folder)
     assert second.digest != first.digest
     assert second.train_x[0].sum().item() == 0
+    assert len(caches(data)) == 1
 
 
-def test_a_cut_off_cache_is_made_anew(folder: Path, data: Path) -> None:
+def test_another_folder_has_a_cache_of_its_own(folder: Path, data: Path, tmp_path: Path) -> None:
+    write(tmp_path / "others", made(grey=True))
+    load_source("image-folder", data, folder)
+    load_source("image-folder", data, tmp_path / "others")
+    assert len(caches(data)) == 2
+
+
+def test_the_digest_does_not_depend_on_where_the_folder_is(
+    folder: Path, data: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "elsewhere" / "copy", made())
     first = load_source("image-folder", data, folder)
-    (cache,) = (data / "image-folder").iterdir()
-    cache.write_bytes(cache.read_bytes()[:-50])
-    sources._load.cache_clear()
-    assert load_source("image-folder", data, folder).digest == first.digest
+    assert load_source("image-folder", data, tmp_path / "elsewhere" / "copy").digest == first.digest
 
 
 def test_a_picture_of_another_size_is_named_with_both_sizes(folder: Path, data: Path) -> None:
     write(folder, {"test/dog/0.png": np.zeros((9, 8, 3), dtype=np.uint8)})
     with pytest.raises(BenchError, match=r"test/dog/0.png is 8 x 9 pixels, .*0.png is 5 x 4"):
         load_source("image-folder", data, folder)
-    assert not (data / "image-folder").exists()
+    assert caches(data) == []
 
 
 @pytest.mark.parametrize("keep", [0, 20, -60])
@@ -134,6 +135,7 @@ def test_a_damaged_picture_is_named(folder: Path, data: Path, keep: int) -> None
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(BenchError, match=rf"{path} cannot be read: .*Replace it"):
         load_source("image-folder", data, folder)
+    assert caches(data) == []
 
 
 def test_a_picture_of_16_bits_is_refused(folder: Path, data: Path) -> None:
@@ -153,7 +155,9 @@ def test_a_test_class_without_training_pictures_gets_the_nearest_name(
 
 def test_a_class_folder_without_pictures_is_named(folder: Path, data: Path) -> None:
     (folder / "train" / "bird").mkdir()
-    with pytest.raises(BenchError, match=r"no valid file for the classes bird"):
+    with pytest.raises(
+        BenchError, match=r"no picture in .*/train for the classes bird. Put pictures"
+    ):
         load_source("image-folder", data, folder)
 
 
@@ -183,5 +187,5 @@ def test_where_finds_the_pictures(folder: Path, data: Path) -> None:
 
 def test_a_data_folder_that_cannot_be_written_to_is_named(folder: Path, data: Path) -> None:
     data.write_text("a file in the way")
-    with pytest.raises(BenchError, match=f"cannot keep the decoded pictures in {data}"):
+    with pytest.raises(BenchError, match=f"cannot keep prepared data in {data}"):
         load_source("image-folder", data, folder)

@@ -1,0 +1,116 @@
+"""What the `data` commands show."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import BenchError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..streams.manage import Status
+
+Tell = Callable[[str], None]
+
+
+def statuses(data_dir: Path, folder: Path | None) -> "list[Status]":
+    """Check every source."""
+    from ..streams.manage import status
+    from ..streams.sources import READERS
+
+    return [status(name, data_dir, folder) for name in READERS]
+
+
+def as_json(found: "Sequence[Status]") -> list[dict[str, Any]]:
+    """Return what was found for programs."""
+    return [
+        {
+            "name": status.name,
+            "state": status.state,
+            "place": None if status.place is None else str(status.place),
+            "train": None if status.counts is None else status.counts.train,
+            "test": None if status.counts is None else status.counts.test,
+            "classes": None if status.counts is None else status.counts.classes,
+            "bytes": status.size,
+            "reason": status.reason,
+            "to_do": status.to_do,
+        }
+        for status in found
+    ]
+
+
+def table(found: "Sequence[Status]") -> "Table":
+    """Draw one row per source."""
+    from rich.table import Table
+
+    drawn = Table()
+    drawn.add_column("source")
+    drawn.add_column("state")
+    for heading in ("train", "test", "classes", "MB"):
+        drawn.add_column(heading, justify="right")
+    for status in found:
+        counts = ["", "", ""] if status.counts is None else [f"{n:,}" for n in status.counts]
+        size = "" if status.size is None else f"{status.size / 1e6:,.1f}"
+        drawn.add_row(status.name, status.state, *counts, size)
+    return drawn
+
+
+def notes(found: "Sequence[Status]") -> list[str]:
+    """Say what is wrong and what to do, source by source."""
+    return [
+        f"{status.name}: {f'{status.reason} {status.to_do}'.strip()}"
+        for status in found
+        if status.reason or status.to_do
+    ]
+
+
+def where_lines(data_dir: Path) -> list[str]:
+    """Say for every source where its files are, or what is missing."""
+    from ..streams import sources
+
+    lines = [f"data sets are kept in {data_dir}"]
+    for source in sources.READERS:
+        place = sources.where(source, data_dir)
+        found = str(place) if place else f"not there. {sources.missing(source, data_dir)}"
+        lines.append(f"{source}: {found}")
+    return lines
+
+
+def fetch_all(
+    names: Sequence[str], data_dir: Path, folder: Path | None, tell: Tell, complain: Tell
+) -> bool:
+    """Fetch and prepare sources, one after the other; say whether all went well.
+
+    Args:
+        names: of the sources; all are checked before the first is fetched.
+        data_dir: where data sets are kept.
+        folder: the user's pictures, for image-folder.
+        tell: told how it goes.
+        complain: told what failed; the others go on.
+
+    Raises:
+        BenchError: a name that is no source.
+    """
+    from ..streams.manage import fetch
+    from ..streams.sources import reader_of
+
+    for name in names:
+        reader_of(name, data_dir, folder)
+    well = True
+    for name in names:
+        try:
+            status = fetch(name, data_dir, folder, partial(_tell_of, tell, name))
+        except BenchError as error:
+            complain(f"{name}: failed: {error}")
+            well = False
+            continue
+        assert status.counts is not None, "what was fetched is whole"
+        train, test, classes = status.counts
+        tell(f"{name}: ready, {train:,} train and {test:,} test samples of {classes} classes")
+    return well
+
+
+def _tell_of(tell: Tell, name: str, text: str) -> None:
+    tell(f"{name}: {text}")

@@ -1,0 +1,68 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from plasticity_bench.streams.sources import load_source
+from tests.streams.made_up_files import write_idx
+
+LOADER = """
+import shutil, sys, time
+from pathlib import Path
+from torchvision import datasets
+from plasticity_bench.streams import idx
+from plasticity_bench.streams.sources import load_source
+
+data, served, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+read = idx.MnistReader.read
+
+def slowly(what):
+    with open(served.parent / what, "a") as file:
+        file.write("one\\n")
+    time.sleep(seconds)
+
+def download(self):
+    slowly("downloads")
+    shutil.copytree(served, self.raw_folder)
+
+def read_slowly(self, place, workspace):
+    slowly("readings")
+    return read(self, place, workspace)
+
+datasets.MNIST.download = download
+idx.MnistReader.read = read_slowly
+print(load_source("mnist", data).digest)
+"""
+
+
+def start(folder: Path, seconds: float) -> "subprocess.Popen[str]":
+    words = [sys.executable, "-c", LOADER, str(folder / "data"), str(folder / "www"), str(seconds)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def test_of_two_processes_that_start_at_once_one_downloads_and_one_prepares(
+    tmp_path: Path,
+) -> None:
+    write_idx(tmp_path / "www", packed=False)
+    both = [start(tmp_path, 1), start(tmp_path, 1)]
+    digests = [process.communicate(timeout=120)[0].strip() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert digests[0] == digests[1] == load_source("mnist", tmp_path / "data").digest
+    assert (tmp_path / "downloads").read_text() == "one\n"
+    assert (tmp_path / "readings").read_text() == "one\n"
+
+
+def test_the_lock_of_a_killed_process_blocks_nobody(tmp_path: Path) -> None:
+    write_idx(tmp_path / "data" / "MNIST" / "raw")
+    killed = start(tmp_path, 1000)
+    while not (tmp_path / "readings").exists():
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    killed.communicate()
+    prepared = tmp_path / "data" / "prepared"
+    assert {path.suffix for path in prepared.iterdir()} == {".lock", ".part"}
+    before = time.monotonic()
+    assert load_source("mnist", tmp_path / "data").classes == 10
+    assert time.monotonic() - before < 5
+    assert {path.suffix for path in prepared.iterdir()} == {".lock", ""}
