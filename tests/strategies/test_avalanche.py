@@ -300,6 +300,7 @@ def test_settings_are_the_constructors_arguments_with_its_defaults() -> None:
         "keep_importance_data": False,
     }
     assert spec.entrant.name == "avalanche:EWC(ewc_lambda=2.0)"
+    assert specs_of("avalanche:EWC(ewc_lambda=1)", "avalanche:EWC.ewc_lambda=2") == [spec]
 
 
 @pytest.mark.parametrize(
