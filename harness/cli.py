@@ -103,17 +103,9 @@ def where(data: Data = None) -> None:
 @data.command("status")
 def status(data: Data = None, folder: Pictures = None, json_: Json = False) -> None:
     """Check every source of samples: here, cached (prepared), not here, or damaged."""
-    from rich.console import Console
+    from .cli_data import show_status
 
-    from .cli_data import as_json, notes, statuses, table
-
-    found = statuses(data or _default_data_dir(), folder)
-    if json_:
-        typer.echo(json.dumps(as_json(found), indent=1))
-    else:
-        Console().print(table(found))
-        typer.echo("\n".join(notes(found)))
-    if any(status.state == "damaged" for status in found):
+    if not show_status(data or _default_data_dir(), folder, json_):
         raise typer.Exit(FAILED)
 
 
@@ -222,6 +214,26 @@ def report(
     found, missing = _results(selection, _store(results))
     typer.echo(f"The report is {figures.report(found, out)}.")
     _tell_missing(missing, selection)
+
+
+@app.command()
+def check(
+    stream: Annotated[
+        str, typer.Argument(help="A stream, as permuted-digits or avalanche:SplitMNIST?...")
+    ],
+    seeds: Annotated[str, typer.Option(help="Seeds to check it with: 0:2 is 0 and 1.")] = "0:2",
+    set_: Sets = [],  # noqa: B006
+    data: Data = None,
+) -> None:
+    """Check that a stream is what it says: both views alike, reproducible, drawn as needed."""
+    from rich.console import Console
+
+    from .cli_check import check, show
+
+    verdicts = check(stream, seeds, set_, data or _default_data_dir())
+    show(verdicts, Console())
+    if not all(verdict.holds for verdict in verdicts):
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """What the `data` commands show."""
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,26 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 
-def statuses(data_dir: Path, folder: Path | None) -> "list[Status]":
-    """Check every source."""
+def show_status(data_dir: Path, folder: Path | None, as_data: bool) -> bool:
+    """Check every source and print what was found; say whether none is damaged.
+
+    Args:
+        data_dir: where data sets are kept.
+        folder: the user's pictures, for image-folder.
+        as_data: whether to print JSON for programs.
+    """
+    from rich.console import Console
+
     from ..streams.manage import status
     from ..streams.sources import READERS
 
-    return [status(name, data_dir, folder) for name in READERS]
+    found = [status(name, data_dir, folder) for name in READERS]
+    if as_data:
+        print(json.dumps(as_json(found), indent=1))
+    else:
+        Console().print(table(found))
+        print("\n".join(notes(found)))
+    return all(status.state != "damaged" for status in found)
 
 
 def as_json(found: "Sequence[Status]") -> list[dict[str, Any]]:

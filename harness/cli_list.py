@@ -17,7 +17,7 @@ from .cli_published import published, settings_table
 from .describe import settings_of
 from .errors import BenchError, unknown_name
 from .grammar import Settings, format_value
-from .plugins import OURS, PLURALS, Kind
+from .plugins import AVALANCHE, OURS, PLURALS, Kind
 from .spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
 from .suite import load_suite, suite_names
 
@@ -68,7 +68,9 @@ def show(kind: str | None, name: str | None, console: Console) -> None:
             console.print(_names_table(title, listed))
         return
     if kind in known:
-        console.print(_about(kind, _one_of(kind, str(name), known[kind])))
+        is_benchmark = kind == "streams" and str(name).startswith(AVALANCHE)
+        found = str(name) if is_benchmark else _one_of(kind, str(name), known[kind])
+        console.print(_about(kind, found))
         return
     console.print(*_about_all(kind, known), sep="\n")
 
@@ -81,6 +83,8 @@ def _shown_with(kind: str) -> list[str]:
 def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]:
     named = {kind: [entry.name for entry in listed] for kind, listed in known.items()}
     found = [kind for kind, names in named.items() if name in {*names, *_without_version(names)}]
+    if not found and name.startswith(AVALANCHE):
+        return [_about("streams", name)]
     if not found:
         names = [*known, *(entry.name for listed in known.values() for entry in listed)]
         near = get_close_matches(name, names, n=1)

@@ -1,7 +1,7 @@
 """The one small language of names and settings: `grow(compactness=0.2)+shrink-perturb(keep=0.8)`.
 
     calls  = call { "+" call }
-    call   = name [ "(" [ key "=" value { "," key "=" value } ] ")" ]
+    call   = name [ "?" arguments ] [ "(" [ key "=" value { "," key "=" value } ] ")" ]
     value  = number | true | false | null | string | "[" [ value { "," value } ] "]"
     string = quoted with " or ', or a bare word, which may carry its own balanced (...)
 
@@ -24,11 +24,12 @@ from .errors import BenchError
 
 Settings = Mapping[str, JsonValue]
 
-_NAME = re.compile(r"[A-Za-z][\w.@:/-]*", re.ASCII)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'[^']*'")
+# Behind a question mark are the arguments of what is named: avalanche:SplitMNIST?n_experiences=5
+_NAME = re.compile(rf"[A-Za-z][\w.@/:-]*(?:\?(?:{_QUOTED.pattern}|[^\s()+\"'])*)?", re.ASCII)
 _KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_./~][\w.@/:-]*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])", re.ASCII)
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'[^']*'")
 _SPACE = re.compile(r"\s*")
 _CONSTANTS: dict[str, JsonValue] = {
     "true": True,

@@ -41,7 +41,7 @@ def learning_rate_factor(
         schedule: constant is 1; cosine goes from 1 to 0 in half a cosine (Loshchilov and Hutter
             2017, without restarts; one step an update); steps falls within every task (Dohare et
             al. 2024, incremental CIFAR-100).
-        update: updates made before.
+        update: updates made before; a fraction where passes are of uneven length.
         total_updates: of the whole run.
         task_share: share of the current task's updates that are made, in [0, 1).
     """

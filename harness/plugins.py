@@ -45,6 +45,8 @@ ENTRANTS: tuple[Kind, ...] = ("strategy", "learner")
 """What an entrant may name."""
 
 OURS = "plasticity-bench"
+AVALANCHE = "avalanche:"
+"""What the name of any Avalanche benchmark as a stream starts with."""
 _ROOT = __name__.split(".")[0]
 
 
@@ -113,7 +115,8 @@ def find(kind: Kind, name: str) -> Provider:
 
 
 def _only_one(kind: Kind, name: str, offered: Sequence[Provider]) -> Provider:
-    found = [provider for provider in offered if provider.name == name] or _newest(offered, name)
+    exact = [provider for provider in offered if provider.name == name]
+    found = exact or _newest(offered, name)
     if not found:
         remedy = f"List all: plasticity-bench list {PLURALS[kind]}"
         raise unknown_name(kind, name, {provider.name for provider in offered}, remedy)
@@ -204,6 +207,7 @@ def is_learner(strategies: "Iterable[StrategySpec]") -> bool:
 def load_stream(name: str) -> LoadedStream:
     """Import the class of a stream, with the settings, network and optimiser of that name.
 
+    A name such as "avalanche:SplitCIFAR100?n_experiences=10" is an Avalanche benchmark's.
     An installed stream may say its usual learner in class variables `default_network` and
     `default_optimizer`.
 
@@ -212,6 +216,10 @@ def load_stream(name: str) -> LoadedStream:
     """
     from .stream import Stream
 
+    if name.startswith(AVALANCHE):
+        loaded = import_module(f"{_ROOT}.streams.avalanche").loaded(name.removeprefix(AVALANCHE))
+        assert isinstance(loaded, LoadedStream)
+        return loaded
     cls = _subclass("stream", name, Stream)  # type: ignore[type-abstract]
     full_name = find("stream", name).name
     entry = _stream_table().get(full_name)

@@ -100,6 +100,19 @@ def unmoved_random(device: torch.device) -> Iterator[None]:
         _set_states(states, device)
 
 
+@contextmanager
+def untouched_randomness(seed: int) -> Iterator[None]:
+    """Seed the global generators for a while, for code of others that draws from them on the CPU.
+
+    Afterwards they are as they were.
+    """
+    with unmoved_random(torch.device("cpu")):
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
 def _states(device: torch.device) -> Sequence[Any]:
     on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     return torch.get_rng_state(), on_device, random.getstate(), np.random.get_state()

@@ -96,6 +96,8 @@ class Report:
     """Per replica and update, of every turn that counts, by contestant."""
     stream_seconds: float
     """To draw all tasks of a long stream for one seed, median over the turns."""
+    view_seconds: float
+    """To make all training experiences of its Avalanche view, one after the other."""
 
     def ratios(self) -> list[tuple[Goal, float]]:
         """Return every goal with the ratio of medians that it is about."""
@@ -120,10 +122,12 @@ def measure(data_dir: Path | None, repeats: int, updates: int, console: Console)
             field = contestants(track)
             microseconds = take_turns(field, repeats, console)
             stream_seconds = median(seconds_to_draw(track, LONG_STREAM) for _ in range(repeats))
+            view_seconds = median(seconds_to_show(track, LONG_STREAM) for _ in range(repeats))
     finally:
         torch.set_num_threads(threads)
     machine = {**environment("cpu"), "cores": os.cpu_count(), "threads": 1}
-    return Report(DATA[data_dir is not None], machine, microseconds, stream_seconds)
+    about = DATA[data_dir is not None], machine
+    return Report(*about, microseconds, stream_seconds, view_seconds)
 
 
 def take_turns(
@@ -152,6 +156,15 @@ def seconds_to_draw(track: Track, tasks: int) -> float:
     return time.perf_counter() - started
 
 
+def seconds_to_show(track: Track, tasks: int) -> float:
+    """Make all training experiences of a stream's Avalanche view, one after the other."""
+    stream = replace(track.stream, tasks=tasks)
+    started = time.perf_counter()
+    for _ in stream.benchmark(0, track.folder).streams["train"]:
+        pass
+    return time.perf_counter() - started
+
+
 def tables(report: Report) -> Group:
     """Show the time of every contestant, and which goals are met."""
     machine = report.machine
@@ -160,7 +173,10 @@ def tables(report: Report) -> Group:
         f"batch {BATCH}, on {report.data}. 1 thread of {machine['cores']} cores, "
         f"torch {machine['torch']}."
     )
-    drawn = f"A stream of {LONG_STREAM} tasks is drawn in {report.stream_seconds:.2f} s."
+    drawn = (
+        f"A stream of {LONG_STREAM} tasks is drawn in {report.stream_seconds:.2f} s, "
+        f"as Avalanche's experiences in {report.view_seconds:.2f} s."
+    )
     return Group(about, _times(report), _verdicts(report), FOOTNOTE, drawn)
 
 
@@ -195,6 +211,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "data": report.data,
         f"seconds_to_draw_{LONG_STREAM}_tasks": report.stream_seconds,
+        f"seconds_to_show_avalanche_{LONG_STREAM}_tasks": report.view_seconds,
         "machine": dict(report.machine),
         "contestants": {
             name: {"median": median(values), "lowest": min(values), "highest": max(values)}

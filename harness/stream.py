@@ -162,6 +162,11 @@ class Stream(ABC):
     def benchmark(self, seed: int, data_dir: Path) -> Any:
         """Return the same stream as a genuine Avalanche benchmark (a CLScenario)."""
 
+    @property
+    def varies_with_seed(self) -> bool:
+        """Whether another seed is another stream, or only another order of its samples."""
+        return True
+
     @abstractmethod
     def nominal_samples(self, samples: Samples) -> int:
         """Count the training samples of a typical task: it fixes the updates of every task."""
@@ -181,6 +186,15 @@ class Stream(ABC):
     def output_classes(self, samples: Samples) -> int:
         """Count the outputs of the one head that all tasks share; 1 for a regression."""
         return samples.classes
+
+    def task_label(self, samples: Samples, seed: int, number: int) -> int | None:
+        """Return Avalanche's label of a task: it is given to models, so it is 0 unless told.
+
+        The number of the task itself is the experience's `current_experience`. None where the
+        samples of one task have several labels.
+        """
+        del samples, seed
+        return number if "task id at test" in self.told else 0
 
     @property
     def augments(self) -> bool:

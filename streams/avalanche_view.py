@@ -1,6 +1,7 @@
 """The Avalanche view of a stream: genuine experiences, made when they are asked for."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Any, cast
 
 from torch import Tensor
@@ -13,7 +14,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from avalanche.benchmarks.scenarios.dataset_scenario import DatasetExperience
     from avalanche.benchmarks.scenarios.generic_scenario import CLScenario, SequenceCLStream
-    from avalanche.benchmarks.scenarios.task_aware import with_task_labels
     from avalanche.benchmarks.utils.classification_dataset import (
         TaskAwareSupervisedClassificationDataset,
     )
@@ -21,24 +21,29 @@ with warnings.catch_warnings():
     from avalanche.benchmarks.utils.flat_data import ConstantSequence
 
 
-class TaskImages(Dataset[tuple[Tensor, int]]):
+class TaskImages(Dataset[tuple[Tensor, Any]]):
     """One part of one task, sample by sample, as Avalanche's data loaders read it."""
 
     def __init__(self, samples: Samples, task: Task, part: str) -> None:
         train = part == "train"
         self.samples = samples
         self.images = samples.train_x if train else samples.test_x
-        self.rows: list[int] = (task.train_index if train else task.test_index).tolist()
-        self.targets: Any = (task.train_y if train else task.test_y).tolist()
+        self.rows = task.train_index if train else task.test_index
+        self.labels = task.train_y if train else task.test_y
+        self.targets: Any = self.labels.tolist()
         self.pixel_map = task.pixel_map
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, int]:
-        """Return (channels, height, width), float32, as it enters the network, and the label."""
+    def __getitem__(self, row: int) -> tuple[Tensor, Any]:
+        """Return (channels, height, width), float32, as it enters the network, and the label.
+
+        A class is an int; a target of a regression a float32 tensor, so that batches are of it.
+        """
         image = self.images[self.rows[row]].unsqueeze(0)
-        return self.samples.network_input(image, self.pixel_map)[0], self.targets[row]
+        label = self.labels[row] if self.labels.is_floating_point() else self.targets[row]
+        return self.samples.network_input(image, self.pixel_map)[0], label
 
 
 class LazyStream(SequenceCLStream):  # type: ignore[misc]
@@ -48,36 +53,36 @@ class LazyStream(SequenceCLStream):  # type: ignore[misc]
         # The numbers are set below: Avalanche would number the last experience, [-1], as -1.
         super().__init__(part, benchmark=cast(Any, None), set_stream_info=False)
         self.stream, self.samples, self.seed = stream, samples, seed
+        self.length = len(stream.task_updates(samples))
+        self.following: tuple[int, Iterator[Task]] = (-1, iter(()))
+        """Number of the next task, and where it comes from: one after the other costs least."""
 
     def _full_length(self) -> int:
-        return self.stream.tasks
+        return self.length
 
     def _make_experience(self, experience_idx: int) -> Any:
-        number = range(self.stream.tasks)[experience_idx]
-        task = next(self.stream.task_sequence(self.samples, self.seed, start=number))
-        dataset = avalanche_dataset(
-            TaskImages(self.samples, task, self.name), task_label(self.stream, number)
-        )
-        experience: Any = with_task_labels(
-            DatasetExperience(dataset=dataset, current_experience=number)
-        )
+        number = range(self.length)[experience_idx]
+        images = TaskImages(self.samples, self._task(number), self.name)
+        label = self.stream.task_label(self.samples, self.seed, number) or 0
+        dataset = avalanche_dataset(images, label)
+        experience: Any = DatasetExperience(dataset=dataset, current_experience=number)
+        experience.task_label, experience.task_labels = label, [label]
         experience.origin_stream = self
         # What models with a growing head ask for.
-        experience.classes_in_this_experience = sorted(dataset.targets.uniques)
+        experience.classes_in_this_experience = images.labels.unique().tolist()
         return experience
+
+    def _task(self, number: int) -> Task:
+        following, tasks = self.following
+        if number != following:
+            tasks = self.stream.task_sequence(self.samples, self.seed, start=number)
+        self.following = (number + 1, tasks)
+        return next(tasks)
 
 
 def scenario(stream: Stream, samples: Samples, seed: int) -> CLScenario:
     """Return the stream of one seed as a benchmark with a train and a test stream."""
     return CLScenario([LazyStream(part, stream, samples, seed) for part in ("train", "test")])
-
-
-def task_label(stream: Stream, number: int) -> int:
-    """Return Avalanche's task label: it is given to the model, so it is 0 unless that is allowed.
-
-    The number of the task itself is the experience's `current_experience`.
-    """
-    return number if "task id at test" in stream.told else 0
 
 
 def avalanche_dataset(images: TaskImages, label: int) -> TaskAwareSupervisedClassificationDataset:

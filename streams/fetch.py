@@ -44,13 +44,13 @@ def obtain(reader: Reader, *, anew: bool = False) -> Path:
     with locked(reader.data_dir / PREPARED / reader.name):
         place = None if anew else find(reader)  # another process may have fetched it meanwhile
         if place is None:
-            _fetch(reader, None if anew else find_archive(reader))
+            _fetch(reader, None if anew else find_archive(reader), anew)
             place = find(reader)
     assert place is not None, "a download that succeeds leaves the files where they are looked for"
     return place
 
 
-def _fetch(reader: Reader, archive: Path | None) -> None:
+def _fetch(reader: Reader, archive: Path | None, anew: bool) -> None:
     part = reader.data_dir / PREPARED / f"{reader.name}.part"
     try:
         shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
@@ -63,7 +63,7 @@ def _fetch(reader: Reader, archive: Path | None) -> None:
                 _unpack(reader, archive, part)
         _move(part, reader.data_dir)
     except (OSError, RuntimeError, HTTPException) as error:
-        raise _cannot_be_had(reader, str(error).strip().splitlines()[-1]) from None
+        raise _cannot_be_had(reader, str(error).strip().splitlines()[-1], anew) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -78,9 +78,12 @@ def _unpack(reader: Reader, archive: Path, target: Path) -> None:
         raise DamagedFile(archive, str(error)) from None
 
 
-def _cannot_be_had(reader: Reader, reason: str) -> BenchError:
+def _cannot_be_had(reader: Reader, reason: str, is_damaged: bool = False) -> BenchError:
     if "corrupted" in reason:  # torchvision's words for a wrong checksum
         reason = "what arrived is cut off or changed (its checksum is wrong); try again"
+    if is_damaged:
+        what = f"the data set '{reader.name}' is damaged and cannot be downloaded again"
+        return BenchError(f"{what}: {reason}. {reader.remedy()}")
     return BenchError(
         f"the data set '{reader.name}' is not here and cannot be downloaded: {reason}. "
         f"{looked_for(reader)} The source digits needs no files."

@@ -42,7 +42,7 @@ KNOWN: Mapping[str, tuple[str, str, str, str]] = {
 
 All such data sets use the same file names. The training labels tell them apart, so that
 fashion-mnist is never taken for mnist because its files lie in the folder that was given; and where
-they are a known data set's, the other files must be its own, too. The checksums that torchvision
+one file is a known data set's, the others must be its own, too. The checksums that torchvision
 has are those of the packed files, which are others wherever somebody packed them again.
 """
 
@@ -79,9 +79,10 @@ class IdxReader(Reader):
 
     def read(self, place: Path, workspace: Workspace) -> Arrays:
         """Read the four files."""
-        known = KNOWN.get(self._contents(place) or "", (None,) * len(self.names))
-        read = [read_idx(*pair) for pair in zip(self.files(place), known, strict=True)]
-        train_x, train_y, test_x, test_y = read
+        files = self.files(place)
+        contents = [_unpacked(file) for file in files]
+        train_x, train_y, test_x, test_y = map(parsed_idx, files, contents)
+        _check_known(files, contents)
         _check_same_length(place, train_x, train_y)
         _check_same_length(place, test_x, test_y)
         return Arrays(
@@ -126,19 +127,18 @@ def idx_file(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def read_idx(path: Path, sha256: str | None = None) -> Bytes:
+def parsed_idx(path: Path, content: bytes) -> Bytes:
     """Read an IDX file of bytes: a header with the shape, then the values.
 
     Args:
-        path: of the file, which ends in .gz if it is packed.
-        sha256: of the unpacked content; None if it is not known.
+        path: of the file.
+        content: of the file, unpacked.
 
     Raises:
-        DamagedFile: the file is cut off, changed, not gzip although it is called so, or not IDX.
+        DamagedFile: it is cut off or not IDX.
 
     Source: LeCun, Cortes and Burges 1998, "The MNIST database of handwritten digits".
     """
-    content = _unpacked(path)
     # Two zero bytes, 8 for "unsigned byte", the number of axes; then each length, big-endian.
     header = 4 + 4 * content[3] if len(content) > 3 else 4
     if len(content) < header or content[:3] != b"\0\0\x08":
@@ -147,8 +147,6 @@ def read_idx(path: Path, sha256: str | None = None) -> Bytes:
     values = np.frombuffer(content[header:], dtype=np.uint8)
     if values.size != math.prod(shape) or not values.size:
         raise DamagedFile(path, f"its header says shape {shape}, but it has {values.size} values")
-    if sha256 is not None and _sha256(content) != sha256:
-        raise DamagedFile(path, "its checksum is wrong")
     return values.reshape(shape).copy()
 
 
@@ -158,6 +156,15 @@ def _unpacked(path: Path) -> bytes:
         return gzip.decompress(content) if path.suffix == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:
         raise DamagedFile(path, str(error)) from None
+
+
+def _check_known(files: Sequence[Path], contents: Sequence[bytes]) -> None:
+    """Refuse files of which some are a known data set's and others are not."""
+    sums = [_sha256(content) for content in contents]
+    for known in KNOWN.values():
+        wrong = [file for file, ours, true in zip(files, sums, known, strict=True) if ours != true]
+        if 0 < len(wrong) < len(files):
+            raise DamagedFile(wrong[0], "its checksum is wrong")
 
 
 def _sha256(content: bytes) -> str:

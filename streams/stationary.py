@@ -18,6 +18,11 @@ class Stationary(ImageStream):
     tasks: int = 1
     """Number of tasks, at least 1; more than one only cut the run into pieces."""
 
+    @property
+    def varies_with_seed(self) -> bool:
+        """Whether another seed is another stream: it is where only some samples are taken."""
+        return self.samples_per_task is not None
+
     def draw(self, samples: Samples, seed: int, start: int) -> Iterator[Task]:
         """Yield the same task again and again, or the next images of the same source."""
         return self.plain_tasks(samples, seed, start)

@@ -22,6 +22,7 @@ __all__ = [
     "NetworkSpec",
     "OptimizerSpec",
     "Plan",
+    "PlasticityPlugin",
     "Probe",
     "RunSpec",
     "Samples",
@@ -32,12 +33,16 @@ __all__ = [
     "Suite",
     "Task",
     "TorchLearner",
+    "Verdict",
+    "check_stream",
     "load_suite",
+    "plasticity_metrics",
     "resolve",
     "run_stack",
 ]
 
 if TYPE_CHECKING:
+    from .harness.check import Verdict, check_stream
     from .harness.edits import Event, Insertion, Network, StatePolicy
     from .harness.errors import BenchError
     from .harness.learner import Learner
@@ -51,10 +56,13 @@ if TYPE_CHECKING:
     from .harness.stream import Samples, Stream, Task
     from .harness.suite import Suite, load_suite
     from .harness.torch_learner import TorchLearner
+    from .strategies.avalanche_metrics import plasticity_metrics
+    from .strategies.avalanche_plugin import PlasticityPlugin
     from .strategies.budget import ScheduledEdits
     from .streams.base import ImageStream
 else:  # hidden from type checkers, to which a module's __getattr__ makes every misspelt name right
     _NAMES = {
+        "harness.check": ("Verdict", "check_stream"),
         "harness.edits": ("Event", "Insertion", "Network", "StatePolicy"),
         "harness.errors": ("BenchError",),
         "harness.learner": ("Learner",),
@@ -67,6 +75,8 @@ else:  # hidden from type checkers, to which a module's __getattr__ makes every 
         "harness.strategy": ("Context", "Plan", "Strategy"),
         "harness.stream": ("Samples", "Stream", "Task"),
         "harness.suite": ("Suite", "load_suite"),
+        "strategies.avalanche_metrics": ("plasticity_metrics",),
+        "strategies.avalanche_plugin": ("PlasticityPlugin",),
         "harness.torch_learner": ("TorchLearner",),
         "strategies.budget": ("ScheduledEdits",),
         "streams.base": ("ImageStream",),

@@ -78,6 +78,11 @@ def test_list_shows_all_kinds_without_torch() -> None:
         (["strategies", "grow"], ["compactness", "0.2", "Needs to be told: nothing"]),
         (["reset"], ["fresh | same", "Needs to be told: task boundary"]),
         (["streams", "iid-digits"], ["Tells: task boundary", "lr=0.01", "checkpoints_per_task"]),
+        (
+            ["streams", "avalanche:SplitMNIST?n_experiences=5"],
+            ["A benchmark of Avalanche", "n_experiences=5", "Tells: task boundary"],
+        ),
+        (["avalanche:CLEAR"], ["maker", "CLEAR", "kind=convnet"]),
         (["network"], ["hidden", "list of int", "[256,256]"]),
         (["activations", "tanh"], ["Hyperbolic tangent", "It has no settings."]),
         (["taoa"], ["better: higher"]),
@@ -94,6 +99,10 @@ def test_list_tells_about_a_kind_or_a_name(words: list[str], shown: list[str]) -
     ("words", "message"),
     [
         (["list", "grwo"], "error: nothing is called 'grwo'; did you mean 'grow'?"),
+        (
+            ["list", "avalanche:CLEER"],
+            "error: no Avalanche benchmark 'CLEER'; did you mean 'CLEAR'",
+        ),
         (["list", "streams", "grow"], "error: no name in streams 'grow'"),
         (["run", "qick"], "error: no suite 'qick'; did you mean 'quick'?"),
         (["run", "--entrant", "grwo"], "error: no strategy 'grwo'; did you mean 'grow'?"),

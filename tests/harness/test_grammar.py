@@ -18,7 +18,7 @@ SCALARS = st.none() | st.booleans() | NUMBERS | st.text()
 VALUES: st.SearchStrategy[JsonValue] = st.recursive(
     SCALARS, lambda item: st.lists(item, max_size=3)
 )
-NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.@-]*", fullmatch=True)
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.@/:-]*(\?[a-z0-9=&\[\],._-]*)?", fullmatch=True)
 KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True)
 CALLS = st.builds(Call, NAMES, st.dictionaries(KEYS, VALUES, max_size=3))
 
@@ -71,6 +71,24 @@ def test_canonical_text_is_read_back_unchanged(calls: list[Call]) -> None:
     text = format_calls(calls)
     assert parse_calls(text, "entrant") == tuple(calls)
     assert format_calls(parse_calls(text, "entrant")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "settings"),
+    [
+        ("avalanche:SplitMNIST?n_experiences=5", "avalanche:SplitMNIST?n_experiences=5", {}),
+        ("avalanche:A?x=1&y=[1,2](batch_size=3)", "avalanche:A?x=1&y=[1,2]", {"batch_size": 3}),
+        ("avalanche:my.own:make?a='b (c)+'", "avalanche:my.own:make?a='b (c)+'", {}),
+        ('a/b?c="say \\"(\\""(d=1)', 'a/b?c="say \\"(\\""', {"d": 1}),
+    ],
+)
+def test_arguments_behind_a_question_mark_belong_to_the_name(
+    text: str, name: str, settings: dict[str, JsonValue]
+) -> None:
+    call = parse_call(text, "stream")
+    assert call.name == name
+    assert call.settings == settings
+    assert format_calls([call]) == text
 
 
 @given(st.text(alphabet="ab1.-+()=,[]'\" \\"))

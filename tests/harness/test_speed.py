@@ -55,7 +55,7 @@ def counted_steps() -> Iterator[list[object]]:
 
 def report(**microseconds: list[float]) -> speed.Report:
     names = {name: [1.0] for goal in speed.GOALS for name in (goal.over, goal.under)}
-    return speed.Report("made up", {"cores": 2, "torch": "2"}, names | microseconds, 0.5)
+    return speed.Report("made up", {"cores": 2, "torch": "2"}, names | microseconds, 0.5, 0.7)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_features_enter_the_engine_unchanged(tmp_path: Path) -> None:
     np.savez(tmp_path / FILE, train_x=X, train_y=Y, test_x=X[::3], test_y=Y[::3])
     bank = SampleBank(load_source(NAME, tmp_path), torch.device("cpu"))
     rows = torch.tensor([[3, 4], [0, 29]])
-    x = bank.take(bank.train_x, rows, torch.arange(6, -1, -1).expand(2, 1, 7))
+    x = bank.take(bank.train_x, rows, bank.moves(torch.arange(6, -1, -1).expand(2, 1, 7)))
     assert x.shape == (2, 2, 1, 1, 7)
     np.testing.assert_array_equal(x.flatten(2), X[rows.numpy()][..., ::-1])
 

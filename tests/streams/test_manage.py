@@ -145,6 +145,18 @@ def test_fetch_downloads_in_place_of_damaged_files(
     np.testing.assert_array_equal(load_source("mnist", data).test_x, written.test_x)
 
 
+def test_damaged_files_that_cannot_be_downloaded_again_are_left_alone(tmp_path: Path) -> None:
+    write_idx(tmp_path)
+    path = tmp_path / f"{FILES[2]}.gz"
+    path.write_bytes(path.read_bytes()[:-10])
+    cut = path.read_bytes()
+    told: list[str] = []
+    with pytest.raises(BenchError, match=r"'mnist' is damaged and cannot be downloaded again: "):
+        fetch("mnist", tmp_path, report=told.append)
+    assert any(f"the file {path} is damaged" in text for text in told)
+    assert path.read_bytes() == cut
+
+
 def test_fetch_does_nothing_where_all_is_there(tmp_path: Path) -> None:
     write_idx(tmp_path)
     load_source("mnist", tmp_path)

@@ -83,6 +83,7 @@ def test_the_second_load_reads_no_source_and_is_the_same(
     )
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux shows its maps")
 def test_samples_are_mapped_from_the_files_and_the_engine_does_not_copy_them(
     tmp_path: Path,
 ) -> None:
