@@ -63,14 +63,24 @@ def test_list_shows_all_kinds_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.endswith("set()\n"), done.stdout + done.stderr
-    for word in ("grow", "permuted-mnist", "taoa", "quick", "optimizer", "leaky-relu"):
+    for word in (
+        "grow",
+        "avalanche:Replay",
+        "permuted-mnist",
+        "taoa",
+        "quick",
+        "optimizer",
+        "leaky-relu",
+    ):
         assert word in done.stdout
 
 
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (["strategies"], ["shrink-perturb", "before every task but the first"]),
+        (["strategies"], ["shrink-perturb", "before every task but the first", "avalanche:EWC"]),
+        (["learners", "avalanche:EWC"], ["ewc_lambda", "Needs to be told: task boundary"]),
+        (["avalanche:PNN"], ["mlp | linear", "Needs to be told: task boundary, task id at test"]),
         (["strategies", "grow"], ["compactness", "0.2", "Needs to be told: nothing"]),
         (["reset"], ["fresh | same", "Needs to be told: task boundary"]),
         (["streams", "iid-digits"], ["Tells: task boundary", "lr=0.01", "checkpoints_per_task"]),

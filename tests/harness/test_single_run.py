@@ -235,6 +235,20 @@ def test_a_learner_that_shows_nothing_is_measured_from_outside() -> None:
     assert rows[-1]["metrics"]["task_end_accuracy"] > 0.1
 
 
+def test_the_learner_in_the_readme_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (code,) = [
+        block.partition("```")[0]
+        for block in text.split("```python\n")[1:]
+        if "(TorchLearner)" in block
+    ]
+    named: dict[str, Any] = dict(globals())
+    exec(code, named)
+    monkeypatch.setitem(globals(), "Plain", named["Plain"])
+    rows = rows_of("plain", "stream.passes=5")
+    assert rows[-1]["metrics"]["task_end_accuracy"] > 0.6
+
+
 # -- randomness ---------------------------------------------------------------------
 
 

@@ -52,7 +52,9 @@ TOLD_THE_TASK = ["avalanche:PackNet(post_prune_epochs=1,prune_proportion=0.5)", 
 class Told(ClassIncremental):
     """Classes in groups, with the task's number told at the test."""
 
-    told = frozenset({"task boundary", "task id at test"})
+    @property
+    def told(self) -> frozenset[str]:
+        return frozenset({"task boundary", "task id at test"})
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +256,9 @@ def test_the_learning_rate_follows_the_schedule() -> None:
 class Brighter(ClassIncremental):
     """Augments by a random brightness that no pixel has otherwise."""
 
-    augments = True
+    @property
+    def augments(self) -> bool:
+        return True
 
     def augment(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return x + 100 + torch.rand(1, generator=generator)
@@ -296,6 +300,7 @@ def test_settings_are_the_constructors_arguments_with_its_defaults() -> None:
         "keep_importance_data": False,
     }
     assert spec.entrant.name == "avalanche:EWC(ewc_lambda=2.0)"
+    assert specs_of("avalanche:EWC(ewc_lambda=1)", "avalanche:EWC.ewc_lambda=2") == [spec]
 
 
 @pytest.mark.parametrize(
