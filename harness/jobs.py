@@ -72,7 +72,9 @@ def prepare(runs: Iterable[RunSpec], data_dir: Path, fingerprint: Fingerprint) -
 def _stream_and_samples(name: str, settings: str, data_dir: Path) -> "tuple[Stream, Samples]":
     spec = StreamSpec(name, json.loads(settings))
     stream = build_settings(load_stream(name).cls, spec.settings, f"stream {name}")
-    return stream, stream.load(data_dir)
+    samples = stream.load(data_dir)
+    stream.task_sequence(samples, seed=0)  # refuses settings that do not fit the samples
+    return stream, samples
 
 
 def _needs(run: RunSpec) -> tuple[str, ...]:

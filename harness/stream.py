@@ -139,6 +139,8 @@ class Stream(ABC):
     """
     tell_boundary: bool = True
     """Whether learners may be told where a task begins; if not, those that need it are refused."""
+    tell_task: bool = False
+    """Whether learners may be told which task a sample is of, at test as well."""
     zero_head: bool = False
     """Whether the head's weights and biases are set to 0 at the start of every task.
 
@@ -148,7 +150,8 @@ class Stream(ABC):
     @property
     def told(self) -> frozenset[str]:
         """What a strategy may be told on this stream; see `Strategy.needs`."""
-        return frozenset({"task boundary"} if self.tell_boundary else ())
+        may_be_told = {"task boundary": self.tell_boundary, "task id at test": self.tell_task}
+        return frozenset(name for name, is_told in may_be_told.items() if is_told)
 
     @abstractmethod
     def load(self, data_dir: Path) -> Samples:

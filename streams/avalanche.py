@@ -41,8 +41,6 @@ class AvalancheStream(Stream):
     """A function of `avalanche.benchmarks`, as SplitCIFAR100; or your own, "module:function"."""
     arguments: str = ""
     """The function's arguments, `key=value&key=value`."""
-    tells_task: bool = False
-    """Whether the benchmark's task labels may be used at test."""
     source: str = "avalanche"
     """Samples are the benchmark's own."""
     tasks: int = 0
@@ -69,11 +67,6 @@ class AvalancheStream(Stream):
                 "benchmark has its own. Leave them out."
             )
         self.recipe.check()
-
-    @property
-    def told(self) -> frozenset[str]:
-        """What a strategy may be told on this stream; see `Strategy.needs`."""
-        return super().told | ({"task id at test"} if self.tells_task else frozenset())
 
     @property
     def recipe(self) -> Recipe:
@@ -170,9 +163,9 @@ class AvalancheStream(Stream):
                 f"samples_per_task is {self.samples_per_task}, but a task of {self.maker} has "
                 f"{min(sizes)}. Set it to that or less."
             )
-        if self.tells_task and not samples.layout.has_task_labels:
+        if self.tell_task and not samples.layout.has_task_labels:
             raise BenchError(
-                f"tells_task is true, but all tasks of {self.maker} have one task label. Leave it "
+                f"tell_task is true, but all tasks of {self.maker} have one task label. Leave it "
                 "out, or let the benchmark give task labels, as return_task_id=true does."
             )
 
@@ -208,7 +201,7 @@ def loaded(name: str) -> LoadedStream:
     arguments = parse_arguments(text)
     settings: dict[str, Any] = {"maker": maker, "arguments": format_arguments(arguments)}
     if arguments.get("return_task_id") is True:
-        settings["tells_task"] = True
+        settings["tell_task"] = True
     is_flat = "MNIST" in maker or ":" in maker
     network = MLP if is_flat else CONVNET
     return LoadedStream(f"{AVALANCHE}{name}", AvalancheStream, settings, network, ADAM)

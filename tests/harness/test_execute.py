@@ -1,4 +1,5 @@
 import _thread
+import signal
 import threading
 import time
 from collections.abc import Iterable
@@ -178,9 +179,12 @@ def test_an_interruption_stops_the_workers(tmp_path: Path) -> None:
             time.sleep(0.05)
         _thread.interrupt_main()  # as Ctrl-C does
 
+    # A shell starts what it puts into the background with SIGINT ignored.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt).start()
     before = time.monotonic()
     outcome, _ = run(make_jobs(["waits", "fine"]), tmp_path, workers=2)
+    signal.signal(signal.SIGINT, handler)
     assert outcome.interrupted
     assert time.monotonic() - before < 50  # the worker alone would take 60 s
     assert "waits/0" not in statuses(outcome)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import plasticity_bench.streams as streams
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.plugins import find, load_learner
 from plasticity_bench.harness.randomness import derive_seed, unmoved_random
@@ -48,27 +47,11 @@ SINGLE_HEAD = [
 TOLD_THE_TASK = ["avalanche:PackNet(post_prune_epochs=1,prune_proportion=0.5)", "avalanche:PNN"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Told(ClassIncremental):
-    """Classes in groups, with the task's number told at the test."""
-
-    @property
-    def told(self) -> frozenset[str]:
-        return frozenset({"task boundary", "task id at test"})
-
-
-@pytest.fixture(autouse=True)
-def _told_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = streams.BuiltIn(
-        family=f"{__name__}:Told", settings={}, summary="", network={}, optimizer={"name": "adam"}
-    )
-    monkeypatch.setattr(streams, "BUILT_IN", {**streams.BUILT_IN, "told": entry})
-
-
 def specs_of(entrant: str, *sets: str, seeds: tuple[int, ...] = (0,)) -> list[RunSpec]:
-    stream = "told" if entrant in TOLD_THE_TASK else "class-incremental-digits"
-    suite = Suite("test", "", (parse_stream(stream),), (parse_entrant(entrant),), seeds)
-    return resolve(suite, parse_overrides([*SMALL, *sets]))
+    told = [f"stream.tell_task={'true' if entrant in TOLD_THE_TASK else 'false'}"]
+    stream = parse_stream("class-incremental-digits")
+    suite = Suite("test", "", (stream,), (parse_entrant(entrant),), seeds)
+    return resolve(suite, parse_overrides([*SMALL, *told, *sets]))
 
 
 def run_of(entrant: str, *sets: str) -> SingleRun:

@@ -226,11 +226,11 @@ def test_task_ids_are_told_where_the_benchmark_gives_them(tmp_path: Path) -> Non
     assert "task id at test" in stream.told
     assert [stream.task_label(samples, 0, number) for number in range(3)] == [0, 1, 2]
     assert "task id at test" not in make(f"{MADE}split").told
-    assert "task id at test" in make(f"{MADE}like_clear(tells_task=true)").told
+    assert "task id at test" in make(f"{MADE}like_clear(tell_task=true)").told
 
 
 def test_task_ids_cannot_be_told_where_there_are_none(tmp_path: Path) -> None:
-    stream = make(f"{MADE}split(tells_task=true)")
+    stream = make(f"{MADE}split(tell_task=true)")
     with pytest.raises(BenchError, match=r"all tasks of tests.*:split have one task label"):
         stream.task_sequence(stream.load(tmp_path), 0)
 

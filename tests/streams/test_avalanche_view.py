@@ -24,12 +24,6 @@ STREAMS: list[Stream] = [
 each_stream = pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: type(stream).__name__)
 
 
-class TaskIdTold(Permuted):
-    @property
-    def told(self) -> frozenset[str]:
-        return frozenset({"task boundary", "task id at test"})
-
-
 def part_of(stream: Stream, samples: Samples, part: str, seed: int = 0) -> Any:
     return avalanche_view.scenario(stream, samples, seed).streams[part]
 
@@ -81,7 +75,7 @@ def test_the_benchmark_is_a_genuine_one_over_the_loaded_samples(
 
 
 def test_a_stream_that_tells_the_task_hands_it_out_as_the_task_label(samples: Samples) -> None:
-    stream = TaskIdTold(tasks=3)
+    stream = Permuted(tasks=3, tell_task=True)
     labels = [experience.dataset[0][2] for experience in part_of(stream, samples, "train")]
     assert labels == [0, 1, 2]
 
