@@ -224,8 +224,9 @@ def load_stream(name: str) -> LoadedStream:
     full_name = find("stream", name).name
     entry = _stream_table().get(full_name)
     if entry is not None:
-        about = getattr(entry, "about", None)
-        return LoadedStream(full_name, cls, entry.settings, entry.network, entry.optimizer, about)
+        return LoadedStream(
+            full_name, cls, entry.settings, entry.network, entry.optimizer, entry.about
+        )
     network, optimizer = (getattr(cls, f"default_{part}", {}) for part in ("network", "optimizer"))
     return LoadedStream(full_name, cls, {}, network, optimizer)
 

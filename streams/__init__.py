@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..harness.plugins import Published
+
 Settings = Mapping[str, Any]
 
 
@@ -26,6 +28,8 @@ class BuiltIn:
     """The network that an entrant has here unless it names another: kind and hidden widths."""
     optimizer: Settings
     """The optimiser that an entrant has here unless it names another."""
+    about: Published | None = None
+    """What a paper says, where the name stands for a published protocol."""
 
 
 PERMUTED = "plasticity_bench.streams.permuted:Permuted"

@@ -8,33 +8,19 @@ beside the old one, `kumar2024/permuted-mnist@2`, and the name without a version
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from ..harness.grammar import Settings
 from ..harness.plugins import Published
+from . import BuiltIn
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A stream with its usual learner, as `BuiltIn`, and what its paper says."""
-
-    family: str
-    """Where the stream class is, `module:Class`."""
-    settings: Settings
-    summary: str
-    network: Settings
-    optimizer: Settings
-    about: Published
-
-
-def presets() -> dict[str, Preset]:
+def presets() -> dict[str, BuiltIn]:
     """Return every preset by its full name, `<paper>/<stream>@<version>`."""
     return dict(sorted(_read_all()))
 
 
-def _read_all() -> Iterator[tuple[str, Preset]]:
+def _read_all() -> Iterator[tuple[str, BuiltIn]]:
     folder = files(__package__) / "presets"
     for file in folder.iterdir():
         paper, dot, _ = file.name.rpartition(".toml")
@@ -45,8 +31,8 @@ def _read_all() -> Iterator[tuple[str, Preset]]:
                 yield f"{paper}/{name}", _preset(source, table)
 
 
-def _preset(source: str, table: Mapping[str, Any]) -> Preset:
-    return Preset(
+def _preset(source: str, table: Mapping[str, Any]) -> BuiltIn:
+    return BuiltIn(
         family=f"{__package__}.{table['family']}",
         settings=table["stream"],
         summary=table["summary"],
