@@ -2,7 +2,6 @@
 
 import io
 import re
-import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -21,15 +20,13 @@ from ..harness.errors import BenchError, unknown_name
 from ..harness.grammar import Settings, format_value, parse_value
 from ..harness.randomness import untouched_randomness
 from .avalanche_files import avalanche_root
+from .fetch import patience
 
 Benchmark = Any
 """A CLScenario; Avalanche has no types that a type checker could follow."""
 
 FIXED_ORDER = ("fixed_class_order", "rotations_list")
 """Arguments that leave a classic benchmark nothing to draw from its seed."""
-
-PATIENCE = 10.0
-"""Seconds until a server that does not answer counts as out of reach."""
 
 _ARGUMENT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\'[^\']*\'|[^&"\'])+')
 _SEE = "See Avalanche's documentation of its classic benchmarks for their arguments."
@@ -247,14 +244,9 @@ def _checked(made: Any, name: str) -> Benchmark:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what is told about downloads off the output, and do not wait for dead servers."""
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
-    try:
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Avalanche's and old pickles' own
-            yield
-    finally:
-        socket.setdefaulttimeout(patience)
+    with patience(), redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Avalanche's and old pickles' own
+        yield
 
 
 def _reason(error: Exception) -> str:

@@ -56,7 +56,7 @@ def _fetch(reader: Reader, archive: Path | None, anew: bool) -> None:
         shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
         part.mkdir(parents=True)
         if archive is None:
-            with _patience(), _quiet_unless_terminal():
+            with patience(), _quiet_unless_terminal():
                 reader.download(part)
         else:
             with fetch_hint(reader):
@@ -91,7 +91,8 @@ def _cannot_be_had(reader: Reader, reason: str, is_damaged: bool = False) -> Ben
 
 
 @contextmanager
-def _patience() -> Iterator[None]:
+def patience() -> Iterator[None]:
+    """Do not wait for servers that do not answer."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
