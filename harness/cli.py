@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
 
 if TYPE_CHECKING:
@@ -39,39 +40,6 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="What data sets are here, and how to have others.")
 app.add_typer(data, name="data")
-
-SuiteName = Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")]
-Streams = Annotated[
-    list[str], typer.Option("--stream", help="A stream instead of the suite's; may be repeated.")
-]
-Entrants = Annotated[
-    list[str],
-    typer.Option(
-        "--entrant",
-        help="An entrant instead of the suite's, as grow(compactness=0.2)+reset; may be repeated.",
-    ),
-]
-Seeds = Annotated[
-    str | None, typer.Option(help="Seeds instead of the suite's: 0:10 is 0 to 9; or 0,1,5.")
-]
-Sets = Annotated[
-    list[str],
-    typer.Option(
-        "--set", help="A setting, as stream.tasks=50 or optimizer.lr=0.001; may be repeated."
-    ),
-]
-Results = Annotated[
-    Path | None,
-    typer.Option(help="Folder of results; else $PLASTICITY_BENCH_RESULTS, else results."),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Folder of data sets; else $PLASTICITY_BENCH_DATA, else the user's cache."),
-]
-Pictures = Annotated[
-    Path | None, typer.Option("--folder", help="Your own pictures, for the source image-folder.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command("list")

@@ -62,8 +62,8 @@ class Hashes(_Strict):
     """Over metrics, rows and status."""
 
 
-class Result(_Strict):
-    """One finished run, as its file holds it; see `ResultStore`."""
+class Record(_Strict):
+    """All that a result says but for its rows: what boards are made of."""
 
     format: Literal[1]
     fingerprint: str = Field(pattern="^[0-9a-f]{64}$")
@@ -80,9 +80,14 @@ class Result(_Strict):
     """Content hash of all tasks that the run was given; None where it did not get to its end."""
     metrics: dict[str, float | None]
     """Numbers of the whole run by name; None where one is undefined."""
-    rows: list[Row]
     environment: dict[str, JsonValue]
     hashes: Hashes
+
+
+class Result(Record):
+    """One finished run, as its file holds it; see `ResultStore`."""
+
+    rows: list[Row]
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,39 @@
+"""Options that several commands share, with their help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SuiteName = Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")]
+Streams = Annotated[
+    list[str], typer.Option("--stream", help="A stream instead of the suite's; may be repeated.")
+]
+Entrants = Annotated[
+    list[str],
+    typer.Option(
+        "--entrant",
+        help="An entrant instead of the suite's, as grow(compactness=0.2)+reset; may be repeated.",
+    ),
+]
+Seeds = Annotated[
+    str | None, typer.Option(help="Seeds instead of the suite's: 0:10 is 0 to 9; or 0,1,5.")
+]
+Sets = Annotated[
+    list[str],
+    typer.Option(
+        "--set", help="A setting, as stream.tasks=50 or optimizer.lr=0.001; may be repeated."
+    ),
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(help="Folder of results; else $PLASTICITY_BENCH_RESULTS, else results."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of data sets; else $PLASTICITY_BENCH_DATA, else the user's cache."),
+]
+Pictures = Annotated[
+    Path | None, typer.Option("--folder", help="Your own pictures, for the source image-folder.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

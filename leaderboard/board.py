@@ -1,0 +1,221 @@
+"""What every view shows: the board, as plain values, computed once by `ranking.rank`.
+
+The terminal table, the HTML page, the exports and Weights & Biases all show this one object, so
+that they cannot disagree.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from .statistics import Difference, Interval, Summary
+
+ALPHA = 0.05
+"""Level of every test, after Holm's correction."""
+PROVISIONAL_BELOW = 5
+"""A standing on fewer seeds is marked as provisional."""
+HEADLINE_FROM = 10
+"""From this many seeds on a bootstrap interval keeps what it promises; below it is shown grey."""
+
+Lost = Literal["diverged", "failed", "undefined"]
+Trust = Literal["self-reported", "reproduced", "verified"]
+"""How far results have been checked by running some of them again; see `trust`."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an entrant costs: means over its done runs, None where nothing says it."""
+
+    updates: float | None
+    flops: float | None
+    """Operations of the masked network, products only."""
+    seconds: float | None
+    """Wall time, on whatever machine the runs were made."""
+    tuning_trials: float | None
+    """Trials spent on choosing the settings."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How the runs that were asked for ended; numbers of runs."""
+
+    done: int
+    diverged: int
+    failed: int
+    undefined: int
+    """Done, but without a value of the metric."""
+    missing: int
+    """Asked for and not run yet."""
+
+    @property
+    def asked(self) -> int:
+        """All runs."""
+        return self.done + self.diverged + self.failed + self.undefined + self.missing
+
+    @property
+    def lost(self) -> int:
+        """Runs that ended without a value; each counts as the worst case."""
+        return self.diverged + self.failed + self.undefined
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Where an entrant stands and how sure that is."""
+
+    place: int
+    """From 1; shared by those whom the tests do not tell apart from the best of their group."""
+    low: int
+    """1 + the number of entrants that are significantly better."""
+    high: int
+    """The number of entrants minus those that are significantly worse."""
+    tied: bool
+    """Whether others share the place."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one entrant stands on one stream."""
+
+    entrant: str
+    """Its label, the same on all streams of a board."""
+    rank: Rank | None
+    """None where no seed has a value."""
+    summary: Summary | None
+    """Over all seeds that ended, lost ones as the worst case; None where there is none."""
+    values: Mapping[int, float]
+    """The metric as measured, by seed."""
+    lost: Mapping[int, Lost]
+    """Seeds that ended without a value, and why."""
+    missing: tuple[int, ...]
+    """Seeds asked for that have no result."""
+    runs: Mapping[int, str]
+    """Fingerprints of the results by seed."""
+    difference: Difference | None
+    """To the reference; None for the reference itself and where either has no value."""
+    p_holm: float
+    """P-value of that difference, Holm-corrected over the stream; NaN where it was not tested."""
+    p_leader: float
+    """P-value against the best entrant, Holm-corrected over all pairs; NaN where not tested."""
+    needs: tuple[str, ...]
+    """What the entrant has to be told."""
+    cost: Cost
+    coverage: Coverage
+    trust: Trust
+
+    @property
+    def significant(self) -> bool:
+        """Whether the difference to the reference is unlikely to be chance, at `ALPHA`."""
+        return self.p_holm < ALPHA
+
+    @property
+    def provisional(self) -> bool:
+        """Whether there are too few seeds to rely on."""
+        return len(self.values) < PROVISIONAL_BELOW
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two entrants compared: the first minus the second."""
+
+    first: str
+    second: str
+    difference: Difference
+    p_holm: float
+    """Holm-corrected over all pairs of the ranking."""
+
+
+@dataclass(frozen=True)
+class StreamBoard:
+    """The standings on one stream, best first."""
+
+    stream: str
+    settings: Mapping[str, object]
+    """All settings of the stream."""
+    worst: float | None
+    """What a lost seed counts as; None where nobody lost one."""
+    anchors: tuple[float, float] | None
+    """Values of the metric that become 0 and 1 in the score over streams."""
+    reference: str | None
+    """The entrant that differences are taken to; None where it has no value on this stream."""
+    comparisons: int
+    """Number of tests that Holm's correction of the differences to the reference counts."""
+    standings: tuple[Standing, ...]
+    pairs: tuple[Pair, ...]
+    """Every two entrants with values, in the order of the standings."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its 95 % confidence interval."""
+
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class OverallStanding:
+    """Where one entrant stands over all streams."""
+
+    entrant: str
+    rank: Rank
+    score: Estimate
+    """Mean over streams of the normalised means; stratified Welch interval."""
+    iqm: Estimate
+    """Interquartile mean of all normalised values; stratified bootstrap interval."""
+    by_stream: Mapping[str, float]
+    """Normalised mean by stream, 0 for a stream without any run."""
+    p_leader: float
+    """P-value against the best entrant, Holm-corrected over all pairs; NaN where not tested."""
+    least_seeds: int
+    """Seeds with a value on the stream that has fewest."""
+    needs: tuple[str, ...]
+    cost: Cost
+    """Sums over streams."""
+    coverage: Coverage
+    trust: Trust
+    """The lowest over streams."""
+
+    @property
+    def provisional(self) -> bool:
+        """Whether some stream has too few seeds to rely on."""
+        return self.least_seeds < PROVISIONAL_BELOW
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Share of an entrant's runs whose normalised value is above each threshold."""
+
+    entrant: str
+    thresholds: tuple[float, ...]
+    """From 0 to 1."""
+    share: tuple[float, ...]
+    low: tuple[float, ...]
+    """Lower limits of a pointwise bootstrap band."""
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Overall:
+    """The standings over all streams, best first."""
+
+    standings: tuple[OverallStanding, ...]
+    pairs: tuple[Pair, ...]
+    """Differences of scores."""
+    profiles: tuple[Profile, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """The standings on every stream and over all of them, by one metric."""
+
+    suite: str
+    """Its name, or what the selection is called."""
+    metric: str
+    better: Literal["higher", "lower", "diagnostic"]
+    """Diagnostic: listed as information, by its value, without places."""
+    streams: tuple[StreamBoard, ...]
+    overall: Overall | None
+    no_overall: str | None
+    """Why there is none; None where there is one."""
+    head: str | None
+    """Hash over the store's journal when the board was made."""
