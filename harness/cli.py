@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import cli_leaderboard
-from .cli_leaderboard import find, store_of
+from .cli_leaderboard import board_of, find, store_of
 from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
 
@@ -154,7 +154,7 @@ def report(
 
     found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
     runs = found.store.results(fingerprints=found.fingerprints)
-    typer.echo(f"The report is {figures.report(runs, out)}.")
+    typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()
 
 

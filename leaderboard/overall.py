@@ -165,7 +165,7 @@ def _standing(entry: _Entry, place: Rank, to_leader: Pair | None, seed: int) -> 
         needs=tuple(sorted({need for one in standings for need in one.needs})),
         cost=_total([one.cost for one in standings]),
         coverage=_covered([one.coverage for one in standings]),
-        trust=min((one.trust for one in standings), key=_TRUST.index),
+        trust=_TRUST[min(_TRUST.index(one.trust) for one in standings)],
     )
 
 

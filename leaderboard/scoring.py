@@ -96,10 +96,10 @@ def bounds(name: str) -> tuple[float, float] | None:
     They are the anchors of a score over streams where a suite fixes no others.
     """
     metric = _metric(name)
-    ends = (metric.lower, metric.upper)
-    if metric.better == "diagnostic" or not all(map(isfinite, ends)):
+    if metric.better == "diagnostic" or not isfinite(metric.lower) or not isfinite(metric.upper):
         return None
-    return ends if metric.better == "higher" else ends[::-1]
+    higher = metric.better == "higher"
+    return (metric.lower, metric.upper) if higher else (metric.upper, metric.lower)
 
 
 def cost(runs: Sequence[Record], tuning_trials: float | None) -> Cost:
