@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from . import cli_store
 from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
 
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="What data sets are here, and how to have others.")
 app.add_typer(data, name="data")
+app.add_typer(cli_store.store, name="store")
 
 
 @app.command("list")
