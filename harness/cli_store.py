@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cli_leaderboard import store_of
 from .cli_options import Json, Results
 
 if TYPE_CHECKING:
-    from ..leaderboard.store import ResultStore
     from ..leaderboard.upkeep import Problem
 
 FAILED = 1
@@ -30,7 +30,7 @@ def rebuild(results: Results = None, json_: Json = False) -> None:
     """
     from ..leaderboard import upkeep
 
-    rebuilt = upkeep.rebuild(_store(results))
+    rebuilt = upkeep.rebuild(store_of(results))
     if json_:
         typer.echo(json.dumps(asdict(rebuilt), indent=1))
         return
@@ -50,7 +50,7 @@ def verify(results: Results = None, json_: Json = False) -> None:
     """
     from ..leaderboard import upkeep
 
-    verification = upkeep.verify(_store(results))
+    verification = upkeep.verify(store_of(results))
     if json_:
         typer.echo(json.dumps(asdict(verification), indent=1))
     else:
@@ -78,7 +78,7 @@ def merge(
     """
     from ..leaderboard.merge import merge as merge_stores
 
-    merged = merge_stores(_store(results), source)
+    merged = merge_stores(store_of(results), source)
     if json_:
         typer.echo(json.dumps(asdict(merged), indent=1))
     else:
@@ -91,12 +91,6 @@ def merge(
         )
     if merged.conflicts or merged.damaged:
         raise typer.Exit(FAILED)
-
-
-def _store(folder: Path | None) -> "ResultStore":
-    from ..leaderboard.store import ResultStore, default_folder
-
-    return ResultStore(folder or default_folder())
 
 
 def _tell(problems: "Iterable[Problem]") -> None:
