@@ -15,7 +15,9 @@ from ..table import as_json
 from .lines import Json, learning_curves, parity, survival
 
 DIGITS = 5
-"""Significant digits of every number on the page."""
+"""Significant digits of every number on the page but those that are only drawn."""
+DRAWN_DIGITS = 4
+"""Significant digits of curves."""
 
 RUN_FIELDS = (
     "seed",
@@ -53,7 +55,7 @@ def page_data(board: Board, results: Iterable[Result], built: datetime) -> Json:
         "entrants": {label: identity(label) for label in labels(board)},
         "streams": {stream.stream: identity(stream.stream) for stream in board.streams},
         "board": _packed(as_json(board)),
-        "behind": rounded(behind),
+        "behind": behind,
         "settings": known.settings,
         "environments": known.environments,
         "run_fields": list(RUN_FIELDS),
@@ -72,16 +74,16 @@ def identity(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:10]
 
 
-def rounded(value: Any) -> Any:
-    """Return JSON values with every float cut to `DIGITS` significant digits."""
+def rounded(value: Any, digits: int = DIGITS) -> Any:
+    """Return JSON values with every float cut to so many significant digits."""
     match value:
         case float():
-            short = float(f"{value:.{DIGITS}g}")
+            short = float(f"{value:.{digits}g}")
             return int(short) if short.is_integer() else short
         case Mapping():
-            return {key: rounded(part) for key, part in value.items()}
+            return {key: rounded(part, digits) for key, part in value.items()}
         case list() | tuple():
-            return [rounded(part) for part in value]
+            return [rounded(part, digits) for part in value]
         case _:
             return value
 
@@ -119,16 +121,16 @@ def _behind(stream: StreamRuns | None, metric: str, known: _Known) -> Json:
     """Return curves and runs of one stream, by the entrants' labels."""
     if stream is None:
         return {"curves": None, "parity": {}, "survival": [], "entrants": {}}
-    return plain(
-        {
-            "curves": learning_curves(stream),
-            "parity": parity(stream),
-            "survival": survival(stream),
-            "entrants": {
-                entrant.label: _entrant(entrant, metric, known) for entrant in stream.entrants
-            },
-        }
-    )
+    drawn = {
+        "curves": learning_curves(stream),
+        "parity": parity(stream),
+        "survival": survival(stream),
+    }
+    entrants = {entrant.label: _entrant(entrant, metric, known) for entrant in stream.entrants}
+    return {
+        **rounded(plain(drawn), DRAWN_DIGITS),
+        "entrants": rounded(plain(entrants)),
+    }
 
 
 def _entrant(entrant: EntrantRuns, metric: str, known: _Known) -> Json:

@@ -1,6 +1,7 @@
 """Curves of a stream's entrants, thinned to as many points as a page can show."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from ..grouping import StreamRuns
 from ..result import Result
 
 MOST_POINTS = 50
-"""Of a curve on the page; more could not be seen."""
+"""Of a learning curve on the page; more could not be seen."""
+MOST_AGES = 30
+"""Of a curve over ages, of which each entrant has ten."""
 RHOS = (0.5, 0.8)
 """Shares of parity that count as integrated."""
 
@@ -50,7 +53,7 @@ def learning_curves(stream: StreamRuns) -> Json | None:
 def parity(stream: StreamRuns) -> dict[str, Named]:
     """Return newborn-to-incumbent ratios by age: a line for each quantity and label."""
     found = {
-        quantity: _lines(stream, lambda runs, quantity=quantity: parity_by_age(runs, quantity))
+        quantity: _lines(stream, partial(_parity, quantity=quantity), MOST_AGES)
         for quantity in PARITY_QUANTITIES
     }
     return {quantity: lines for quantity, lines in found.items() if lines}
@@ -79,20 +82,22 @@ def survival(stream: StreamRuns) -> list[Json]:
     return entries
 
 
-def thinned(count: int) -> Sequence[int]:
-    """Return the positions of at most `MOST_POINTS` of `count` points: evenly, with both ends."""
-    if count <= MOST_POINTS:
-        return range(count)
-    return [int(at) for at in np.linspace(0, count - 1, MOST_POINTS).round()]
+def thinned(count: int, most: int) -> list[int]:
+    """Return the positions of at most `most` of `count` points: evenly, with both ends."""
+    if count <= most:
+        return list(range(count))
+    return [int(at) for at in np.linspace(0, count - 1, most).round()]
 
 
-def _lines(stream: StreamRuns, curve: Callable[[Sequence[Result]], Line | None]) -> Named:
+def _lines(
+    stream: StreamRuns, curve: Callable[[Sequence[Result]], Line | None], most: int = MOST_POINTS
+) -> Named:
     found = {entrant.label: curve(entrant.done) for entrant in stream.entrants}
-    return {label: _line(line) for label, line in found.items() if line is not None}
+    return {label: _line(line, most) for label, line in found.items() if line is not None}
 
 
-def _line(line: Line) -> Json:
-    kept = list(thinned(len(line.x)))
+def _line(line: Line, most: int) -> Json:
+    kept = thinned(len(line.x), most)
     parts = {"x": line.x, "y": line.middle, "low": line.low, "high": line.high}
     if np.isnan(line.low).all():  # a single seed has no band
         parts = {"x": line.x, "y": line.middle}
@@ -103,7 +108,7 @@ def _steps(times: Sequence[integration.IntegrationTime]) -> Json | None:
     curve = integration.kaplan_meier(times)
     if not len(curve.ages):
         return None
-    kept = list(thinned(len(curve.ages)))
+    kept = thinned(len(curve.ages), MOST_AGES)
     return {
         "x": [0.0, *curve.ages[kept].tolist()],
         "y": [1.0, *curve.not_integrated[kept].tolist()],
@@ -111,6 +116,10 @@ def _steps(times: Sequence[integration.IntegrationTime]) -> Json | None:
         "median": integration.median_time(times),
         "censored": integration.censored_share(times),
     }
+
+
+def _parity(runs: Sequence[Result], quantity: str) -> Line | None:
+    return parity_by_age(runs, quantity)
 
 
 def _tasks(run: Result) -> int:

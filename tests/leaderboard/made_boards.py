@@ -24,7 +24,7 @@ from plasticity_bench.leaderboard.result import Result, sealed
 from plasticity_bench.leaderboard.statistics import Interval, compare, holm, summarise
 from tests.leaderboard.conftest import draft
 
-AGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+AGES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
 
 
 def task_rows(tasks: int, level: float) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ function rankCell(rank, count) {
 }
 
 function rankBar(rank, count) {
-  const [width, height] = [72, 10];
+  const [width, height] = [54, 10];
   const step = width / count;
   return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
     svg("rect", { class: "track", x: 0, y: 4.5, width, height: 1 }),
@@ -43,17 +43,19 @@ function needsCell(needs) {
   return needs.length ? needs.map((need) => [el("span", { class: "chip need" }, visible(need)), " "]) : "\u2013";
 }
 
-/** Columns of cost, needs and trust, which stand beside every rank. */
-function besides() {
+/** Columns of cost, needs and trust, which stand beside every rank; costs that nobody states are left out. */
+function besides(rows) {
   const cost = (key, title, cell, note) => ({ key, title, note, number: true, value: (row) => row.cost[key], cell: (row) => cell(row.cost[key]) });
   return [
     { key: "runs", title: "Runs", note: "done of those asked for", value: (row) => row.coverage.done, cell: coverageCell, down: true },
     { key: "needs", title: "Must be told", value: (row) => row.needs.join(), cell: (row) => needsCell(row.needs) },
-    cost("updates", "Updates", amount, "optimiser steps, mean over done runs"),
-    cost("flops", "FLOPs", amount, "operations of the masked network, products only"),
-    cost("seconds", "Time", duration, "wall time, on whatever machine the runs were made"),
-    cost("tuning_trials", "Trials", amount, "spent on choosing the settings"),
-    { key: "trust", title: "Trust", value: (row) => TRUST.indexOf(row.trust), cell: (row) => row.trust, down: true },
+    ...[
+      cost("updates", "Updates", amount, "optimiser steps, mean over done runs"),
+      cost("flops", "FLOPs", amount, "operations of the masked network, products only"),
+      cost("seconds", "Time", duration, "wall time, on whatever machine the runs were made"),
+      cost("tuning_trials", "Trials", amount, "spent on choosing the settings"),
+    ].filter(({ value }) => rows.some((row) => isNumber(value(row)))),
+    { key: "trust", title: "Trust", kind: "nowrap", value: (row) => TRUST.indexOf(row.trust), cell: (row) => row.trust, down: true },
   ];
 }
 

@@ -22,7 +22,7 @@ function drawAll(again = false) {
   }
 }
 
-const plot = (options) => Plot.plot({ style: { fontSize: "12px", background: "none" }, marginLeft: 48, ...options });
+const plot = (options) => Plot.plot({ style: { fontSize: "12px", background: "none" }, marginLeft: 48, marginTop: 26, marginBottom: 40, ...options });
 
 const DASHES = [null, "6 3", "2 3", "8 3 2 3"];
 const HUES = 8;
@@ -42,6 +42,12 @@ function litAmong(rows) {
   }
   const left = rows.filter(passes).map((row) => row.entrant);
   return (left.length < order.length ? left : order).slice(0, left.length < order.length ? HUES : LIT_AT_FIRST);
+}
+
+/** Those in colour that have a curve; where none has one and nobody chose, the first few that do. */
+function litWith(has, rows, lit) {
+  const drawn = lit.filter(has);
+  return drawn.length || state.lit ? drawn : rows.map((row) => row.entrant).filter(has).slice(0, LIT_AT_FIRST);
 }
 
 /** The column of boxes that put an entrant's curves in colour. */

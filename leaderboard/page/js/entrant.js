@@ -27,7 +27,7 @@ function onStreams(label, streams) {
     { key: "stream", title: "Stream", head: true, value: (row) => row.stream.stream, cell: (row) => el("a", { href: toStream(row.stream) }, el("bdi", { class: "named" }, shortened(row.stream.stream, 120))) },
     !diagnostic && { key: "rank", title: "Rank", kind: "nowrap", value: (row) => row.rank?.place ?? null, cell: (row) => rankCell(row.rank, row.count) },
     { key: "mean", title: "Mean", number: true, down: true, value: (row) => row.summary?.mean, cell: (row) => estimateCell(row.summary?.mean, row.summary?.interval) },
-    ...besides(),
+    ...besides(rows),
   ].filter(Boolean);
   return sortable("Standings by stream", columns, rows);
 }

@@ -9,12 +9,12 @@ function forest(stream, rows) {
     width, height: 50 + 22 * rows.length, marginLeft: Math.min(190, width * 0.36), marginTop: 8, marginBottom: 36,
     ariaLabel: `Seeds, means and intervals on ${visible(stream.stream)}`,
     x: { label: board.metric, grid: true, nice: true, ticks: width < 500 ? 4 : 8 },
-    y: { type: "point", domain: rows.map((row) => row.entrant), label: null, tickFormat: width < 500 ? (entrant) => shortened(entrant, 17) : label, tickSize: 0, padding: 0.6 },
+    y: { type: "band", domain: rows.map((row) => row.entrant), label: null, tickFormat: width < 500 ? (entrant) => shortened(entrant, 17) : label, tickSize: 0, padding: 0.25 },
     marks: [
       Plot.ruleY(bars, { y: "entrant", x1: "low", x2: "high", stroke: "var(--accent)", strokeWidth: 3, strokeOpacity: 0.55 }),
       Plot.dot(seeds, { x: "value", y: "entrant", r: 2.6, fill: "currentColor", fillOpacity: 0.5 }),
       Plot.dot(lost.filter((run) => isNumber(run.value)), { x: "value", y: "entrant", symbol: "times", stroke: "var(--warn)", r: 4 }),
-      Plot.tickX(means, { x: "mean", y: "entrant", stroke: "var(--accent)", strokeWidth: 2.4, inset: -6 }),
+      Plot.tickX(means, { x: "mean", y: "entrant", stroke: "var(--accent)", strokeWidth: 2.4 }),
       Plot.tip(seeds, Plot.pointer({ x: "value", y: "entrant", fill: "var(--paper)", title: (run) => `${label(run.entrant)}\nseed ${run.seed}: ${score(run.value)}` })),
     ],
   }), `Dot: one seed. Tick and bar: mean and ${percent(data.confidence)} t interval.${lost.length ? " Cross: a lost run, drawn at what it counts as." : ""}`);
@@ -51,7 +51,7 @@ function parityFigures(parity, lit) {
 function survivalFigures(survival, lit) {
   return el("div", { class: "grid" }, survival.map(({ quantity, rho, lines }) => figure((width) => plot({
     width, height: 210, ariaLabel: `Share of cohorts whose ${quantity} has not reached ${rho} of parity, by age`, x: ageAxis(lines),
-    y: { label: "not integrated", domain: [0, 1], grid: true, ticks: 4, percent: false },
+    y: { label: "not integrated", domain: [0, 1], grid: true, ticks: 4 },
     marks: [Plot.ruleY([0.5], { stroke: "currentColor", strokeDasharray: "2 2" }), ...curveMarks(lines, lit, { curve: "step-after", xName: "age", format: percent })],
   }), "", { title: `${quantity} at ${rho} of parity`, most: 560 })));
 }

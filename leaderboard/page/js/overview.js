@@ -32,7 +32,7 @@ function overallBoard(standings) {
     { key: "score", title: "Score", note: `mean over streams of normalised means, ${percent(data.confidence)} interval`, number: true, down: true, value: (row) => row.score.value, cell: (row) => estimateCell(row.score.value, row.score.interval) },
     { key: "iqm", title: "IQM", note: `interquartile mean; grey below ${data.headline_from} seeds, where its interval is too narrow`, number: true, down: true, value: (row) => row.iqm.value, cell: (row) => estimateCell(row.iqm.value, row.iqm.interval, soft(row)) },
     { key: "leader", title: "p to leader", note: "Holm-corrected over all pairs", number: true, value: (row) => row.p_leader, cell: (row) => pValue(row.p_leader) },
-    ...besides(),
+    ...besides(standings),
   ].filter(Boolean);
   const leads = (row) => ({ class: row.rank.place === 1 ? "leader" : null });
   return sortable("Overall board", columns, standings.filter(passes), leads);
