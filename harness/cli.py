@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from . import cli_leaderboard
+from .cli_leaderboard import find, store_of
 from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
 
 if TYPE_CHECKING:
-    from ..leaderboard.result import Result
-    from ..leaderboard.store import ResultStore
     from .cli_run import Selection
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
@@ -40,6 +40,8 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="What data sets are here, and how to have others.")
 app.add_typer(data, name="data")
+app.add_typer(cli_leaderboard.app, name="leaderboard")
+app.command()(cli_leaderboard.compare)
 
 
 @app.command("list")
@@ -119,7 +121,7 @@ def run(
 
     selection = Selection(suite, stream, entrant, seeds, set_)
     runs = selection.runs()
-    store, data_dir = _store(results), data or _default_data_dir()
+    store, data_dir = store_of(results), data or _default_data_dir()
     jobs = prepare(runs, data_dir, fingerprint)
     with progress_bar(Console(stderr=True)) as progress:
         outcome = execute(
@@ -137,34 +139,6 @@ def run(
 
 
 @app.command()
-def leaderboard(
-    suite: SuiteName = "quick",
-    by: Annotated[str | None, typer.Option(help="Metric to rank by; else the suite's.")] = None,
-    stream: Streams = [],  # noqa: B006
-    entrant: Entrants = [],  # noqa: B006
-    seeds: Seeds = None,
-    set_: Sets = [],  # noqa: B006
-    results: Results = None,
-    json_: Json = False,
-) -> None:
-    """Rank the entrants of a suite on each stream: mean, interval, difference to dense."""
-    from rich.console import Console
-
-    from ..leaderboard.ranking import rank
-    from ..leaderboard.table import as_json, tables
-    from .cli_run import Selection
-
-    selection = Selection(suite, stream, entrant, seeds, set_)
-    found, missing = _results(selection, _store(results))
-    board = rank(found, by or selection.chosen().metric)
-    if json_:
-        typer.echo(json.dumps({**as_json(board), "missing_runs": missing}, indent=1))
-        return
-    Console().print(tables(board))
-    _tell_missing(missing, selection)
-
-
-@app.command()
 def report(
     suite: SuiteName = "quick",
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("report"),
@@ -178,10 +152,10 @@ def report(
     from ..leaderboard import figures
     from .cli_run import Selection
 
-    selection = Selection(suite, stream, entrant, seeds, set_)
-    found, missing = _results(selection, _store(results))
-    typer.echo(f"The report is {figures.report(found, out)}.")
-    _tell_missing(missing, selection)
+    found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
+    runs = found.store.results(fingerprints=found.fingerprints)
+    typer.echo(f"The report is {figures.report(runs, out)}.")
+    found.tell_missing()
 
 
 @app.command()
@@ -233,47 +207,10 @@ def main() -> None:
     app(prog_name="plasticity-bench")
 
 
-def _store(folder: Path | None) -> "ResultStore":
-    from ..leaderboard.store import ResultStore, default_folder
-
-    return ResultStore(folder or default_folder())
-
-
 def _default_data_dir() -> Path:
     from ..streams.sources import default_data_dir
 
     return default_data_dir()
-
-
-def _results(selection: "Selection", store: "ResultStore") -> tuple[list["Result"], int]:
-    """Return the results of the runs selected, and how many of these have none yet.
-
-    They are found by their specs: their fingerprints would need the data sets to be here.
-    """
-    specs = [run.as_json() for run in selection.runs()]
-    found = [
-        result
-        for result in store.results(
-            streams={spec["stream"]["name"] for spec in specs},
-            entrants={spec["entrant"]["name"] for spec in specs},
-            report=lambda message: typer.echo(message, err=True),
-        )
-        if result.spec.model_dump() in specs
-    ]
-    there = [result.spec.model_dump() for result in found]
-    missing = sum(spec not in there for spec in specs)
-    if not found:
-        raise BenchError(
-            f"no results of {selection.words()} in {store.folder}. "
-            f"Run it first: plasticity-bench run {selection.words()}"
-        )
-    return found, missing
-
-
-def _tell_missing(missing: int, selection: "Selection") -> None:
-    if missing:
-        again = f"plasticity-bench run {selection.words()}"
-        typer.echo(f"{missing} runs have no result yet: {again}", err=True)
 
 
 def _next_command(selection: "Selection", results: Path | None) -> str:

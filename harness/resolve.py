@@ -75,6 +75,16 @@ def resolve(suite: Suite, overrides: Overrides | None = None) -> list[RunSpec]:
     return list(dict.fromkeys(runs))  # the same stream named twice is run once
 
 
+def resolved_stream(asked: StreamSpec, overrides: Overrides | None = None) -> StreamSpec:
+    """Return a stream with the value of every setting."""
+    return _Stream.of(asked, overrides or {}).spec
+
+
+def entrant_name(request: EntrantRequest, overrides: Overrides | None = None) -> str:
+    """Return what an entrant is called in results."""
+    return _Entrant.of(request, overrides or {}).name
+
+
 @dataclass(frozen=True)
 class _Stream:
     """A stream with its settings resolved, and what belongs to its name."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from math import inf, isfinite
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +31,8 @@ class EntrantRequest:
     strategies: tuple[StrategySpec, ...]
     network: Settings = field(default_factory=dict, hash=False)
     optimizer: Settings = field(default_factory=dict, hash=False)
+    tuning_trials: int | None = None
+    """Trials spent on choosing its settings; None where the suite's number holds."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,12 @@ class Suite:
     seeds: tuple[int, ...]
     metric: str = "taoa"
     """Entrants are ranked by it unless another is asked for."""
+    anchors: Mapping[StreamSpec, tuple[float, float]] = field(default_factory=dict, hash=False)
+    """Values of that metric that become 0 and 1 in the score over streams, by stream."""
+    tolerance: float = 0.01
+    """How far that metric may be from what was reported when a run is made again."""
+    tuning_trials: int | None = None
+    """Trials spent on choosing the settings of every entrant that says nothing else."""
     network: Settings = field(default_factory=dict, hash=False)
     """For all entrants, over what the stream says."""
     optimizer: Settings = field(default_factory=dict, hash=False)
@@ -59,6 +68,9 @@ class _File:
     entrants: list[str | dict[str, JsonValue]]
     seeds: str | list[int]
     metric: str = "taoa"
+    anchors: dict[str, tuple[float, float]] = field(default_factory=dict)
+    tolerance: float = 0.01
+    tuning_trials: int | None = None
     network: dict[str, JsonValue] = field(default_factory=dict)
     optimizer: dict[str, JsonValue] = field(default_factory=dict)
 
@@ -71,6 +83,7 @@ class _EntrantTable:
     name: str | None = None
     network: dict[str, JsonValue] = field(default_factory=dict)
     optimizer: dict[str, JsonValue] = field(default_factory=dict)
+    tuning_trials: int | None = None
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -139,6 +152,9 @@ def read_suite(text: str, where: str) -> Suite:
         entrants=_filled("entrants", [_entrant(entry, what) for entry in file.entrants], what),
         seeds=parse_seeds(seeds) if isinstance(seeds, str) else _checked_seeds(seeds, str(seeds)),
         metric=file.metric,
+        anchors=_anchors(file, what),
+        tolerance=_positive("tolerance", file.tolerance, what),
+        tuning_trials=file.tuning_trials,
         network=file.network,
         optimizer=file.optimizer,
     )
@@ -149,7 +165,28 @@ def _entrant(entry: str | Mapping[str, JsonValue], what: str) -> EntrantRequest:
         return parse_entrant(entry)
     table = build_settings(_EntrantTable, entry, f"an entrant of {what}", remedy="Correct it.")
     strategies = parse_entrant(table.strategies).strategies
-    return EntrantRequest(table.name, strategies, table.network, table.optimizer)
+    return EntrantRequest(
+        table.name, strategies, table.network, table.optimizer, table.tuning_trials
+    )
+
+
+def _anchors(file: _File, what: str) -> dict[StreamSpec, tuple[float, float]]:
+    for stream, (worst, best) in file.anchors.items():
+        if stream not in file.streams:
+            remedy = f"Write a stream of {what} as in its streams."
+            raise unknown_name("stream with anchors", stream, file.streams, remedy)
+        if worst == best or not (isfinite(worst) and isfinite(best)):
+            raise BenchError(
+                f"the anchors of {stream} in {what} are {worst} and {best}. Give the metric's "
+                "value that becomes 0 and another one that becomes 1."
+            )
+    return {parse_stream(stream): anchors for stream, anchors in file.anchors.items()}
+
+
+def _positive(name: str, value: float, what: str) -> float:
+    if not 0 < value < inf:
+        raise BenchError(f"{name} = {value} in {what} is not a number above 0. Correct it.")
+    return value
 
 
 def _filled(name: str, parts: Sequence[T], what: str) -> tuple[T, ...]:

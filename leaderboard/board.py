@@ -219,3 +219,5 @@ class Board:
     """Why there is none; None where there is one."""
     head: str | None
     """Hash over the store's journal when the board was made."""
+    not_run: tuple[str, ...] = ()
+    """Streams asked for on which nothing has a result; they are on no board above."""

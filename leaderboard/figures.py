@@ -93,7 +93,7 @@ def _look() -> AbstractContextManager[None]:
     )
 
 
-def _styles(entrants: Iterable[EntrantRuns]) -> dict[str, Style]:
+def _styles(entrants: Iterable[EntrantRuns[Result]]) -> dict[str, Style]:
     """Give every entrant one look, the same in all figures of a report."""
     names = {entrant.label: entrant.name for entrant in entrants}
     looks = cycle(product(_DASHES, _COLOURS))
@@ -106,7 +106,7 @@ def _styles(entrants: Iterable[EntrantRuns]) -> dict[str, Style]:
     }
 
 
-def _section(stream: StreamRuns, styles: Mapping[str, Style], folder: Path) -> str:
+def _section(stream: StreamRuns[Result], styles: Mapping[str, Style], folder: Path) -> str:
     with _look():
         pictures = [
             *_draw_accuracy(stream, styles),
@@ -135,7 +135,7 @@ def _file_stem(label: str) -> str:
     return simple if simple == label else f"{simple}-{digest(label)[:6]}"
 
 
-def _draw_accuracy(stream: StreamRuns, styles: Mapping[str, Style]) -> Iterator[Picture]:
+def _draw_accuracy(stream: StreamRuns[Result], styles: Mapping[str, Style]) -> Iterator[Picture]:
     tasks = max(_task_count(run) for entrant in stream.entrants for run in entrant.runs)
     window = smoothing_window(tasks)
     if tasks > 2:
@@ -153,7 +153,7 @@ def _draw_accuracy(stream: StreamRuns, styles: Mapping[str, Style]) -> Iterator[
         yield Picture("accuracy", title, figure, f"{caption} {_seeds_text(stream)}")
 
 
-def _draw_parity(stream: StreamRuns) -> Iterator[Picture]:
+def _draw_parity(stream: StreamRuns[Result]) -> Iterator[Picture]:
     # Colours tell quantities apart here, so entrants have a panel each.
     panels = {
         entrant.label: lines
@@ -221,7 +221,7 @@ def _floored(line: Line) -> Line:
     return Line(line.x, *(part.clip(_LOWEST_RATIO) for part in (line.middle, line.low, line.high)))
 
 
-def _draw_alive(stream: StreamRuns, styles: Mapping[str, Style]) -> Iterator[Picture]:
+def _draw_alive(stream: StreamRuns[Result], styles: Mapping[str, Style]) -> Iterator[Picture]:
     lines = _merged(_lines(stream, alive_over_steps))
     if not lines:
         return
@@ -247,7 +247,9 @@ def _task_count(run: Result) -> int:
     return sum(row["kind"] == "task" for row in run.rows)
 
 
-def _lines(stream: StreamRuns, curve: Callable[[Sequence[Result]], Line | None]) -> dict[str, Line]:
+def _lines(
+    stream: StreamRuns[Result], curve: Callable[[Sequence[Result]], Line | None]
+) -> dict[str, Line]:
     found = {entrant.label: curve(entrant.done) for entrant in stream.entrants}
     return {label: line for label, line in found.items() if line is not None}
 
@@ -286,7 +288,7 @@ def _legend(figure: Figure, axes: Axes) -> None:
     )
 
 
-def _seeds_text(stream: StreamRuns, shown: set[str] | None = None) -> str:
+def _seeds_text(stream: StreamRuns[Result], shown: set[str] | None = None) -> str:
     """Say which seeds were drawn, of all entrants or of those shown."""
     entrants = [entrant for entrant in stream.entrants if shown is None or entrant.label in shown]
     return f"Seeds: {'; '.join(f'{e.label} {_seed_list(e.done)}' for e in entrants)}."
@@ -296,7 +298,7 @@ def _seed_list(runs: Sequence[Result]) -> str:
     return ",".join(str(run.spec.seed) for run in runs) or "none"
 
 
-def _origin(stream: StreamRuns) -> Iterator[str]:
+def _origin(stream: StreamRuns[Result]) -> Iterator[str]:
     """Say what produced the figures, and which runs are in none of them."""
     runs = [run for entrant in stream.entrants for run in entrant.runs]
     first = runs[0]

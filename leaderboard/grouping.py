@@ -3,41 +3,44 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
-from .result import Result, canonical
+from .result import Record, canonical
 
 Details = dict[str, JsonValue]
+R = TypeVar("R", bound=Record)
+"""Records, or results with their rows where curves are wanted."""
 
 
 @dataclass(frozen=True)
-class EntrantRuns:
+class EntrantRuns(Generic[R]):
     """Every seed of one entrant on one stream: the same settings and the same code."""
 
     label: str
     """The entrant's name, with settings behind it where others of that name differ in them."""
     name: str
-    runs: tuple[Result, ...]
+    runs: tuple[R, ...]
     """At least one, in the order of their seeds."""
 
     @property
-    def done(self) -> tuple[Result, ...]:
+    def done(self) -> tuple[R, ...]:
         """The runs that neither diverged nor failed."""
         return tuple(run for run in self.runs if run.status == "done")
 
 
 @dataclass(frozen=True)
-class StreamRuns:
+class StreamRuns(Generic[R]):
     """Every run on one stream: the same settings, the same data and the same results version."""
 
     label: str
     """The stream's name, with settings behind it where others of that name differ in them."""
-    entrants: tuple[EntrantRuns, ...]
+    entrants: tuple[EntrantRuns[R], ...]
     """In the order of their labels."""
 
 
-def grouped(results: Iterable[Result]) -> tuple[StreamRuns, ...]:
+def grouped(results: Iterable[R]) -> tuple[StreamRuns[R], ...]:
     """Sort results into streams, and these into entrants, in the order of their labels.
 
     Streams that differ in any setting, in their data or in the results version are kept apart, and
@@ -49,7 +52,7 @@ def grouped(results: Iterable[Result]) -> tuple[StreamRuns, ...]:
     )
 
 
-def _entrants(results: Sequence[Result]) -> tuple[EntrantRuns, ...]:
+def _entrants(results: Sequence[R]) -> tuple[EntrantRuns[R], ...]:
     return tuple(
         EntrantRuns(label, name, tuple(sorted(runs, key=lambda run: run.spec.seed)))
         for label, name, runs in _labelled((_entrant_key(result), result) for result in results)
@@ -64,13 +67,13 @@ class _Key:
     details: Mapping[str, JsonValue]
 
 
-def _stream_key(result: Result) -> _Key:
+def _stream_key(result: Record) -> _Key:
     stream, data = result.spec.stream, result.sources.data
     versions: Details = {"data": data, "results_version": result.results_version}
     return _Key(stream.name, {**stream.settings, **versions})
 
 
-def _entrant_key(result: Result) -> _Key:
+def _entrant_key(result: Record) -> _Key:
     entrant = result.spec.entrant
     details: Details = {}
     for number, strategy in enumerate(entrant.strategies, 1):
@@ -86,9 +89,9 @@ def _prefixed(prefix: str, settings: Mapping[str, JsonValue]) -> Details:
     return {f"{prefix}.{key}": value for key, value in settings.items()}
 
 
-def _labelled(keyed: Iterable[tuple[_Key, Result]]) -> list[tuple[str, str, list[Result]]]:
+def _labelled(keyed: Iterable[tuple[_Key, R]]) -> list[tuple[str, str, list[R]]]:
     """Gather the results of equal keys; return label, name and results, sorted by label."""
-    runs: dict[bytes, list[Result]] = {}
+    runs: dict[bytes, list[R]] = {}
     keys: dict[bytes, _Key] = {}
     for key, result in keyed:
         identity = canonical([key.name, key.details])

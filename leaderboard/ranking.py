@@ -1,231 +1,209 @@
-"""The board: who stands where on each stream, and how sure that is; computed once."""
+"""The board: who stands where on each stream and over all, and how sure that is; computed once."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from math import nan
+from typing import Any
 
-from ..harness.errors import BenchError, unknown_name
-from ..harness.metrics import METRICS
+from .board import Board, Pair, Rank, Standing, StreamBoard, Trust
 from .grouping import EntrantRuns, StreamRuns, grouped
-from .result import Result
-from .statistics import Difference, Summary, compare, holm, summarise
+from .overall import overall
+from .placing import between, pairs, ranks
+from .result import Record, canonical
+from .scoring import Score, bounds, cost, coverage, direction, score, worst_case
+from .statistics import Difference, compare, holm, summarise
 
-ALPHA = 0.05
-"""Level of every test, after Holm's correction."""
-PROVISIONAL_BELOW = 5
-"""A standing on fewer seeds is marked as provisional."""
-
-Lost = Literal["diverged", "failed", "undefined"]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where one entrant stands on one stream."""
-
-    entrant: str
-    place: int | None
-    """From 1; None where no seed has a value."""
-    tied: bool
-    """Whether others share the place."""
-    summary: Summary | None
-    """Over the seeds that have a value; None where there is none."""
-    values: Mapping[int, float]
-    """The metric by seed."""
-    lost: Mapping[int, Lost]
-    """Seeds without a value, and why."""
-    difference: Difference | None
-    """To the reference; None for the reference itself and where either has no value."""
-    p_holm: float
-    """P-value of that difference, Holm-corrected over the stream; NaN where it was not tested."""
-    needs: tuple[str, ...]
-    """What the entrant has to be told."""
-    updates: float | None
-    """Mean number of updates of a done run."""
-    seconds: float | None
-    """Mean wall time of a done run."""
-
-    @property
-    def significant(self) -> bool:
-        """Whether the difference to the reference is unlikely to be chance, at `ALPHA`."""
-        return self.p_holm < ALPHA
-
-    @property
-    def provisional(self) -> bool:
-        """Whether there are too few seeds to rely on."""
-        return len(self.values) < PROVISIONAL_BELOW
-
-    @property
-    def lost_share(self) -> float:
-        """Share of the seeds that have no value, in [0, 1]."""
-        return len(self.lost) / (len(self.lost) + len(self.values))
+Anchors = tuple[float, float]
+"""Values of the metric that become 0 and 1."""
 
 
-@dataclass(frozen=True)
-class StreamBoard:
-    """The standings on one stream, best first."""
-
-    stream: str
-    reference: str | None
-    """The entrant that differences are taken to; None where it has no value on this stream."""
-    comparisons: int
-    """Number of tests that Holm's correction of the differences counts."""
-    standings: tuple[Standing, ...]
+def _self_reported(runs: Sequence[Record]) -> Trust:
+    del runs
+    return "self-reported"
 
 
-@dataclass(frozen=True)
-class Board:
-    """The standings on every stream, by one metric."""
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a board is asked for."""
 
-    metric: str
-    better: Literal["higher", "lower"]
-    streams: tuple[StreamBoard, ...]
+    suite: str = "results"
+    """What the selection is called."""
+    metric: str = "taoa"
+    reference: str = "dense"
+    """Differences are to this entrant; of several variants of that name, to the best one."""
+    specs: Sequence[Mapping[str, Any]] = ()
+    """Every run asked for, as `RunSpec.as_json` gives it; those without a result are shown."""
+    anchors: Mapping[bytes, Anchors] = field(default_factory=dict)
+    """By the canonical JSON of a stream's spec; else the metric's bounds."""
+    tuning_trials: Mapping[str, int] = field(default_factory=dict)
+    """By entrant's name: trials spent on its settings, as the suite declares."""
+    trust: Callable[[Sequence[Record]], Trust] = _self_reported
+    """How far the runs of one entrant on one stream have been checked."""
+    head: str | None = None
+    """Hash over the store's journal."""
 
 
-def rank(results: Iterable[Result], metric: str = "taoa", reference: str = "dense") -> Board:
-    """Rank the entrants of every stream by a performance metric.
+def rank(records: Iterable[Record], question: Question | None = None) -> Board:
+    """Rank the entrants of every stream, and over all streams, by a performance metric.
 
-    Entrants are ordered by the share of their seeds that was lost (a run diverged, failed, or has
-    no value), least first, then by their mean over the other seeds. A lost seed is shown and never
-    averaged as a number: whoever loses seeds stands below all who lose fewer.
+    Entrants are ordered by their mean over seeds. A seed that was lost (its run diverged, failed,
+    or has no value) counts as the worst case, see `scoring.worst_case`; a seed that was not run
+    is shown as missing and does not count. Places are shared where the data cannot tell entrants
+    apart, see `placing.ranks`: paired t-tests over shared seeds, Welch's where fewer than two are
+    shared, Holm-corrected over all pairs of the stream. Differences to the reference are
+    Holm-corrected over the stream's entrants.
 
-    Places: the best entrant heads the first group. Going down, an entrant shares the head's place
-    until one differs from the head at 5 % (paired t-test over shared seeds, Welch's where fewer
-    than two are shared, Holm-corrected over all comparisons with this head); that one heads the
-    next group. A place is 1 + the number of entrants in better groups. Entrants with unequal
-    shares of lost seeds never share a place; what cannot be tested cannot be told apart.
-
-    Differences are to the reference on the same stream, Holm-corrected over its entrants.
+    By a diagnostic metric entrants are listed by its value, smallest first, without places.
 
     Args:
-        results: of any streams and entrants; those that cannot be compared are kept apart.
-        metric: a name in `METRICS` that says what is better.
-        reference: an entrant's name; of several variants, the best one is the reference.
+        records: of any streams and entrants; those that cannot be compared are kept apart.
+        question: what is asked; by default a board of all records by TAOA.
 
     Raises:
-        BenchError: the metric is unknown or only diagnostic.
+        BenchError: there is no such metric.
     """
-    better = _direction(metric)
-    streams = tuple(_stream_board(s, metric, better, reference) for s in grouped(results))
-    return Board(metric, better, streams)
+    asked = question or Question()
+    better = direction(asked.metric)
+    scored = [(stream, _scores(stream, asked)) for stream in grouped(records)]
+    streams = [_stream_board(stream, scores, asked) for stream, scores in scored]
+    over_all, why_not = overall(
+        [(board, scores) for board, (_, scores) in zip(streams, scored, strict=True)], better
+    )
+    return Board(
+        suite=asked.suite,
+        metric=asked.metric,
+        better=better,
+        streams=tuple(streams),
+        overall=over_all,
+        no_overall=why_not,
+        head=asked.head,
+        not_run=_not_run(asked, scored),
+    )
 
 
-def _direction(metric: str) -> Literal["higher", "lower"]:
-    rankable = [name for name, entry in METRICS.items() if entry.better != "diagnostic"]
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, rankable, "Rank by one of these.")
-    better = METRICS[metric].better
-    if better == "diagnostic":
-        raise BenchError(
-            f"'{metric}' is diagnostic: it explains a rank and does not make one. "
-            f"Rank by one of: {', '.join(sorted(rankable))}."
-        )
-    return better
+def stream_key(stream: Mapping[str, Any]) -> bytes:
+    """Return what anchors are found by: the canonical JSON of a stream's name and settings."""
+    return canonical({"name": stream["name"], "settings": stream["settings"]})
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """An entrant with its metric, before it is placed."""
-
-    entrant: EntrantRuns
-    values: dict[int, float]
-    lost: dict[int, Lost]
-
-    @property
-    def lost_share(self) -> float:
-        return len(self.lost) / len(self.entrant.runs)
-
-    @property
-    def mean(self) -> float:
-        return sum(self.values.values()) / len(self.values)
-
-
-def _scored(entrant: EntrantRuns, metric: str) -> _Scored:
-    values: dict[int, float] = {}
-    lost: dict[int, Lost] = {}
-    for run in entrant.runs:
-        value = run.metrics.get(metric)
-        if run.status != "done":
-            lost[run.spec.seed] = run.status
-        elif value is None:
-            lost[run.spec.seed] = "undefined"
-        else:
-            values[run.spec.seed] = value
-    return _Scored(entrant, values, lost)
+def _not_run(
+    asked: Question, scored: Sequence[tuple[StreamRuns[Record], Sequence[Score]]]
+) -> tuple[str, ...]:
+    there = {
+        stream_key(stream.entrants[0].runs[0].spec.stream.model_dump()) for stream, _ in scored
+    }
+    wanted = {stream_key(run["stream"]): run["stream"]["name"] for run in asked.specs}
+    return tuple(name for key, name in wanted.items() if key not in there)
 
 
 def _stream_board(
-    stream: StreamRuns, metric: str, better: Literal["higher", "lower"], reference: str
+    stream: StreamRuns[Record], scores: Sequence[Score], asked: Question
 ) -> StreamBoard:
-    sign = 1.0 if better == "higher" else -1.0
-    scored = [_scored(entrant, metric) for entrant in stream.entrants]
-    ranked = [entry for entry in scored if entry.values]
-    ranked.sort(key=lambda entry: (entry.lost_share, -sign * entry.mean))
-    unranked = [entry for entry in scored if not entry.values]
-    chosen = _reference(ranked, reference)
-    differences = [_difference(entry, chosen) for entry in ranked + unranked]
-    p_values = holm([difference.p if difference else float("nan") for difference in differences])
-    places: list[int | None] = [*_places(ranked), *(None for _ in unranked)]
-    standings = tuple(
-        _standing(entry, place, places.count(place) > 1 and place is not None, difference, p)
-        for entry, place, difference, p in zip(
-            ranked + unranked, places, differences, p_values, strict=True
-        )
+    better = direction(asked.metric)
+    sign = -1.0 if better == "lower" else 1.0
+    order = sign if better != "diagnostic" else -1.0
+    worst = worst_case(asked.metric, scores)
+    with_place = [entry for entry in scores if entry.ranked and entry.counted(worst)]
+    with_place.sort(key=lambda entry: (-order * _mean(entry, worst), entry.label))
+    labels = [entry.label for entry in with_place]
+    counted = {entry.label: entry.counted(worst) for entry in with_place}
+    compared = pairs(labels, [compare(counted[a], counted[b]) for a, b in combinations(labels, 2)])
+    places: Sequence[Rank | None] = (
+        [None] * len(labels) if better == "diagnostic" else ranks(labels, compared, sign)
     )
-    comparisons = sum(p == p for p in p_values)  # NaN, not tested, is unequal to itself
+    without = [entry for entry in scores if entry.label not in counted]
+    builder = _Standings(stream, asked, worst, _reference(with_place, asked.reference), compared)
+    first = next(iter(stream.entrants)).runs[0].spec.stream
+    spec = first.model_dump()
     return StreamBoard(
-        stream.label, chosen.entrant.label if chosen else None, comparisons, standings
+        stream=stream.label,
+        settings=spec["settings"],
+        worst=worst,
+        anchors=asked.anchors.get(stream_key(spec)) or bounds(asked.metric),
+        reference=builder.reference,
+        comparisons=sum(p == p for p in builder.p_holm.values()),  # NaN is unequal to itself
+        standings=tuple(
+            builder.standing(entry, place)
+            for entry, place in zip(
+                [*with_place, *without], [*places, *(None for _ in without)], strict=True
+            )
+        ),
+        pairs=compared,
     )
 
 
-def _reference(ranked: Sequence[_Scored], name: str) -> _Scored | None:
-    """Return the entrant of that name; the best ranked one, and so the hardest to beat."""
-    return next((entry for entry in ranked if entry.entrant.name == name), None)
+def _scores(stream: StreamRuns[Record], asked: Question) -> list[Score]:
+    """Return what the entrants of a stream come to, those without any result included."""
+    spec = stream.entrants[0].runs[0].spec.stream.model_dump()
+    seeds: dict[bytes, list[int]] = {}
+    names: dict[bytes, str] = {}
+    for run in asked.specs:
+        if run["stream"] == spec:
+            key = canonical(run["entrant"])
+            seeds.setdefault(key, []).append(run["seed"])
+            names[key] = run["entrant"]["name"]
+    found = []
+    for entrant in stream.entrants:
+        key = canonical(entrant.runs[0].spec.entrant.model_dump())
+        found.append(score(entrant, asked.metric, seeds.get(key, ())))
+        names.pop(key, None)
+    return found + [
+        Score(name, name, (), {}, {}, tuple(sorted(seeds[key]))) for key, name in names.items()
+    ]
 
 
-def _difference(entry: _Scored, reference: _Scored | None) -> Difference | None:
-    if reference is None or entry is reference or not entry.values:
-        return None
-    return compare(entry.values, reference.values)
+class _Standings:
+    """Makes the standings of one stream; what all of them share is computed once."""
+
+    def __init__(
+        self,
+        stream: StreamRuns[Record],
+        asked: Question,
+        worst: float | None,
+        reference: str | None,
+        compared: Sequence[Pair],
+    ) -> None:
+        self.asked = asked
+        self.worst = worst
+        self.reference = reference
+        self.leader = compared[0].first if compared else None
+        self.by_labels = between(compared)
+        self.entrants: dict[str, EntrantRuns[Record]] = {e.label: e for e in stream.entrants}
+        others = [b for a, b in self.by_labels if a == reference]
+        p_values = [self._difference(label).p for label in others]
+        self.p_holm = dict(zip(others, holm(p_values), strict=True))
+
+    def standing(self, entry: Score, place: Rank | None) -> Standing:
+        counted = entry.counted(self.worst)
+        label = entry.label
+        leader = self.by_labels.get((label, self.leader or ""))
+        return Standing(
+            entrant=label,
+            rank=place,
+            summary=summarise([counted[seed] for seed in sorted(counted)]) if counted else None,
+            values=entry.values,
+            lost=entry.lost,
+            missing=entry.missing,
+            runs={run.spec.seed: run.fingerprint for run in entry.runs},
+            difference=self._difference(label) if label in self.p_holm else None,
+            p_holm=self.p_holm.get(label, nan),
+            p_leader=leader.p_holm if leader else nan,
+            needs=tuple(sorted({need for run in entry.runs for need in run.needs})),
+            cost=cost(entry.done, self.asked.tuning_trials.get(entry.name)),
+            coverage=coverage(entry),
+            trust=self.asked.trust(entry.runs),
+        )
+
+    def _difference(self, label: str) -> Difference:
+        return self.by_labels[label, self.reference or ""].difference
 
 
-def _places(ranked: Sequence[_Scored]) -> list[int]:
-    places: list[int] = []
-    for _, equally_whole in groupby(ranked, key=lambda entry: entry.lost_share):
-        waiting = [entry.values for entry in equally_whole]
-        while waiting:
-            size = _group_size(waiting)
-            places += [len(places) + 1] * size
-            waiting = waiting[size:]
-    return places
+def _reference(ranked: Sequence[Score], name: str) -> str | None:
+    """Return the label of the entrant meant; of several, the best and so the hardest to beat."""
+    return next((entry.label for entry in ranked if name in (entry.name, entry.label)), None)
 
 
-def _group_size(waiting: Sequence[Mapping[int, float]]) -> int:
-    """Count the head and those after it up to the first that differs from the head."""
-    head, *others = waiting
-    corrected = holm([compare(values, head).p for values in others])
-    apart = (number for number, p in enumerate(corrected, 1) if p < ALPHA)
-    return next(apart, len(waiting))
-
-
-def _standing(
-    entry: _Scored, place: int | None, tied: bool, difference: Difference | None, p_holm: float
-) -> Standing:
-    return Standing(
-        entrant=entry.entrant.label,
-        place=place,
-        tied=tied,
-        summary=summarise(list(entry.values.values())) if entry.values else None,
-        values=entry.values,
-        lost=entry.lost,
-        difference=difference,
-        p_holm=p_holm,
-        needs=tuple(sorted({need for run in entry.entrant.runs for need in run.needs})),
-        updates=_mean_metric(entry.entrant.done, "updates"),
-        seconds=_mean_metric(entry.entrant.done, "seconds"),
-    )
-
-
-def _mean_metric(runs: Iterable[Result], name: str) -> float | None:
-    values = [value for run in runs if (value := run.metrics.get(name)) is not None]
-    return sum(values) / len(values) if values else None
+def _mean(entry: Score, worst: float | None) -> float:
+    values = entry.counted(worst).values()
+    return sum(values) / len(values)

@@ -18,7 +18,7 @@ FRESH = "reset"
 """The entrant that is a fresh network on every task, with the data and budget of all others."""
 
 
-def plasticity_table(stream: StreamRuns) -> Iterator[str]:
+def plasticity_table(stream: StreamRuns[Result]) -> Iterator[str]:
     """Yield a Markdown table of how accuracy develops over tasks, one line an entrant.
 
     The fresh gap takes the entrant `reset` as the freshly initialised copy, seed by seed; without
@@ -51,7 +51,7 @@ def gaps_to_fresh(runs: Sequence[Result], fresh: Sequence[Result]) -> Mapping[in
     }
 
 
-def integration_table(stream: StreamRuns) -> Iterator[str]:
+def integration_table(stream: StreamRuns[Result]) -> Iterator[str]:
     """Yield a Markdown table of integration times, one line an entrant with newborns."""
     curves = {entrant.label: cohorts_of(entrant.done) for entrant in stream.entrants}
     if not any(curves.values()):
@@ -78,7 +78,7 @@ def _cell(cohorts: Sequence[Sequence[Row]], name: str, rho: float) -> str:
     return f"{shown} ({censored or 0:.0%})"
 
 
-def _metric(entrant: EntrantRuns, name: str) -> str:
+def _metric(entrant: EntrantRuns[Result], name: str) -> str:
     return _shown([v for run in entrant.done if (v := run.metrics.get(name)) is not None])
 
 

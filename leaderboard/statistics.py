@@ -1,16 +1,17 @@
-"""Statistics over seeds: Student's intervals, differences to a reference, Holm's correction.
+"""Statistics over seeds and streams: t intervals, differences, Holm's correction.
 
 Few seeds are the rule here. At five seeds Student's interval keeps its 95 % (under normal noise),
 while percentile bootstraps cover about 87 %, and signed-rank tests cannot go below p = 0.06.
+`tests/leaderboard/test_coverage.py` simulates how often each interval holds the truth.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, sqrt
+from math import isnan, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 """Coverage of every interval."""
@@ -20,14 +21,14 @@ Curve = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """Student's confidence interval around an estimate; its limits are NaN for a single seed."""
+    """A confidence interval; its limits are NaN where there is too little data for one."""
 
     low: float
     high: float
 
     @property
     def half_width(self) -> float:
-        """Distance from the estimate to either limit: the interval is symmetric."""
+        """Half of the distance between the limits."""
         return (self.high - self.low) / 2
 
 
@@ -39,7 +40,10 @@ class Summary:
     mean: float
     sd: float
     """Sample standard deviation (n - 1); NaN for a single seed."""
+    error: float
+    """Standard error of the mean, sd / sqrt(n)."""
     interval: Interval
+    """Student's."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,51 @@ class Difference:
     interval: Interval
     p: float
     """Two-sided p-value of no difference; NaN where there is too little data to test."""
+    effect_size: float
+    """Mean over the sd of the paired differences (Cohen's d_z); unpaired, over the root of the
+    mean of the two variances (d_av). NaN where the spread is zero or unknown."""
     paired: bool
+
+
+@dataclass(frozen=True)
+class Moments:
+    """An estimate, its standard error and the degrees of freedom of that error."""
+
+    mean: float
+    error: float
+    """NaN where there is too little data to know it."""
+    degrees: float
+
+    def interval(self) -> Interval:
+        """Return Student's confidence interval."""
+        if isnan(self.error):
+            return Interval(nan, nan)
+        half = self.error * float(stdtrit(self.degrees, _UPPER)) if self.error else 0.0
+        return Interval(self.mean - half, self.mean + half)
+
+    def p_value(self) -> float:
+        """Return the two-sided p-value of a true value of zero.
+
+        An estimate without any spread counts as certain: p is 1 at zero and 0 elsewhere.
+        """
+        if isnan(self.error):
+            return nan
+        if self.error == 0:
+            return float(self.mean == 0)
+        return 2 * float(stdtr(self.degrees, -abs(self.mean) / self.error))
+
+
+def moments(values: Sequence[float]) -> Moments:
+    """Return mean and standard error of at least one value.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    if not values:
+        raise ValueError("the mean of no values is undefined")
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / sqrt(len(values)) if len(values) > 1 else nan
+    return Moments(mean, error, len(values) - 1)
 
 
 def summarise(values: Sequence[float]) -> Summary:
@@ -62,19 +110,15 @@ def summarise(values: Sequence[float]) -> Summary:
     Raises:
         ValueError: there is no value.
     """
-    if not values:
-        raise ValueError("the mean of no values is undefined")
-    mean, error, sd = _moments(values)
-    interval, _ = _student(mean, error, len(values) - 1)
-    return Summary(len(values), mean, sd, interval)
+    found = moments(values)
+    sd = found.error * sqrt(len(values))
+    return Summary(len(values), found.mean, sd, found.error, found.interval())
 
 
-def compare(values: Mapping[int, float], reference: Mapping[int, float]) -> Difference:
-    """Compare an entrant with a reference, both given as one value for each seed.
-
-    A seed fixes the data order, the tasks and the initial weights, so seeds that both have are
-    compared pairwise (paired t-test). With fewer than two shared seeds it is Welch's test on all
-    values. Differences without any spread count as certain: p is 1 at zero and 0 elsewhere.
+def difference_moments(
+    values: Mapping[int, float], reference: Mapping[int, float]
+) -> tuple[Moments, bool]:
+    """Return the moments of a difference of means, and whether it is paired; see `compare`.
 
     Raises:
         ValueError: either has no value.
@@ -83,8 +127,50 @@ def compare(values: Mapping[int, float], reference: Mapping[int, float]) -> Diff
         raise ValueError("a difference needs at least one value on both sides")
     shared = sorted(values.keys() & reference.keys())
     if len(shared) >= 2:
-        return _paired([values[seed] - reference[seed] for seed in shared])
-    return _welch(list(values.values()), list(reference.values()))
+        return moments([values[seed] - reference[seed] for seed in shared]), True
+    apart = [moments(list(values.values())), moments(list(reference.values()))]
+    return _combined(apart[0].mean - apart[1].mean, apart), False
+
+
+def compare(values: Mapping[int, float], reference: Mapping[int, float]) -> Difference:
+    """Compare an entrant with a reference, both given as one value for each seed.
+
+    A seed fixes the data order, the tasks and the initial weights, so seeds that both have are
+    compared pairwise (paired t-test). With fewer than two shared seeds it is Welch's test on all
+    values (Welch 1947: unequal variances, approximate degrees of freedom). Differences without
+    any spread count as certain: p is 1 at zero and 0 elsewhere.
+
+    Raises:
+        ValueError: either has no value.
+    """
+    found, paired = difference_moments(values, reference)
+    shared = len(values.keys() & reference.keys())
+    return Difference(
+        count=shared if paired else min(len(values), len(reference)),
+        mean=found.mean,
+        interval=found.interval(),
+        p=found.p_value(),
+        effect_size=_over(
+            found.mean,
+            found.error * sqrt(shared)
+            if paired
+            else _mean_sd(list(values.values()), list(reference.values())),
+        ),
+        paired=paired,
+    )
+
+
+def stratified(strata: Iterable[Moments]) -> Moments:
+    """Return the moments of the mean over strata (streams), each with equal weight.
+
+    The error is the root of the summed squared errors over their number, its degrees of freedom
+    are those of Welch and Satterthwaite, so strata may differ in spread and in seeds.
+
+    Source: Satterthwaite 1946, "An approximate distribution of estimates of variance components".
+    """
+    parts = list(strata)
+    summed = _combined(sum(part.mean for part in parts), parts)
+    return Moments(summed.mean / len(parts), summed.error / len(parts), summed.degrees)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -117,47 +203,25 @@ def band(curves: ArrayLike) -> tuple[Curve, Curve, Curve]:
     mean = values.mean(axis=0)
     if count < 2:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = values.std(axis=0, ddof=1) / sqrt(count) * float(student.ppf(_UPPER, count - 1))
+    half = values.std(axis=0, ddof=1) / sqrt(count) * float(stdtrit(count - 1, _UPPER))
     return mean, mean - half, mean + half
 
 
 _UPPER = (1 + CONFIDENCE) / 2
 
 
-def _moments(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return mean, standard error and sample standard deviation; NaN for those of one value."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, float("nan"), float("nan")
-    sd = float(np.std(values, ddof=1))
-    return mean, sd / sqrt(len(values)), sd
+def _combined(mean: float, parts: Sequence[Moments]) -> Moments:
+    """Return the moments of a sum of independent estimates (Welch and Satterthwaite)."""
+    squares = sum(part.error**2 for part in parts)
+    weights = sum(part.error**4 / max(part.degrees, 1) for part in parts if part.error)
+    return Moments(mean, sqrt(squares), squares**2 / weights if weights else 1.0)
 
 
-def _paired(differences: Sequence[float]) -> Difference:
-    mean, error, _ = _moments(differences)
-    interval, p = _student(mean, error, len(differences) - 1)
-    return Difference(len(differences), mean, interval, p, paired=True)
+def _mean_sd(values: Sequence[float], reference: Sequence[float]) -> float:
+    if min(len(values), len(reference)) < 2:
+        return nan
+    return sqrt((np.var(values, ddof=1) + np.var(reference, ddof=1)) / 2)
 
 
-def _welch(values: Sequence[float], reference: Sequence[float]) -> Difference:
-    """Compare unpaired values (Welch 1947: unequal variances, approximate degrees of freedom)."""
-    mean, error, _ = _moments(values)
-    mean_reference, error_reference, _ = _moments(reference)
-    squares = error**2 + error_reference**2
-    parts = error**4 / max(len(values) - 1, 1) + error_reference**4 / max(len(reference) - 1, 1)
-    degrees = squares**2 / parts if parts else 1.0
-    interval, p = _student(mean - mean_reference, sqrt(squares), degrees)
-    return Difference(
-        min(len(values), len(reference)), mean - mean_reference, interval, p, paired=False
-    )
-
-
-def _student(estimate: float, error: float, degrees: float) -> tuple[Interval, float]:
-    """Return the t interval and the two-sided p-value; written out since scipy warns at error 0."""
-    if isnan(error):
-        return Interval(float("nan"), float("nan")), float("nan")
-    if error == 0:
-        return Interval(estimate, estimate), float(estimate == 0)
-    half = error * float(student.ppf(_UPPER, degrees))
-    p = 2 * float(student.sf(abs(estimate) / error, degrees))
-    return Interval(estimate - half, estimate + half), p
+def _over(mean: float, sd: float) -> float:
+    return mean / sd if sd else nan

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..harness.errors import BenchError
-from .result import Result, Row, canonical, checked, fingerprint, plain, sealed
+from .result import Record, Result, Row, canonical, checked, fingerprint, plain, sealed
 
 __all__ = ["Result", "ResultStore", "Row", "default_folder", "fingerprint"]
 
@@ -116,6 +116,19 @@ class ResultStore:
                 result.spec.entrant.name, entrants
             ):
                 yield result
+
+    def records(
+        self,
+        *,
+        fingerprints: Collection[str] | None = None,
+        streams: Collection[str] | None = None,
+        entrants: Collection[str] | None = None,
+        report: Callable[[str], None] = _log.warning,
+    ) -> Iterator[Record]:
+        """Yield what `results` yields, without the rows."""
+        yield from self.results(
+            fingerprints=fingerprints, streams=streams, entrants=entrants, report=report
+        )
 
     def append_rows(self, fingerprint: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to the run's log, one line each; first drop a line torn by a killed run."""

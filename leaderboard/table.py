@@ -1,24 +1,51 @@
 """A board as tables for the terminal and as JSON for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from .ranking import ALPHA, PROVISIONAL_BELOW, Board, Standing, StreamBoard
+from .board import (
+    ALPHA,
+    HEADLINE_FROM,
+    PROVISIONAL_BELOW,
+    Board,
+    Overall,
+    OverallStanding,
+    Rank,
+    Standing,
+    StreamBoard,
+)
+from .numbers import count, duration, estimate, number
 from .result import plain
-from .statistics import CONFIDENCE, Interval
+from .statistics import CONFIDENCE
+
+WIDE = 120
+"""From this many columns on, a table also shows tuning trials, needs and trust."""
+
+Placed = Standing | OverallStanding
 
 
-def tables(board: Board) -> Group:
-    """Return one rich table for each stream, with notes on its marks; at home in 80 columns."""
-    parts = [part for stream in board.streams for part in (_table(stream, board), _notes(stream))]
+def tables(board: Board, width: int = 80) -> Group:
+    """Return the board as rich tables with notes on their marks, at home in 80 columns."""
+    wide = width >= WIDE
+    parts: list[RenderableType] = []
+    for stream in board.streams:
+        parts += [_stream_table(stream, board, wide), _dim(_stream_notes(stream, board, wide))]
+    if board.overall:
+        parts += [
+            _overall_table(board.overall, board, wide),
+            _dim(_overall_notes(board.overall, wide)),
+        ]
+    elif len(board.streams) > 1:
+        parts.append(_dim([f"No board over streams: {board.no_overall}."]))
+    parts += [_dim([f"Not run yet: {name}"]) for name in board.not_run]
     return Group(*parts)
 
 
@@ -27,32 +54,123 @@ def as_json(board: Board) -> dict[str, Any]:
     content = plain(asdict(board))
     for stream, shown in zip(board.streams, content["streams"], strict=True):
         for standing, entry in zip(stream.standings, shown["standings"], strict=True):
-            entry["values"] = {str(seed): value for seed, value in standing.values.items()}
-            entry["lost"] = {str(seed): reason for seed, reason in standing.lost.items()}
+            for name in ("values", "lost", "runs"):
+                entry[name] = {str(seed): value for seed, value in entry[name].items()}
             entry["significant"] = standing.significant
             entry["provisional"] = standing.provisional
+    if board.overall:
+        for placed, entry in zip(
+            board.overall.standings, content["overall"]["standings"], strict=True
+        ):
+            entry["provisional"] = placed.provisional
     return dict(content)
 
 
-def _table(stream: StreamBoard, board: Board) -> Table:
-    table = Table(
-        title=Text(f"{stream.stream}: {board.metric}, {board.better} is better", style="bold"),
+def rank_text(rank: Rank | None) -> str:
+    """Return the place, and behind it the ranks that the tests allow, as "2 (1-4)"."""
+    if rank is None:
+        return "-"
+    return str(rank.place) if rank.low == rank.high else f"{rank.place} ({rank.low}-{rank.high})"
+
+
+def seeds_text(placed: Placed) -> str:
+    """Return the runs with a value, of how many where some are lost or missing, as "4/5?"."""
+    covered = placed.coverage
+    of_all = f"/{covered.asked}" if covered.done < covered.asked else ""
+    return f"{covered.done}{of_all}{'?' * placed.provisional}"
+
+
+def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
+    direction = "for information" if board.better == "diagnostic" else f"{board.better} is better"
+    table = _table(f"{stream.stream}: {board.metric}, {direction}")
+    seeds = wide or not _even(stream.standings)
+    names = [f"mean ± {CONFIDENCE:.0%} CI", _difference_header(stream), *(["seeds"] * seeds)]
+    _columns(table, *names)
+    _cost_columns(table, wide, stream.standings)
+    for standing in stream.standings:
+        if not standing.coverage.done and not standing.coverage.lost:
+            continue  # the notes name it
+        summary = standing.summary
+        cells = [
+            rank_text(standing.rank),
+            standing.entrant,
+            estimate(summary.mean, summary.interval) if summary else "-",
+            _difference(standing),
+            *([seeds_text(standing)] * seeds),
+            *_cost_cells(standing, wide, stream.standings),
+        ]
+        table.add_row(*map(Text, cells), style=_style(standing.rank))
+    return table
+
+
+def _overall_table(overall: Overall, board: Board, wide: bool) -> Table:
+    table = _table(f"all {len(board.streams)} streams: mean of normalised {board.metric}")
+    _columns(table, f"score ± {CONFIDENCE:.0%} CI", "IQM", "runs")
+    _cost_columns(table, wide, overall.standings)
+    for standing in overall.standings:
+        cells = [
+            rank_text(standing.rank),
+            standing.entrant,
+            estimate(standing.score.value, standing.score.interval),
+            number(standing.iqm.value),
+            seeds_text(standing),
+            *_cost_cells(standing, wide, overall.standings),
+        ]
+        table.add_row(*map(Text, cells), style=_style(standing.rank))
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=Text(title, style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
     )
+
+
+def _columns(table: Table, *names: str) -> None:
     table.add_column("#", no_wrap=True)
-    table.add_column("entrant", overflow="fold", min_width=14)
-    table.add_column(f"mean ± {CONFIDENCE:.0%} CI", no_wrap=True)
-    table.add_column(_difference_header(stream), no_wrap=True)
-    table.add_column("seeds", no_wrap=True)
-    table.add_column("updates", justify="right", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
-    for standing in stream.standings:
-        table.add_row(*map(Text, _cells(standing)), style="bold" if standing.place == 1 else "")
-    return table
+    table.add_column("entrant", overflow="fold", min_width=10)
+    for name in names:
+        table.add_column(name, no_wrap=True)
+
+
+def _cost_columns(table: Table, wide: bool, standings: Sequence[Placed]) -> None:
+    updates = wide or _shared_updates(standings) is None
+    for name in (*(["updates"] * updates), "FLOPs", "time", *(["trials"] * wide)):
+        table.add_column(name, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("needs")
+        table.add_column("trust", no_wrap=True)
+
+
+def _cost_cells(placed: Placed, wide: bool, standings: Sequence[Placed]) -> Iterator[str]:
+    cost = placed.cost
+    if wide or _shared_updates(standings) is None:
+        yield _shown(cost.updates)
+    yield _shown(cost.flops)
+    yield "-" if cost.seconds is None else duration(cost.seconds)
+    if wide:
+        yield _shown(cost.tuning_trials)
+        yield ", ".join(placed.needs) or "-"
+        yield placed.trust
+
+
+def _shared_updates(standings: Sequence[Placed]) -> float | None:
+    """Return the updates that all who ran have made, None where they differ."""
+    known = {s.cost.updates for s in standings if s.cost.updates is not None}
+    return known.pop() if len(known) == 1 else None
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else count(value)
+
+
+def _style(rank: Rank | None) -> str:
+    return "bold" if rank and rank.place == 1 else ""
 
 
 def _difference_header(stream: StreamBoard) -> str:
@@ -61,57 +179,28 @@ def _difference_header(stream: StreamBoard) -> str:
     return f"vs {stream.reference}" if short else "vs reference"
 
 
-def _cells(standing: Standing) -> Iterator[str]:
-    summary = standing.summary
-    yield f"{standing.place or '-'}{'=' * standing.tied}"
-    yield standing.entrant
-    yield _number(summary.mean) + _half_width(summary.interval) if summary else "-"
-    yield _difference(standing)
-    yield _seeds(standing)
-    yield "-" if standing.updates is None else _count(standing.updates)
-    yield "-" if standing.seconds is None else _duration(standing.seconds)
-
-
-def _number(value: float, sign: str = "") -> str:
-    return f"{value:{sign}.4f}" if abs(value) < 10 else f"{value:{sign},.1f}"
-
-
-def _half_width(interval: Interval) -> str:
-    return f" ±{_number(interval.half_width)}" if isfinite(interval.half_width) else ""
-
-
 def _difference(standing: Standing) -> str:
     difference = standing.difference
     if difference is None:
         return "-"
     marks = "*" * standing.significant + "u" * (not difference.paired)
-    return _number(difference.mean, "+") + _half_width(difference.interval) + marks
+    return estimate(difference.mean, difference.interval, sign="+") + marks
 
 
-def _seeds(standing: Standing) -> str:
-    count = len(standing.values)
-    of_all = f"/{count + len(standing.lost)}" if standing.lost else ""
-    return f"{count}{of_all}{'?' * standing.provisional}"
+def _even(standings: Sequence[Placed]) -> bool:
+    """Tell whether all have a value from the same number of seeds, and nobody lost or lacks one."""
+    covered = [standing.coverage for standing in standings]
+    return all(one.done == one.asked == covered[0].done for one in covered)
 
 
-def _count(value: float) -> str:
-    if value < 1e4:
-        return f"{value:.0f}"
-    return f"{value / 1e3:.1f}k" if value < 1e6 else f"{value / 1e6:.1f}M"
+def _dim(lines: Iterator[str] | Sequence[str]) -> Padding:
+    return Padding(Text("\n".join(lines), style="dim"), (0, 0, 1, 0))
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _notes(stream: StreamBoard) -> Padding:
-    return Padding(Text("\n".join(_note_lines(stream)), style="dim"), (0, 0, 1, 0))
-
-
-def _note_lines(stream: StreamBoard) -> Iterator[str]:
+def _stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]:
     standings = stream.standings
+    if not wide and _even(standings):
+        yield f"{standings[0].coverage.done} of {standings[0].coverage.asked} seeds for everybody"
     differences = [s.difference for s in standings if s.difference is not None]
     if stream.reference is None:
         yield "No differences: the reference has no result on this stream."
@@ -124,15 +213,62 @@ def _note_lines(stream: StreamBoard) -> Iterator[str]:
         yield f"Nobody differs from {stream.reference} at {ALPHA:.0%} (paired t-test, Holm)"
     if not all(difference.paired for difference in differences):
         yield "u unpaired (Welch's test): fewer than two seeds are shared"
-    if any(s.tied for s in standings):
-        yield f"= shares its place: not told apart from the best of its group at {ALPHA:.0%}"
+    yield from _rank_notes(standings, len(stream.pairs))
+    if not_run := [s.entrant for s in standings if not s.coverage.done and not s.coverage.lost]:
+        yield f"not run yet: {', '.join(not_run)}"
+    yield from (_lost_line(s, stream.worst, board) for s in standings if s.lost)
+    if not wide:
+        yield from _cost_notes(standings)
+
+
+def _rank_notes(standings: Sequence[Placed], tests: int) -> Iterator[str]:
+    placed = [s.rank for s in standings if s.rank]
+    if any(rank.low < rank.high for rank in placed):
+        yield (
+            f"(1-3) ranks that the data allow at {ALPHA:.0%}, Holm over {tests} pairs; "
+            "a place is shared where they cannot tell apart"
+        )
     if any(s.provisional for s in standings):
         yield f"? provisional: fewer than {PROVISIONAL_BELOW} seeds"
-    yield from (_lost_line(s) for s in standings if s.lost)
+
+
+def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
+    if (updates := _shared_updates(standings)) is not None:
+        yield f"{count(updates)} updates for everybody"
     for need in sorted({need for s in standings for need in s.needs}):
         yield f"needs {need}: {', '.join(s.entrant for s in standings if need in s.needs)}"
+    trials = {s.entrant: s.cost.tuning_trials for s in standings if s.cost.tuning_trials}
+    if len(set(trials.values())) == 1 and len(trials) == len(standings):
+        yield f"tuning trials: {count(next(iter(trials.values())))} for every entrant"
+    elif trials:
+        yield "tuning trials: " + ", ".join(f"{name} {count(n)}" for name, n in trials.items())
+    for trust in ("reproduced", "verified"):
+        named = [s.entrant for s in standings if s.trust == trust]
+        if named and len(named) < len(standings):
+            yield f"{trust}: {', '.join(named)}"
+    others = {s.trust for s in standings}
+    if len(others) == 1:
+        yield f"trust: all {others.pop()}"
 
 
-def _lost_line(standing: Standing) -> str:
+def _lost_line(standing: Standing, worst: float | None, board: Board) -> str:
     seeds = ", ".join(f"seed {seed} {reason}" for seed, reason in sorted(standing.lost.items()))
-    return f"! {standing.entrant}: {seeds}; not averaged, stands below who lose fewer"
+    if worst is None:
+        return f"! {standing.entrant}: {seeds}; without a value"
+    return f"! {standing.entrant}: {seeds}; counted as the worst {board.metric}, {number(worst)}"
+
+
+def _overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
+    yield (
+        "Score: mean over streams, 0 is the worst anchor and 1 the best; stratified Welch interval."
+    )
+    yield from _rank_notes(overall.standings, len(overall.pairs))
+    if all(s.least_seeds < HEADLINE_FROM for s in overall.standings):
+        yield f"IQM without interval: below {HEADLINE_FROM} seeds bootstraps promise too much"
+    else:
+        for standing in overall.standings:
+            low, high = standing.iqm.interval.low, standing.iqm.interval.high
+            if isfinite(low) and standing.least_seeds >= HEADLINE_FROM:
+                yield f"IQM of {standing.entrant}: {number(low)} to {number(high)}"
+    if not wide and (updates := _shared_updates(overall.standings)) is not None:
+        yield f"{count(updates)} updates for everybody"

@@ -1,0 +1,173 @@
+"""Two entrants side by side: paired, stream by stream, in words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..harness.errors import BenchError, unknown_name
+from .board import ALPHA, Board, Estimate, StreamBoard
+from .numbers import number, p_text
+from .placing import between
+from .resampling import improvement, improvement_interval
+from .result import digest
+from .statistics import CONFIDENCE, Difference, compare, holm
+
+
+@dataclass(frozen=True)
+class StreamComparison:
+    """Two entrants on one stream, the first minus the second."""
+
+    stream: str
+    difference: Difference | None
+    """None where either has no value."""
+    p_holm: float
+    """Holm-corrected over the streams; NaN where not tested."""
+    wins: int
+    """Shared seeds on which the first is better."""
+    shared: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two entrants of a board, the first minus the second."""
+
+    first: str
+    second: str
+    metric: str
+    better: str
+    streams: tuple[StreamComparison, ...]
+    improvement: Estimate | None
+    """Probability that a run of the first is better than one of the second, mean over streams;
+    bootstrap interval. None where they share no stream."""
+    score: Difference | None
+    """Of the scores over streams; None where the board has none."""
+
+
+def comparison(board: Board, first: str, second: str) -> Comparison:
+    """Compare two entrants on every stream of a board.
+
+    Raises:
+        BenchError: one is not on the board, or both are the same.
+    """
+    known = list(dict.fromkeys(one.entrant for stream in board.streams for one in stream.standings))
+    for name in (first, second):
+        if name not in known:
+            raise unknown_name("entrant on the board", name, known, "Compare two of these.")
+    if first == second:
+        raise BenchError(f"'{first}' is compared with itself. Name two entrants.")
+    sign = -1.0 if board.better == "lower" else 1.0
+    pairs = [
+        (stream, _counted(stream, first), _counted(stream, second)) for stream in board.streams
+    ]
+    differences = [compare(a, b) if a and b else None for _, a, b in pairs]
+    p_values = holm([one.p if one else float("nan") for one in differences])
+    streams = tuple(
+        _on_stream(stream, a, b, sign, difference, p)
+        for (stream, a, b), difference, p in zip(pairs, differences, p_values, strict=True)
+    )
+    return Comparison(
+        first,
+        second,
+        board.metric,
+        board.better,
+        streams,
+        _improvement([(a, b) for _, a, b in pairs if a and b], sign),
+        _score(board, first, second),
+    )
+
+
+def sentences(found: Comparison) -> Iterator[str]:
+    """Say in words what a comparison found."""
+    direction = "" if found.better == "diagnostic" else f" ({found.better} is better)"
+    yield (
+        f"{found.first} against {found.second} by {found.metric}{direction}; tests at "
+        f"{ALPHA:.0%}, Holm over {sum(s.p_holm == s.p_holm for s in found.streams)} streams:"
+    )
+    yield from (f"* {_stream_sentence(found, stream)}" for stream in found.streams)
+    if found.score:
+        yield _score_sentence(found, found.score)
+    if found.improvement:
+        low, high = found.improvement.interval.low, found.improvement.interval.high
+        yield (
+            f"A run of {found.first} is better than one of {found.second} with probability "
+            f"{found.improvement.value:.2f} [{low:.2f}, {high:.2f}] (bootstrap over seeds)."
+        )
+
+
+def _counted(stream: StreamBoard, name: str) -> dict[int, float]:
+    for standing in stream.standings:
+        if standing.entrant == name and standing.summary:
+            lost = {} if stream.worst is None else dict.fromkeys(standing.lost, stream.worst)
+            return {**standing.values, **lost}
+    return {}
+
+
+def _on_stream(
+    stream: StreamBoard,
+    first: dict[int, float],
+    second: dict[int, float],
+    sign: float,
+    difference: Difference | None,
+    p_holm: float,
+) -> StreamComparison:
+    shared = first.keys() & second.keys()
+    wins = sum(sign * (first[seed] - second[seed]) > 0 for seed in shared)
+    return StreamComparison(stream.stream, difference, p_holm, wins, len(shared))
+
+
+def _improvement(
+    pairs: Sequence[tuple[dict[int, float], dict[int, float]]], sign: float
+) -> Estimate | None:
+    if not pairs:
+        return None
+    first = [[sign * value for value in a.values()] for a, _ in pairs]
+    second = [[sign * value for value in b.values()] for _, b in pairs]
+    seed = int(digest([first, second])[:8], 16)
+    return Estimate(improvement(first, second), improvement_interval(first, second, seed))
+
+
+def _score(board: Board, first: str, second: str) -> Difference | None:
+    if board.overall is None:
+        return None
+    pair = between(board.overall.pairs).get((first, second))
+    return pair.difference if pair else None
+
+
+def _stream_sentence(found: Comparison, stream: StreamComparison) -> str:
+    difference = stream.difference
+    if difference is None:
+        return f"{stream.stream}: one of them has no value there."
+    if difference.p != difference.p:
+        return f"{stream.stream}: {number(difference.mean, '+')}, too few seeds to test."
+    word = _words(found, difference.mean, stream.p_holm < ALPHA, found.better)
+    test = f"paired t-test over {difference.count} seeds" if difference.paired else "Welch's test"
+    wins = f"; better on {stream.wins} of {stream.shared} seeds" if stream.shared else ""
+    effect = (
+        f", effect size {difference.effect_size:+.1f}"
+        if difference.effect_size == (difference.effect_size)
+        else ""
+    )
+    return (
+        f"{stream.stream}: {found.first} is {word}: {_numbers(difference)}, "
+        f"{p_text(stream.p_holm)}{effect} ({test}){wins}."
+    )
+
+
+def _score_sentence(found: Comparison, score: Difference) -> str:
+    if score.p != score.p:
+        return "Over all streams: too few seeds to test."
+    word = _words(found, score.mean, score.p < ALPHA, "higher")
+    return f"Over all streams {found.first} is {word}: score {_numbers(score)}, {p_text(score.p)}."
+
+
+def _words(found: Comparison, mean: float, apart: bool, better: str) -> str:
+    if not apart:
+        return f"not told apart from {found.second}"
+    if better == "diagnostic":
+        return f"{'higher' if mean > 0 else 'lower'} than {found.second}"
+    return f"{'better' if (mean > 0) == (better == 'higher') else 'worse'} than {found.second}"
+
+
+def _numbers(difference: Difference) -> str:
+    low, high = difference.interval.low, difference.interval.high
+    limits = f"[{number(low, '+')}, {number(high, '+')}]"
+    return f"{number(difference.mean, '+')} ({CONFIDENCE:.0%} CI {limits})"

@@ -1,0 +1,199 @@
+"""The standings over all streams: mean of normalised means, and beside it the IQM."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import nan, sqrt
+from typing import Literal
+
+import numpy as np
+
+from .board import (
+    Cost,
+    Coverage,
+    Estimate,
+    Overall,
+    OverallStanding,
+    Pair,
+    Profile,
+    Rank,
+    Standing,
+    StreamBoard,
+    Trust,
+)
+from .placing import between, pairs, ranks
+from .resampling import interquartile_mean, iqm_interval, profile
+from .result import digest
+from .scoring import Score
+from .statistics import Difference, Moments, difference_moments, moments, stratified
+
+THRESHOLDS = np.linspace(0, 1, 51)
+"""Of performance profiles."""
+
+_TRUST: tuple[Trust, ...] = ("self-reported", "reproduced", "verified")
+
+Strata = Mapping[str, Mapping[int, float]]
+"""Normalised values by stream and seed."""
+
+
+def overall(
+    streams: Sequence[tuple[StreamBoard, Sequence[Score]]],
+    better: Literal["higher", "lower", "diagnostic"],
+) -> tuple[Overall | None, str | None]:
+    """Return the standings over all streams, or why there are none.
+
+    Every value is normalised by its stream's anchors: (value - worst) / (best - worst). The score
+    is the mean over streams of the means over seeds, with the stratified Welch interval (see
+    `statistics.stratified`); two entrants are compared by the mean over streams of their paired
+    differences. A stream on which an entrant has no value counts as 0 on every seed that others
+    have there: the worst case.
+    """
+    why_not = _why_not([board for board, _ in streams], better)
+    if why_not:
+        return None, why_not
+    entries = _entries(streams)
+    entries.sort(key=lambda entry: (-entry.score.mean, entry.label))
+    labels = [entry.label for entry in entries]
+    by_label = {entry.label: entry for entry in entries}
+    compared = pairs(
+        labels, [_difference(by_label[a], by_label[b]) for a, b in combinations(labels, 2)]
+    )
+    turned = between(compared)
+    seed = int(
+        digest([[entry.label, sorted(entry.by_stream.items())] for entry in entries])[:8], 16
+    )
+    places = ranks(labels, compared, sign=1.0)
+    standings = tuple(
+        _standing(entry, place, turned.get((entry.label, labels[0])), seed)
+        for entry, place in zip(entries, places, strict=True)
+    )
+    return Overall(standings, compared, tuple(_profile(entry, seed) for entry in entries)), None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    label: str
+    strata: Strata
+    score: Moments
+    standings: tuple[Standing, ...]
+    """On the streams where it was asked for or has runs."""
+
+    @property
+    def by_stream(self) -> dict[str, float]:
+        return {
+            stream: sum(values.values()) / len(values) for stream, values in self.strata.items()
+        }
+
+    @property
+    def values(self) -> list[list[float]]:
+        return [list(values.values()) for values in self.strata.values()]
+
+
+def _why_not(boards: Sequence[StreamBoard], better: str) -> str | None:
+    if better == "diagnostic":
+        return "a diagnostic metric is not averaged over streams"
+    if len(boards) < 2:
+        return "there are results on one stream only" if boards else "there are no results"
+    for board in boards:
+        if board.anchors is None:
+            return f"the suite fixes no anchors of the metric for {board.stream}"
+        if not board.pairs and not any(standing.rank for standing in board.standings):
+            return f"nobody has a value on {board.stream}"
+    return None
+
+
+def _entries(streams: Sequence[tuple[StreamBoard, Sequence[Score]]]) -> list[_Entry]:
+    labels = {entry.label for _, scores in streams for entry in scores}
+    found = []
+    for label in labels:
+        strata = {board.stream: _normalised(board, scores, label) for board, scores in streams}
+        if any(entry.label == label and entry.ranked for _, scores in streams for entry in scores):
+            standings = tuple(
+                one for board, _ in streams for one in board.standings if one.entrant == label
+            )
+            score = stratified(moments(list(values.values())) for values in strata.values())
+            found.append(_Entry(label, strata, score, standings))
+    return found
+
+
+def _normalised(board: StreamBoard, scores: Sequence[Score], label: str) -> dict[int, float]:
+    assert board.anchors is not None
+    worst, best = board.anchors
+    for entry in scores:
+        if entry.label == label and entry.ranked:
+            counted = entry.counted(board.worst)
+            if counted:
+                return {seed: (counted[seed] - worst) / (best - worst) for seed in sorted(counted)}
+    seeds = {seed for entry in scores for seed in (*entry.values, *entry.lost)}
+    return dict.fromkeys(sorted(seeds), 0.0)
+
+
+def _difference(first: _Entry, second: _Entry) -> Difference:
+    """Return the mean over streams of the differences; its count is that of the fewest seeds."""
+    per_stream = [
+        difference_moments(first.strata[stream], second.strata[stream]) for stream in first.strata
+    ]
+    found = stratified(one for one, _ in per_stream)
+    shared = [
+        len(first.strata[stream].keys() & second.strata[stream].keys()) for stream in first.strata
+    ]
+    paired = all(paired for _, paired in per_stream)
+    spread = found.error * sqrt(len(per_stream) * min(shared)) if paired else nan
+    return Difference(
+        count=min(shared),
+        mean=found.mean,
+        interval=found.interval(),
+        p=found.p_value(),
+        effect_size=found.mean / spread if spread else nan,
+        paired=paired,
+    )
+
+
+def _standing(entry: _Entry, place: Rank, to_leader: Pair | None, seed: int) -> OverallStanding:
+    everything = np.concatenate([np.asarray(values) for values in entry.values])
+    standings = entry.standings
+    return OverallStanding(
+        entrant=entry.label,
+        rank=place,
+        score=Estimate(entry.score.mean, entry.score.interval()),
+        iqm=Estimate(float(interquartile_mean(everything)), iqm_interval(entry.values, seed)),
+        by_stream=entry.by_stream,
+        p_leader=to_leader.p_holm if to_leader else nan,
+        least_seeds=min(len(one.values) for one in standings)
+        if len(standings) == len(entry.strata)
+        else 0,
+        needs=tuple(sorted({need for one in standings for need in one.needs})),
+        cost=_total([one.cost for one in standings]),
+        coverage=_covered([one.coverage for one in standings]),
+        trust=min((one.trust for one in standings), key=_TRUST.index),
+    )
+
+
+def _total(costs: Sequence[Cost]) -> Cost:
+    def total(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if known else None
+
+    trials = [one.tuning_trials for one in costs if one.tuning_trials is not None]
+    return Cost(
+        updates=total([one.updates for one in costs]),
+        flops=total([one.flops for one in costs]),
+        seconds=total([one.seconds for one in costs]),
+        tuning_trials=max(trials) if trials else None,
+    )
+
+
+def _covered(parts: Sequence[Coverage]) -> Coverage:
+    return Coverage(
+        done=sum(part.done for part in parts),
+        diverged=sum(part.diverged for part in parts),
+        failed=sum(part.failed for part in parts),
+        undefined=sum(part.undefined for part in parts),
+        missing=sum(part.missing for part in parts),
+    )
+
+
+def _profile(entry: _Entry, seed: int) -> Profile:
+    curves = profile(entry.values, THRESHOLDS, seed)
+    share, low, high = (tuple(round(float(value), 4) for value in curve) for curve in curves)
+    return Profile(entry.label, tuple(THRESHOLDS.round(4).tolist()), share, low, high)

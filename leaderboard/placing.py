@@ -1,0 +1,87 @@
+"""Places and rank intervals from pairwise tests: shared where the data cannot tell apart."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+from .board import ALPHA, Pair, Rank
+from .statistics import Difference, holm
+
+Verdicts = set[tuple[str, str]]
+"""Two labels, where the first is significantly better than the second."""
+
+
+def pairs(labels: Sequence[str], differences: Sequence[Difference]) -> tuple[Pair, ...]:
+    """Return every two entrants with their difference, Holm-corrected over all of them.
+
+    Args:
+        labels: of the entrants.
+        differences: first minus second, in the order of `itertools.combinations(labels, 2)`.
+    """
+    corrected = holm([difference.p for difference in differences])
+    return tuple(
+        Pair(first, second, difference, p)
+        for (first, second), difference, p in zip(
+            combinations(labels, 2), differences, corrected, strict=True
+        )
+    )
+
+
+def ranks(labels: Sequence[str], compared: Sequence[Pair], sign: float) -> list[Rank]:
+    """Return the rank of every entrant.
+
+    An entrant's rank lies between 1 + the number of those who are significantly better, and the
+    number of all minus those who are significantly worse (at `ALPHA`, Holm-corrected over all
+    pairs). Places: the best entrant opens the first group; going down, an entrant joins the group
+    until one is told apart from somebody in it; that one opens the next group. A place is 1 + the
+    number of entrants in better groups.
+
+    Args:
+        labels: of the entrants, best first.
+        compared: every two of them.
+        sign: 1 where higher is better, -1 where lower is.
+    """
+    better = _verdicts(compared, sign)
+    groups: list[list[str]] = []
+    for label in labels:
+        if groups and not any(_apart(better, label, other) for other in groups[-1]):
+            groups[-1].append(label)
+        else:
+            groups.append([label])
+    found = []
+    before = 0
+    for group in groups:
+        for label in group:
+            low = 1 + sum((other, label) in better for other in labels)
+            high = len(labels) - sum((label, other) in better for other in labels)
+            found.append(Rank(before + 1, low, high, tied=len(group) > 1))
+        before += len(group)
+    return found
+
+
+def between(compared: Sequence[Pair]) -> dict[tuple[str, str], Pair]:
+    """Return the pairs by both orders of their labels, turned round where need be."""
+    found = {}
+    for pair in compared:
+        found[pair.first, pair.second] = pair
+        found[pair.second, pair.first] = _turned(pair)
+    return found
+
+
+def _turned(pair: Pair) -> Pair:
+    one = pair.difference
+    interval = replace(one.interval, low=-one.interval.high, high=-one.interval.low)
+    turned = replace(one, mean=-one.mean, interval=interval, effect_size=-one.effect_size)
+    return Pair(pair.second, pair.first, turned, pair.p_holm)
+
+
+def _verdicts(compared: Sequence[Pair], sign: float) -> Verdicts:
+    told_apart = [pair for pair in compared if pair.p_holm < ALPHA]
+    return {
+        (pair.first, pair.second) if sign * pair.difference.mean > 0 else (pair.second, pair.first)
+        for pair in told_apart
+    }
+
+
+def _apart(better: Verdicts, one: str, other: str) -> bool:
+    return (one, other) in better or (other, one) in better

@@ -1,0 +1,136 @@
+"""What one entrant's runs on one stream come to: values by seed, lost seeds, the worst case."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from ..harness.errors import unknown_name
+from ..harness.metrics import METRICS, Metric
+from .board import Cost, Coverage, Lost
+from .grouping import EntrantRuns
+from .result import Record
+
+
+@dataclass(frozen=True)
+class Score:
+    """An entrant's metric on one stream, before it is placed."""
+
+    label: str
+    name: str
+    runs: tuple[Record, ...]
+    """Empty where none of the runs asked for has ended."""
+    values: Mapping[int, float]
+    """As measured, by seed."""
+    lost: Mapping[int, Lost]
+    missing: tuple[int, ...]
+
+    @property
+    def done(self) -> tuple[Record, ...]:
+        """The runs that neither diverged nor failed."""
+        return tuple(run for run in self.runs if run.status == "done")
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it has a place: not where nothing ran or the metric says nothing about it."""
+        return bool(self.values) or any(reason != "undefined" for reason in self.lost.values())
+
+    def counted(self, worst: float | None) -> dict[int, float]:
+        """Return the values that statistics count: lost seeds as the worst case, unless None."""
+        if worst is None:
+            return dict(self.values)
+        return {**self.values, **dict.fromkeys(self.lost, worst)}
+
+
+def score(entrant: EntrantRuns[Record], metric: str, asked: Iterable[int] = ()) -> Score:
+    """Return what an entrant's runs say by a metric.
+
+    Args:
+        entrant: its runs on one stream.
+        metric: a name in a result's metrics.
+        asked: seeds that were asked for.
+    """
+    values: dict[int, float] = {}
+    lost: dict[int, Lost] = {}
+    for run in entrant.runs:
+        value = run.metrics.get(metric)
+        if run.status != "done":
+            lost[run.spec.seed] = run.status
+        elif value is None:
+            lost[run.spec.seed] = "undefined"
+        else:
+            values[run.spec.seed] = value
+    missing = tuple(sorted(set(asked) - values.keys() - lost.keys()))
+    return Score(entrant.label, entrant.name, entrant.runs, values, lost, missing)
+
+
+def direction(name: str) -> Literal["higher", "lower", "diagnostic"]:
+    """Return which way of a metric is better.
+
+    Raises:
+        BenchError: there is no such metric.
+    """
+    return _metric(name).better
+
+
+def worst_case(name: str, scores: Sequence[Score]) -> float | None:
+    """Return what a lost seed counts as: the worst value that the metric can have.
+
+    Where the metric has no such bound (a loss), it is the worst value that anybody had on the
+    stream. None where nobody lost a seed, and for a diagnostic metric, which has no worst.
+    """
+    metric = _metric(name)
+    if metric.better == "diagnostic" or not any(entry.lost for entry in scores):
+        return None
+    higher = metric.better == "higher"
+    bound = metric.lower if higher else metric.upper
+    if isfinite(bound):
+        return bound
+    seen = [value for entry in scores for value in entry.values.values()]
+    return (min(seen) if higher else max(seen)) if seen else None
+
+
+def bounds(name: str) -> tuple[float, float] | None:
+    """Return the worst and the best value that a performance metric can have; None where endless.
+
+    They are the anchors of a score over streams where a suite fixes no others.
+    """
+    metric = _metric(name)
+    ends = (metric.lower, metric.upper)
+    if metric.better == "diagnostic" or not all(map(isfinite, ends)):
+        return None
+    return ends if metric.better == "higher" else ends[::-1]
+
+
+def cost(runs: Sequence[Record], tuning_trials: float | None) -> Cost:
+    """Return the mean cost of the runs that are done."""
+    return Cost(
+        updates=_mean(runs, "updates"),
+        flops=_mean(runs, "flops"),
+        seconds=_mean(runs, "seconds"),
+        tuning_trials=tuning_trials,
+    )
+
+
+def coverage(entry: Score) -> Coverage:
+    """Count how the runs asked for ended."""
+    reasons = list(entry.lost.values())
+    return Coverage(
+        done=len(entry.values),
+        diverged=reasons.count("diverged"),
+        failed=reasons.count("failed"),
+        undefined=reasons.count("undefined"),
+        missing=len(entry.missing),
+    )
+
+
+def _metric(name: str) -> Metric:
+    if name not in METRICS:
+        ranking = [known for known, metric in METRICS.items() if metric.better != "diagnostic"]
+        raise unknown_name("metric", name, METRICS, f"Rank by one of: {', '.join(ranking)}.")
+    return METRICS[name]
+
+
+def _mean(runs: Iterable[Record], name: str) -> float | None:
+    values = [value for run in runs if (value := run.metrics.get(name)) is not None]
+    return sum(values) / len(values) if values else None
