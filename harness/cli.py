@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cli_leaderboard
+from . import cli_leaderboard, cli_page
 from .cli_leaderboard import find, store_of
 from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
@@ -42,6 +42,8 @@ data = typer.Typer(no_args_is_help=True, help="What data sets are here, and how 
 app.add_typer(data, name="data")
 app.add_typer(cli_leaderboard.app, name="leaderboard")
 app.command()(cli_leaderboard.compare)
+cli_leaderboard.app.command("build")(cli_page.build)
+cli_leaderboard.app.command("serve")(cli_page.serve)
 
 
 @app.command("list")

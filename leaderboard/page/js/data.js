@@ -39,7 +39,7 @@ function pairsOf(part) {
 function turned(pair) {
   const negative = (value) => (isNumber(value) ? -value : value);
   const sides = { first: pair.second, second: pair.first, low: negative(pair.high), high: negative(pair.low) };
-  return { ...pair, ...sides, mean: negative(pair.mean), effect: negative(pair.effect) };
+  return { ...pair, ...sides, mean: negative(pair.mean), effect_size: negative(pair.effect_size) };
 }
 
 const runField = Object.fromEntries(data.run_fields.map((field, number) => [field, number]));

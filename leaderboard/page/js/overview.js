@@ -3,7 +3,8 @@ function overviewView() {
   const rows = board.overall ? board.overall.standings : entrants.map(overStreams);
   return [
     el("h2", {}, board.overall ? "Over all streams" : "All streams"),
-    !board.overall && el("p", {}, `There is no ranking over streams: ${visible(board.no_overall || "nothing says how to add them up")}`),
+    !board.overall && el("p", {}, `There is no ranking over streams: ${visible(board.no_overall || "nothing says how to add them up")}.`),
+    board.not_run.length > 0 && el("p", {}, `Not run yet: ${board.not_run.map((name) => shortened(name, 80)).join(", ")}.`),
     tools(rows),
     board.overall && overallBoard(board.overall.standings),
     el("h3", {}, "Stream by stream"),
