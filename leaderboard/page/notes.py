@@ -74,7 +74,7 @@ def _seeds(data: Json) -> Iterator[str]:
 
 def _besides() -> Iterator[str]:
     yield (
-        "Must be told: what an entrant needs to know about the stream, as a task boundary. "
+        "Needs: what an entrant has to be told about the stream, as a task boundary. "
         "Updates, operations and time are means over done runs, and add up over streams; "
         "trials are those spent on choosing the settings."
     )

@@ -2,7 +2,7 @@
 
 function nameCell(label) {
   return el("a", { href: toEntrant(label), title: shortened(label, 300) },
-    el("bdi", { class: "named" }, shortened(label, 160)));
+    el("bdi", { class: "named" }, breakable(shortened(label, 160))));
 }
 
 /** Place, the ranks that the data allow, and both as a bar on a scale of all ranks. */
@@ -40,7 +40,7 @@ function coverageCell(standing) {
 }
 
 function needsCell(needs) {
-  return needs.length ? needs.map((need) => [el("span", { class: "chip need" }, visible(need)), " "]) : "\u2013";
+  return needs.length ? needs.map((need) => [el("span", { class: "chip need", title: shortened(need, 300) }, shortened(need, 60)), " "]) : "\u2013";
 }
 
 /** Columns of cost, needs and trust, which stand beside every rank; costs that nobody states are left out. */
@@ -48,7 +48,7 @@ function besides(rows) {
   const cost = (key, title, cell, note) => ({ key, title, note, number: true, value: (row) => row.cost[key], cell: (row) => cell(row.cost[key]) });
   return [
     { key: "runs", title: "Runs", note: "done of those asked for", value: (row) => row.coverage.done, cell: coverageCell, down: true },
-    { key: "needs", title: "Must be told", value: (row) => row.needs.join(), cell: (row) => needsCell(row.needs) },
+    { key: "needs", title: "Needs", note: "what the entrant has to be told", value: (row) => row.needs.join(), cell: (row) => needsCell(row.needs) },
     ...[
       cost("updates", "Updates", amount, "optimiser steps, mean over done runs"),
       cost("flops", "FLOPs", amount, "operations of the masked network, products only"),

@@ -28,6 +28,11 @@ function fill(node, attributes, children) {
   return node;
 }
 
+/** A long name that may break behind a sign, so that it need not break within a word. */
+function breakable(text) {
+  return text.split(/(?<=[-:+(,=_.])/).flatMap((part) => [part, el("wbr")]);
+}
+
 /** Wrap a wide part in a box that scrolls by itself, also by keyboard. */
 function scrolling(label, content) {
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, content);

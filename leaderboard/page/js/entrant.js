@@ -8,7 +8,7 @@ function entrantView(label) {
     el("h2", { class: "long" }, el("bdi", {}, visible(label))),
     definitions([
       ["Over all streams", over && [`rank ${over.rank.low}\u2013${over.rank.high} of ${board.overall.standings.length}, score ${score(over.score.value)} `, between(over.score.interval)]],
-      ["Must be told", needs.length ? needsCell(needs) : "nothing"],
+      ["Needs to be told", needs.length ? needsCell(needs) : "nothing"],
       ["Trust", over ? over.trust : [...new Set(streams.map((stream) => standingOn(stream, label).trust))].join(", ")],
     ]),
     other && el("p", { class: "noprint" }, el("a", { href: toCompare(label, other) }, "Compare with another entrant")),

@@ -1,10 +1,12 @@
 /** All streams together: the overall board, every stream's places, and performance profiles. */
 function overviewView() {
   const rows = board.overall ? board.overall.standings : entrants.map(overStreams);
+  const idle = entrants.filter((label) => !ended(label));
   return [
     el("h2", {}, board.overall ? "Over all streams" : "All streams"),
     !board.overall && el("p", {}, `There is no ranking over streams: ${visible(board.no_overall || "nothing says how to add them up")}.`),
     board.not_run.length > 0 && el("p", {}, `Not run yet: ${board.not_run.map((name) => shortened(name, 80)).join(", ")}.`),
+    idle.length > 0 && el("p", {}, `Without any result yet: ${idle.map((label) => shortened(label, 80)).join(", ")}.`),
     tools(rows),
     board.overall && overallBoard(board.overall.standings),
     el("h3", {}, "Stream by stream"),
@@ -22,6 +24,14 @@ function overStreams(label) {
     entrant: label, needs: [...new Set(standings.flatMap((standing) => standing.needs))],
     provisional: standings.some((standing) => standing.provisional), trust: TRUST[least],
   };
+}
+
+/** Whether any run of an entrant has ended. */
+function ended(label) {
+  return board.streams.some((stream) => {
+    const standing = standingOn(stream, label);
+    return standing && (standing.summary || Object.keys(standing.lost).length > 0);
+  });
 }
 
 function overallBoard(standings) {

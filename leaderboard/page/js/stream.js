@@ -10,7 +10,7 @@ function streamView(stream) {
     tools(rows),
     streamBoard(stream, left),
     streamNotes(stream),
-    left.some((row) => row.summary) && [el("h3", {}, "Seeds and means"), forest(stream, left)],
+    left.some((row) => row.summary) && [el("h3", {}, "Seeds and means"), forest(stream, left.filter((row) => row.summary))],
     curves && [el("h3", {}, "Learning curves"), legend(lit, rows.length - lit.length), learningCurves(curves, lit)],
     newborn && paritySection(parity, rows, lit),
     survival.length > 0 && survivalSection(stream, survival, lit),
