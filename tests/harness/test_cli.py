@@ -159,6 +159,51 @@ def test_the_leaderboard_ranks_what_was_asked_for(results: str) -> None:
     assert "reset" in table
 
 
+def test_the_board_is_printed_in_the_form_asked_for(results: str, tmp_path: Path) -> None:
+    words = ["leaderboard", *SMALL, "--entrant", "dense", "--results", results]
+    assert call(*words, "--csv").stdout.startswith("suite,stream,metric,entrant,place")
+    assert "| entrant " in call(*words, "--markdown").stdout
+    assert r"\begin{tabular}" in call(*words, "--latex").stdout
+    path = tmp_path / "board.parquet"
+    call(*words, "--parquet", str(path))
+    assert path.read_bytes()[:4] == b"PAR1"
+    refused = call(*words, "--csv", "--latex", status=2)
+    assert "--csv and --latex cannot be printed at once" in refused.stderr
+
+
+def test_show_is_what_leaderboard_does_without_a_command(results: str) -> None:
+    words = [*SMALL, "--entrant", "dense", "--results", results, "--json"]
+    assert call("leaderboard", "show", *words).stdout == call("leaderboard", *words).stdout
+
+
+def test_entrants_that_the_suite_does_not_name_are_guests(results: str, tmp_path: Path) -> None:
+    suite = tmp_path / "mine.toml"
+    suite.write_text(
+        f"name='mine'\ndescription='d'\nseeds='0:2'\nentrants=['dense']\nstreams=['{SMALL[1]}']"
+    )
+    call("run", *SMALL, "--entrant", "reset", "--results", results)
+    board = json.loads(call("leaderboard", str(suite), "--results", results, "--json").stdout)
+    shown = [standing["entrant"] for standing in board["streams"][0]["standings"]]
+    assert "reset" in shown
+    words = [str(suite), "--entrant", "dense", "--results", results, "--json"]
+    alone = json.loads(call("leaderboard", *words).stdout)
+    assert [one["entrant"] for one in alone["streams"][0]["standings"]] == ["dense"]
+
+
+def test_two_entrants_are_compared_in_words(results: str, tmp_path: Path) -> None:
+    call("run", *SMALL, "--entrant", "dense", "--entrant", "reset", "--results", results)
+    words = ["dense", "reset", *SMALL, "--results", results]
+    assert "* permuted-digits: dense is " in call("compare", *words).stdout
+    assert json.loads(call("compare", *words, "--json").stdout)["first"] == "dense"
+    wrong = call("compare", "dense", "rest", *SMALL, "--results", results, status=2)
+    assert "no entrant on the board 'rest'; did you mean 'reset'?" in wrong.stderr
+
+
+def test_a_reference_that_is_not_there_is_named(results: str) -> None:
+    words = [*SMALL, "--entrant", "dense", "--results", results, "--against", "dnse"]
+    assert "did you mean 'dense'" in call("leaderboard", *words, status=2).stderr
+
+
 def test_runs_without_a_result_are_told(results: str) -> None:
     words = ["--stream", SMALL[1], "--entrant", "dense", "--seeds", "0:2,50:53"]
     done = call("leaderboard", *words, "--results", results)

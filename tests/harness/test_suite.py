@@ -61,7 +61,7 @@ def test_any_list_of_seeds_is_read_in_its_order(seeds: list[int]) -> None:
 
 def test_quick_is_five_entrants_on_three_streams_with_five_seeds() -> None:
     quick = load_suite("quick")
-    assert suite_names() == ["quick"]
+    assert suite_names() == ["mnist", "quick"]
     assert [stream.name for stream in quick.streams] == [
         "permuted-digits",
         "shifting-labels-digits",
@@ -110,11 +110,38 @@ def test_a_wrong_suite_file_is_told_what_is_wrong(line: str, by: str, message: s
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("quik", "no suite 'quik'; did you mean 'quick'? There is: quick. Name one of these or"),
+        (
+            "quik",
+            "no suite 'quik'; did you mean 'quick'? There is: mnist, quick. Name one of these or",
+        ),
         ("nowhere.toml", "the suite file nowhere.toml cannot be read: No such file or directory"),
     ],
 )
 def test_a_suite_that_is_not_there_is_named(name: str, message: str) -> None:
     with pytest.raises(BenchError) as caught:
         load_suite(name)
+    assert message in str(caught.value)
+
+
+def test_anchors_tolerance_and_trials_are_read() -> None:
+    anchors = '[anchors]\n"permuted-digits(tasks=2)" = [0.1, 0.9]'
+    suite = read_suite(f"{SMALL}tolerance = 0.02\ntuning_trials = 3\n{anchors}", "made up")
+    assert suite.anchors == {StreamSpec("permuted-digits", {"tasks": 2}): (0.1, 0.9)}
+    assert (suite.tolerance, suite.tuning_trials) == (0.02, 3)
+    tuned = SMALL.replace('name = "wide"', 'name = "wide", tuning_trials = 7')
+    assert read_suite(tuned, "made up").entrants[1].tuning_trials == 7
+
+
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [
+        ('[anchors]\n"permuted-digts" = [0, 1]', "did you mean 'permuted-digits(tasks=2)'"),
+        ('[anchors]\n"permuted-digits(tasks=2)" = [1, 1]', "are 1.0 and 1.0. Give the metric's"),
+        ('[anchors]\n"permuted-digits(tasks=2)" = [0]', "anchors"),
+        ("tolerance = 0", "tolerance = 0.0 in suite made up is not a number above 0"),
+    ],
+)
+def test_anchors_and_tolerances_that_mean_nothing_are_refused(addition: str, message: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        read_suite(SMALL + addition, "made up")
     assert message in str(caught.value)

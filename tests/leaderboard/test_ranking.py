@@ -1,15 +1,19 @@
 from collections.abc import Callable
 from dataclasses import replace
-from math import isnan
+from itertools import combinations
+from math import inf, isnan
+from typing import Any
 
 import pytest
 from scipy import stats
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.metrics import METRICS
-from plasticity_bench.leaderboard import ranking
-from plasticity_bench.leaderboard.ranking import Board, Standing, rank
+from plasticity_bench.leaderboard import scoring
+from plasticity_bench.leaderboard.board import Board, Coverage, Standing
+from plasticity_bench.leaderboard.ranking import Question, rank, stream_key
 from plasticity_bench.leaderboard.result import Result
+from plasticity_bench.leaderboard.statistics import holm
 
 MakeResult = Callable[..., Result]
 NOISE = (0.0, 0.004, -0.003, 0.002, -0.001)
@@ -35,31 +39,75 @@ def standings(board: Board) -> dict[str, Standing]:
 
 
 def places(board: Board) -> list[tuple[str, int | None, bool]]:
-    return [(s.entrant, s.place, s.tied) for stream in board.streams for s in stream.standings]
+    return [
+        (s.entrant, s.rank.place if s.rank else None, bool(s.rank and s.rank.tied))
+        for stream in board.streams
+        for s in stream.standings
+    ]
+
+
+def asked(results: list[Result], **settings: Any) -> Question:
+    return Question(specs=[result.spec.model_dump() for result in results], **settings)
 
 
 def test_entrants_far_apart_are_ranked_by_their_means(runs: Callable[..., list[Result]]) -> None:
     results = runs("dense", 0.5) + runs("grow", 0.9, 1) + runs("prune", 0.7, 2)
-    assert places(rank(results)) == [("grow", 1, False), ("prune", 2, False), ("dense", 3, False)]
+    board = rank(results)
+    assert places(board) == [("grow", 1, False), ("prune", 2, False), ("dense", 3, False)]
+    assert [(s.rank.low, s.rank.high) for s in board.streams[0].standings if s.rank] == [
+        (1, 1),
+        (2, 2),
+        (3, 3),
+    ]
 
 
 def test_what_cannot_be_told_apart_shares_a_place(runs: Callable[..., list[Result]]) -> None:
     results = runs("dense", 0.7) + runs("grow", 0.9, 1) + runs("reset", 0.901, 2)
-    assert places(rank(results)) == [("reset", 1, True), ("grow", 1, True), ("dense", 3, False)]
+    board = rank(results)
+    assert places(board) == [("reset", 1, True), ("grow", 1, True), ("dense", 3, False)]
+    ranks = {name: standing.rank for name, standing in standings(board).items()}
+    assert [(r.low, r.high) for r in ranks.values() if r] == [(1, 2), (1, 2), (3, 3)]
 
 
-def test_a_group_ends_at_the_first_that_differs_from_its_head(make_result: MakeResult) -> None:
+def test_all_pairs_are_tested_and_holm_corrected_together(make_result: MakeResult) -> None:
     values = {
         "head": [0.90, 0.91, 0.90, 0.91, 0.90],
-        "steady": [0.80, 0.81, 0.80, 0.81, 0.801],  # surely below the head
-        "wild": [0.99, 0.20, 0.95, 0.90, 0.90],  # lower still, but not surely below the head
+        "steady": [0.80, 0.81, 0.80, 0.81, 0.801],
+        "wild": [0.99, 0.20, 0.95, 0.90, 0.90],
     }
     results = [
         make_result(entrant=name, seed=seed, metrics={"taoa": value})
         for name, seeds in values.items()
         for seed, value in enumerate(seeds)
     ]
-    assert places(rank(results)) == [("head", 1, False), ("steady", 2, True), ("wild", 2, True)]
+    board = rank(results)
+    pairs = board.streams[0].pairs
+    names = ["head", "steady", "wild"]  # by their means
+    assert [(pair.first, pair.second) for pair in pairs] == list(combinations(names, 2))
+    expected = [
+        float(stats.ttest_rel(values[a], values[b]).pvalue) for a, b in combinations(names, 2)
+    ]
+    assert [pair.difference.p for pair in pairs] == pytest.approx(expected)
+    assert [pair.p_holm for pair in pairs] == pytest.approx(holm(expected))
+
+
+def test_a_group_ends_at_the_first_who_is_told_apart_from_somebody_in_it(
+    make_result: MakeResult,
+) -> None:
+    values = {
+        "head": [0.90, 0.91, 0.90, 0.91, 0.90],
+        "steady": [0.80, 0.81, 0.80, 0.81, 0.801],  # surely below the head
+        "wild": [0.99, 0.20, 0.95, 0.90, 0.90],  # lower still, but not surely below anybody
+    }
+    results = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": value})
+        for name, seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+    board = rank(results)
+    assert places(board) == [("head", 1, False), ("steady", 2, True), ("wild", 2, True)]
+    ranks = [s.rank for s in board.streams[0].standings]
+    assert [(r.low, r.high) for r in ranks if r] == [(1, 2), (2, 3), (1, 3)]
 
 
 def test_holm_makes_a_close_call_a_tie_when_there_are_more_comparisons(
@@ -104,12 +152,13 @@ def test_summary_is_over_the_seeds(runs: Callable[..., list[Result]]) -> None:
     standing = standings(rank(runs("dense", 0.7)))["dense"]
     assert standing.summary is not None
     assert standing.summary.mean == pytest.approx(0.7004)
-    assert standing.updates == 10
-    assert standing.seconds is None
+    assert standing.cost.updates == 10
+    assert standing.cost.seconds is None
+    assert standing.coverage == Coverage(done=5, diverged=0, failed=0, undefined=0, missing=0)
     assert not standing.provisional
 
 
-def test_lost_seeds_are_shown_not_averaged_and_rank_below(
+def test_lost_seeds_are_shown_and_count_as_the_worst_case(
     runs: Callable[..., list[Result]], make_result: MakeResult
 ) -> None:
     broken = [
@@ -120,33 +169,81 @@ def test_lost_seeds_are_shown_not_averaged_and_rank_below(
     ]
     none_left = [make_result(entrant="reset", seed=s, status="failed", metrics={}) for s in (0, 1)]
     board = rank(none_left + broken + runs("dense", 0.5))
-    assert places(board) == [("dense", 1, False), ("grow", 2, False), ("reset", None, False)]
+    assert [name for name, _, _ in places(board)] == ["dense", "grow", "reset"]
+    assert board.streams[0].worst == 0
     grow = standings(board)["grow"]
     assert grow.lost == {2: "diverged", 3: "failed", 4: "undefined"}
-    assert grow.lost_share == 0.6
+    assert grow.coverage == Coverage(done=2, diverged=1, failed=1, undefined=1, missing=0)
     assert grow.summary is not None
-    assert grow.summary.mean == pytest.approx(0.95 + (0.004 - 0.003) / 2)
+    assert grow.summary.count == 5
+    assert grow.summary.mean == pytest.approx((2 * 0.95 + 0.004 - 0.003) / 5)
+    assert grow.values == pytest.approx({0: 0.954, 1: 0.947})
     assert grow.provisional
-    assert standings(board)["reset"].summary is None
-    assert standings(board)["reset"].difference is None
+    reset = standings(board)["reset"]
+    assert reset.summary is not None
+    assert (reset.summary.mean, reset.values) == (0, {})
 
 
-def test_fewer_lost_seeds_rank_above_a_better_mean(make_result: MakeResult) -> None:
-    def partly(entrant: str, mean: float, lost: int) -> list[Result]:
-        return [
-            make_result(
-                entrant=entrant,
-                seed=seed,
-                status="diverged" if seed < lost else "done",
-                metrics={"taoa": mean},
-            )
-            for seed in range(5)
-        ]
-
-    assert [name for name, _, _ in places(rank(partly("a", 0.9, 3) + partly("b", 0.5, 1)))] == [
-        "b",
-        "a",
+def test_without_a_bound_the_worst_case_is_the_worst_that_anybody_had(
+    make_result: MakeResult,
+) -> None:
+    losses: dict[str, list[float | None]] = {"dense": [1.0, 1.2, 1.1], "grow": [0.5, 0.6, None]}
+    results = [
+        make_result(
+            entrant=name,
+            seed=seed,
+            status="done" if loss else "diverged",
+            metrics={"online_loss": loss},
+        )
+        for name, values in losses.items()
+        for seed, loss in enumerate(values)
     ]
+    assert METRICS["online_loss"].upper == inf
+    board = rank(results, Question(metric="online_loss"))
+    assert board.streams[0].worst == 1.2
+    grow = standings(board)["grow"].summary
+    assert grow is not None
+    assert grow.mean == pytest.approx((0.5 + 0.6 + 1.2) / 3)
+
+
+def test_a_metric_that_says_nothing_about_an_entrant_gives_it_no_place(
+    runs: Callable[..., list[Result]], make_result: MakeResult
+) -> None:
+    silent = [make_result(entrant="grow", seed=s, metrics={"taoa": None}) for s in range(5)]
+    board = rank(runs("dense", 0.5) + silent)
+    assert places(board) == [("dense", 1, False), ("grow", None, False)]
+
+
+def test_seeds_asked_for_and_not_run_are_missing_and_do_not_count(
+    runs: Callable[..., list[Result]],
+) -> None:
+    dense, grow = runs("dense", 0.5), runs("grow", 0.9, 1)
+    board = rank(dense + grow[:2], asked(dense + grow))
+    found = standings(board)["grow"]
+    assert found.missing == (2, 3, 4)
+    assert found.coverage == Coverage(done=2, diverged=0, failed=0, undefined=0, missing=3)
+    assert found.coverage.asked == 5
+    assert found.summary is not None
+    assert found.summary.count == 2
+
+
+def test_entrants_and_streams_without_any_result_are_shown(
+    runs: Callable[..., list[Result]], make_result: MakeResult
+) -> None:
+    dense, grow = runs("dense", 0.5), runs("grow", 0.9, 1)
+    elsewhere = make_result(stream="other-digits")
+    board = rank(dense, asked([*dense, *grow, elsewhere]))
+    assert places(board) == [("dense", 1, False), ("grow", None, False)]
+    assert standings(board)["grow"].missing == (0, 1, 2, 3, 4)
+    assert board.not_run == ("other-digits",)
+
+
+def test_what_an_entrant_cost_to_tune_is_what_the_suite_says(
+    runs: Callable[..., list[Result]],
+) -> None:
+    board = rank(runs("dense", 0.5) + runs("grow", 0.6), Question(tuning_trials={"grow": 12}))
+    assert standings(board)["grow"].cost.tuning_trials == 12
+    assert standings(board)["dense"].cost.tuning_trials is None
 
 
 def test_one_seed_each_cannot_be_told_apart(runs: Callable[..., list[Result]]) -> None:
@@ -172,29 +269,56 @@ def test_of_several_references_the_best_is_taken(make_result: MakeResult) -> Non
     ]
     board = rank(results)
     assert board.streams[0].reference == "dense [optimizer.lr=0.2]"
+    named = rank(results, Question(reference="dense [optimizer.lr=0.1]"))
+    assert named.streams[0].reference == "dense [optimizer.lr=0.1]"
 
 
 def test_lower_is_better_where_the_metric_says_so(
     make_result: MakeResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lower = replace(METRICS["taoa"], name="error", better="lower")
-    monkeypatch.setattr(ranking, "METRICS", {"error": lower})
+    monkeypatch.setattr(scoring, "METRICS", {"error": lower})
     results = [
         make_result(entrant=name, seed=seed, metrics={"error": loss + seed / 1000})
         for name, loss in (("dense", 0.3), ("grow", 0.1))
         for seed in range(3)
     ]
-    board = rank(results, "error")
+    board = rank(results, Question(metric="error"))
     assert board.better == "lower"
     assert [name for name, _, _ in places(board)] == ["grow", "dense"]
 
 
+def test_a_diagnostic_metric_lists_without_places(make_result: MakeResult) -> None:
+    name = "integration_time_gradient_0.5"
+    times: dict[str, list[float | None]] = {"dense": [None] * 3, "grow": [90.0, 80.0, 70.0]}
+    times["late"] = [200.0, 210.0, 190.0]
+    results = [
+        make_result(entrant=entrant, seed=seed, metrics={name: time})
+        for entrant, values in times.items()
+        for seed, time in enumerate(values)
+    ]
+    board = rank(results, Question(metric=name))
+    assert board.better == "diagnostic"
+    assert places(board) == [("grow", None, False), ("late", None, False), ("dense", None, False)]
+    assert board.streams[0].worst is None
+    assert standings(board)["grow"].summary is not None
+    assert board.overall is None
+
+
 def test_a_wrong_metric_is_named_with_the_nearest() -> None:
     with pytest.raises(BenchError, match="no metric 'taoaa'; did you mean 'taoa'"):
-        rank([], "taoaa")
-    with pytest.raises(BenchError, match="'weight_norm' is diagnostic"):
-        rank([], "weight_norm")
+        rank([], Question(metric="taoaa"))
 
 
 def test_no_results_are_an_empty_board() -> None:
-    assert rank([]).streams == ()
+    board = rank([])
+    assert (board.streams, board.overall) == ((), None)
+    assert board.no_overall == "there are no results"
+
+
+def test_anchors_are_found_by_the_streams_settings(make_result: MakeResult) -> None:
+    result = make_result(stream="permuted-digits", stream_settings={"tasks": 3})
+    key = stream_key({"settings": {"tasks": 3}, "name": "permuted-digits"})
+    board = rank([result], Question(anchors={key: (0.1, 0.9)}))
+    assert board.streams[0].anchors == (0.1, 0.9)
+    assert rank([result]).streams[0].anchors == (0, 1)

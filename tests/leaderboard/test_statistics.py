@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from plasticity_bench.leaderboard.statistics import band, compare, holm, summarise
+from plasticity_bench.leaderboard.statistics import (
+    Moments,
+    band,
+    compare,
+    difference_moments,
+    holm,
+    moments,
+    stratified,
+    summarise,
+)
 
 ACCURACY = st.floats(0, 1).map(lambda value: round(value, 3))
 
@@ -98,6 +107,63 @@ def test_one_seed_against_one_cannot_be_tested() -> None:
         assert difference.mean == pytest.approx(0.1)
         assert isnan(difference.p)
         assert isnan(difference.interval.low)
+
+
+def test_the_paired_effect_size_is_the_mean_over_the_sd_of_the_differences() -> None:
+    difference = compare({0: 0.5, 1: 0.7, 2: 0.9}, {0: 0.4, 1: 0.5, 2: 0.6})
+    assert difference.effect_size == pytest.approx(0.2 / 0.1)
+
+
+def test_the_unpaired_effect_size_is_over_the_root_mean_variance() -> None:
+    # variances 0.01 and 0.04: the root of their mean is sqrt(0.025)
+    difference = compare({0: 0.4, 1: 0.5, 2: 0.6}, {7: 0.1, 8: 0.3, 9: 0.5})
+    assert difference.effect_size == pytest.approx(0.2 / 0.025**0.5)
+
+
+def test_one_stratum_is_the_plain_t_interval() -> None:
+    values = [0.5, 0.7, 0.6, 0.8]
+    assert stratified([moments(values)]).interval() == summarise(values).interval
+
+
+def test_two_strata_are_welchs_test_of_a_sum() -> None:
+    # The mean of two strata is half of (a - (-b)): Welch's test knows its error and degrees.
+    a, b = [0.5, 0.7, 0.6, 0.8], [0.1, 0.15, 0.12]
+    expected = stats.ttest_ind(a, [-value for value in b], equal_var=False)
+    found = stratified([moments(a), moments(b)])
+    interval = expected.confidence_interval()
+    assert found.mean == pytest.approx((np.mean(a) + np.mean(b)) / 2)
+    assert found.degrees == pytest.approx(expected.df)
+    assert found.p_value() == pytest.approx(expected.pvalue)
+    assert (found.interval().low, found.interval().high) == pytest.approx(
+        (interval.low / 2, interval.high / 2)
+    )
+
+
+def test_equal_strata_have_as_many_degrees_as_all_their_seeds() -> None:
+    found = stratified([Moments(0.5, 0.1, 4)] * 3)
+    assert found.degrees == pytest.approx(12)
+    assert found.error == pytest.approx(0.1 / 3**0.5)
+
+
+def test_a_stratum_of_one_seed_leaves_no_interval() -> None:
+    found = stratified([moments([0.5, 0.6]), moments([0.4])])
+    assert found.mean == pytest.approx(0.475)
+    assert isnan(found.interval().low)
+    assert isnan(found.p_value())
+
+
+def test_a_stratum_without_spread_adds_none() -> None:
+    found = stratified([moments([0.5, 0.6, 0.7]), moments([0.0, 0.0])])
+    assert found.degrees == pytest.approx(2)
+    assert found.error == pytest.approx(moments([0.5, 0.6, 0.7]).error / 2)
+
+
+def test_the_moments_of_a_difference_are_those_that_compare_shows() -> None:
+    a, b = {0: 0.5, 1: 0.7, 2: 0.6}, {0: 0.4, 1: 0.5, 3: 0.9}
+    found, paired = difference_moments(a, b)
+    assert paired
+    assert found.mean == pytest.approx(0.15)
+    assert found.p_value() == compare(a, b).p
 
 
 def test_holm_on_its_textbook_example() -> None:

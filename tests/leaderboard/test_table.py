@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from plasticity_bench.leaderboard.ranking import rank
+from plasticity_bench.leaderboard.ranking import Question, rank
 from plasticity_bench.leaderboard.result import Result, canonical
 from plasticity_bench.leaderboard.table import as_json, tables
 
@@ -19,7 +19,7 @@ def shown(results: list[Result], width: int = 80) -> str:
 
 
 def row(text: str, entrant: str) -> list[str]:
-    (line,) = [line for line in text.splitlines() if entrant in line.split()[1:2]]
+    (line,) = [line for line in text.splitlines() if entrant in line.split()[1:3]]
     return line.split()
 
 
@@ -42,33 +42,78 @@ def results(make_result: MakeResult) -> list[Result]:
     return [*made, make_result(entrant="reset", seed=0, metrics={"taoa": 0.95}), lost]
 
 
-def test_a_row_says_place_mean_interval_difference_and_seeds(results: list[Result]) -> None:
+def test_a_row_says_rank_mean_interval_difference_and_cost(results: list[Result]) -> None:
     text = shown(results)
     # sd of the noise is 0.00288, times t(0.975, 4) = 2.776 over sqrt(5)
-    assert row(text, "dense") == ["3=", "dense", "0.7004", "±0.0034", "-", "5", "12.3k", "2", "min"]
-    assert row(text, "grow")[:5] == ["1=", "grow", "0.9004", "±0.0034", "+0.2000"]
-    assert row(text, "grow")[5].endswith("*")
-    assert not row(text, "prune")[5].endswith("*")
+    dense = ["3", "(3-5)", "dense", "0.7004", "±0.0034", "-", "5", "-", "2", "min"]
+    assert row(text, "dense") == dense
+    assert row(text, "grow")[:6] == ["1", "(1-3)", "grow", "0.9004", "±0.0034", "+0.2000"]
+    assert row(text, "grow")[6].endswith("*")
+    assert not row(text, "prune")[6].endswith("*")
 
 
-def test_a_lost_seed_is_said(results: list[Result]) -> None:
+def test_a_lost_seed_is_said_and_counts_as_zero(results: list[Result]) -> None:
     text = shown(results)
-    assert row(text, "reset") == ["5", "reset", "0.9500", "+0.2496u", "1/2?", "-", "-"]
-    assert "! reset: seed 1 diverged" in text
+    assert row(text, "reset")[3:5] == ["0.4750", "±6.0354"]  # of 0.95 and 0
+    assert "1/2?" in row(text, "reset")
+    assert "! reset: seed 1 diverged; counted as the worst taoa, 0.0000" in text
 
 
 def test_every_mark_is_explained_under_the_table(results: list[Result]) -> None:
     text = " ".join(shown(results).split())
-    assert "* differs from dense at 5% (t-test paired by seed, Holm over 3 comparisons)" in text
-    assert "= shares its place: not told apart from the best of its group at 5%" in text
+    assert "* differs from dense at 5% (t-test paired by seed, Holm over 4 comparisons)" in text
+    assert "(1-3) ranks that the data allow at 5%, Holm over 10 pairs" in text
     assert "? provisional: fewer than 5 seeds" in text
-    assert "u unpaired (Welch's test)" in text
     assert "needs task boundary: shrink-perturb" in text
+    assert "12.3k updates for everybody" in text
+    assert "trust: all self-reported" in text
+
+
+def test_an_unpaired_difference_is_marked(make_result: MakeResult) -> None:
+    apart = [
+        make_result(entrant=name, seed=seed + shift, metrics={"taoa": 0.5 + seed / 100})
+        for name, shift in (("dense", 0), ("grow", 10))
+        for seed in range(3)
+    ]
+    text = " ".join(shown(apart).split())
+    assert "u unpaired (Welch's test): fewer than two seeds are shared" in text
+
+
+def test_a_wide_table_has_trials_needs_and_trust_in_columns(results: list[Result]) -> None:
+    stream = StringIO()
+    board = rank(results, Question(tuning_trials={"grow": 9}))
+    Console(file=stream, width=140, no_color=True).print(tables(board, 140))
+    text = stream.getvalue()
+    assert row(text, "grow")[-3:] == ["9", "-", "self-reported"]
+    assert row(text, "shrink-perturb")[-4:] == ["-", "task", "boundary", "self-reported"]
+
+
+def test_who_has_no_result_is_named_and_has_no_row(make_result: MakeResult) -> None:
+    here, absent = make_result(), make_result(entrant="absent")
+    board = rank([here], Question(specs=[r.spec.model_dump() for r in (here, absent)]))
+    stream = StringIO()
+    Console(file=stream, width=80, no_color=True).print(tables(board))
+    assert "not run yet: absent" in stream.getvalue()
+    assert not [line for line in stream.getvalue().splitlines() if line.split()[1:2] == ["absent"]]
+
+
+def test_the_board_over_streams_is_a_table_of_its_own(make_result: MakeResult) -> None:
+    text = shown(
+        [
+            make_result(stream=stream, entrant=entrant, seed=seed, metrics={"taoa": value})
+            for stream in ("one", "two")
+            for entrant, value in (("dense", 0.5), ("grow", 0.7))
+            for seed in range(2)
+        ]
+    )
+    table = text[text.index("all 2 streams: mean of normalised taoa") :]
+    assert row(table, "grow")[:5] == ["1", "grow", "0.7000", "±0.0000", "0.7000"]
+    assert "Score: mean over streams, 0 is the worst anchor and 1 the best" in table
 
 
 def test_marks_that_are_not_there_are_not_explained(make_result: MakeResult) -> None:
-    alone = [make_result(seed=s, metrics={"taoa": 0.5 + s / 100}) for s in range(5)]
-    assert [line.split()[0] for line in shown(alone).splitlines() if line.strip()][-1] == "1"
+    text = shown([make_result(seed=s, metrics={"taoa": 0.5 + s / 100}) for s in range(5)])
+    assert not any(mark in text for mark in ("* differs", "u unpaired", "(1-3)", "? provisional"))
 
 
 def test_without_the_reference_the_table_says_so(make_result: MakeResult) -> None:
@@ -80,7 +125,7 @@ def test_eighty_columns_are_enough(results: list[Result]) -> None:
     text = shown(results)
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
-    assert row(text, "shrink-perturb")[1] == "shrink-perturb"
+    assert row(text, "shrink-perturb")[2] == "shrink-perturb"
 
 
 def test_brackets_in_labels_are_text_and_not_markup(make_result: MakeResult) -> None:
@@ -104,5 +149,6 @@ def test_json_holds_the_same_board(results: list[Result]) -> None:
     assert by_name["reset"]["values"] == {"0": 0.95}
     assert by_name["reset"]["lost"] == {"1": "diverged"}
     assert by_name["reset"]["provisional"]
-    assert by_name["reset"]["summary"]["interval"] == {"low": None, "high": None}
+    assert by_name["reset"]["cost"]["updates"] is None
+    assert by_name["reset"]["p_leader"] is not None
     assert by_name["grow"]["summary"]["mean"] == pytest.approx(0.9004)

@@ -1,0 +1,81 @@
+from collections.abc import Callable
+
+import pytest
+from scipy import stats
+
+from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.leaderboard.board import Board
+from plasticity_bench.leaderboard.comparison import comparison, sentences
+from plasticity_bench.leaderboard.ranking import Question, rank
+from plasticity_bench.leaderboard.result import Result
+
+MakeResult = Callable[..., Result]
+
+VALUES = {
+    "one": {"dense": [0.5, 0.6, 0.7, 0.5, 0.6], "grow": [0.61, 0.69, 0.82, 0.6, 0.71]},
+    "two": {"dense": [0.5, 0.6, 0.7, 0.5, 0.6], "grow": [0.51, 0.58, 0.72, 0.49, 0.6]},
+}
+
+
+def board(make_result: MakeResult, metric: str = "taoa") -> Board:
+    results = [
+        make_result(stream=stream, entrant=entrant, seed=seed, metrics={metric: value})
+        for stream, entrants in VALUES.items()
+        for entrant, values in entrants.items()
+        for seed, value in enumerate(values)
+    ]
+    only_dense = [make_result(stream="three", seed=s, metrics={metric: 0.1}) for s in (0, 1)]
+    return rank(results + only_dense, Question(metric=metric))
+
+
+def test_streams_are_tested_pairwise_with_holm_over_streams(make_result: MakeResult) -> None:
+    found = comparison(board(make_result), "grow", "dense")
+    p_values = [
+        float(stats.ttest_rel(VALUES[name]["grow"], VALUES[name]["dense"]).pvalue)
+        for name in ("one", "two")
+    ]
+    one, three, two = found.streams
+    assert [part.stream for part in found.streams] == ["one", "three", "two"]
+    assert one.difference is not None
+    assert two.difference is not None
+    assert [one.difference.p, two.difference.p] == pytest.approx(p_values)
+    assert one.p_holm == pytest.approx(2 * p_values[0])
+    assert three.difference is None
+    assert (one.wins, one.shared, two.wins) == (5, 5, 2)
+
+
+def test_the_opposite_comparison_is_the_mirror_image(make_result: MakeResult) -> None:
+    made = board(make_result)
+    there, back = comparison(made, "grow", "dense"), comparison(made, "dense", "grow")
+    assert there.improvement is not None
+    assert back.improvement is not None
+    assert there.improvement.value + back.improvement.value == pytest.approx(1)
+    assert there.score is not None
+    assert back.score is not None
+    assert there.score.mean == pytest.approx(-back.score.mean)
+    assert there.score.p == back.score.p
+
+
+def test_it_is_said_in_words(make_result: MakeResult) -> None:
+    text = "\n".join(sentences(comparison(board(make_result), "grow", "dense")))
+    assert "* one: grow is better than dense: +0.1060 (95% CI [+0.0" in text
+    assert "(paired t-test over 5 seeds); better on 5 of 5 seeds." in text
+    assert "* two: grow is not told apart from dense" in text
+    assert "* three: one of them has no value there." in text
+    back = "\n".join(sentences(comparison(board(make_result), "dense", "grow")))
+    assert "* one: dense is worse than grow: -0.1060" in back
+
+
+def test_where_lower_is_better_the_words_turn_round(make_result: MakeResult) -> None:
+    found = comparison(board(make_result, "online_loss"), "grow", "dense")
+    assert "* one: grow is worse than dense: +0.1060" in "\n".join(sentences(found))
+    assert found.streams[0].wins == 0
+    assert found.improvement is not None
+    assert found.improvement.value < 0.5
+
+
+def test_who_is_not_on_the_board_is_named_with_the_nearest(make_result: MakeResult) -> None:
+    with pytest.raises(BenchError, match="no entrant on the board 'gorw'; did you mean 'grow'"):
+        comparison(board(make_result), "gorw", "dense")
+    with pytest.raises(BenchError, match="'grow' is compared with itself"):
+        comparison(board(make_result), "grow", "grow")

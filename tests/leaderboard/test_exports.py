@@ -1,0 +1,77 @@
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from plasticity_bench.leaderboard import exports
+from plasticity_bench.leaderboard.board import Board
+from plasticity_bench.leaderboard.ranking import rank
+from plasticity_bench.leaderboard.result import Result, canonical
+from plasticity_bench.leaderboard.table import as_json
+
+MakeResult = Callable[..., Result]
+
+
+@pytest.fixture
+def board(make_result: MakeResult) -> Board:
+    """Two streams and two entrants, one with a name that is markup and lost a seed."""
+    results = [
+        make_result(
+            stream=stream,
+            entrant=entrant,
+            seed=seed,
+            status="diverged" if entrant != "dense" and seed == 4 else "done",
+            metrics={"taoa": 0.5 + seed / 100, "updates": 100},
+        )
+        for stream in ("one", "two")
+        for entrant in ("dense", "<b>a|b</b> & 50%_$x$")
+        for seed in range(5)
+    ]
+    return rank(results)
+
+
+def test_csv_and_parquet_hold_the_numbers_of_the_board(board: Board, tmp_path: Path) -> None:
+    exports.parquet(board, tmp_path / "board.parquet")
+    stored = pd.read_parquet(tmp_path / "board.parquet")
+    read = pd.read_csv(StringIO(exports.csv(board)), keep_default_na=True)
+    assert list(read.columns) == list(stored.columns)
+    assert len(read) == len(stored) == 6
+    content = json.loads(canonical(as_json(board)))
+    for stream in content["streams"]:
+        for standing in stream["standings"]:
+            for table in (read, stored):
+                row = table[
+                    (table["stream"] == stream["stream"])
+                    & (table["entrant"] == standing["entrant"])
+                ].iloc[0]
+                assert row["mean"] == pytest.approx(standing["summary"]["mean"])
+                assert row["ci_low"] == pytest.approx(standing["summary"]["interval"]["low"])
+                assert row["place"] == standing["rank"]["place"]
+                assert row["runs_diverged"] == standing["coverage"]["diverged"]
+    over_all = {
+        row["entrant"]: row["mean"]
+        for row in stored.to_dict("records")
+        if row["stream"] == exports.ALL_STREAMS
+    }
+    for placed in content["overall"]["standings"]:
+        assert over_all[placed["entrant"]] == pytest.approx(placed["score"]["value"])
+
+
+def test_latex_escapes_names(board: Board) -> None:
+    text = exports.latex(board)
+    assert r"\& 50\%\_\$x\$" in text
+    assert r"\toprule" in text
+    assert text.count(r"\\") == 3  # a header and two entrants
+    assert "0.5200 ±0.0196" in text
+
+
+def test_markdown_keeps_its_columns_whatever_the_names(board: Board) -> None:
+    lines = exports.markdown(board).splitlines()
+    assert len(lines) == 4
+    assert r"\<b\>a\|b\</b\>" in lines[3]
+    columns = {len(line.replace(r"\|", "").split("|")) for line in lines}
+    assert columns == {len(["", "entrant", "rank", "score", "one", "two", ""])}
+    assert "(4/5? seeds)" in lines[3]
