@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
             text = f"this server is {self.server.url}; it answers to no other name.\n"
             self._say(HTTPStatus.MISDIRECTED_REQUEST, text, with_body)
             return
-        path = urlsplit(self.path).path
+        path = self.path.partition("?")[0]
         if path not in ("/", "/board.json"):
             self._say(HTTPStatus.NOT_FOUND, "there is / and /board.json.\n", with_body)
             return

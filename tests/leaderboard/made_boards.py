@@ -14,11 +14,13 @@ AGES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 100
 
 
 def task_rows(tasks: int, level: float) -> list[dict[str, Any]]:
-    """Rows of tasks whose accuracy climbs to a level."""
-    return [
-        {"kind": "task", "task": task, "online_accuracy": level * (1 - 0.5 / (task + 1))}
-        for task in range(tasks)
-    ]
+    """Rows of tasks and checkpoints whose accuracy climbs to a level."""
+    climb = [level * (1 - 0.5 / (task + 1)) for task in range(tasks)]
+    rows: list[dict[str, Any]] = []
+    for task, accuracy in enumerate(climb):
+        rows.append({"kind": "task", "task": task, "online_accuracy": accuracy})
+        rows.append({"kind": "checkpoint", "step": 100 * (task + 1), "accuracy": accuracy})
+    return rows
 
 
 def cohort_rows(births: int, pace: float) -> list[dict[str, Any]]:
@@ -83,7 +85,6 @@ def made_results(
                 full = {**content, "hashes": hashes} if unchecked else sealed(content)
                 results.append(Result.model_validate(full))
     return results
-
 
 
 def made_board(results: Sequence[Result], metric: str = "taoa") -> Board:

@@ -72,9 +72,7 @@ def page_of(results: list[Result]) -> Page:
     return render(page_data(made_board(results), results, BUILT))
 
 
-def test_pairs_are_those_of_the_board_as_rows(
-    results: list[Result], data: dict[str, Any]
-) -> None:
+def test_pairs_are_those_of_the_board_as_rows(results: list[Result], data: dict[str, Any]) -> None:
     stream = made_board(results).streams[0]
     table = data["board"]["streams"][0]["pairs"]
     labels = [standing["entrant"] for standing in data["board"]["streams"][0]["standings"]]
@@ -150,7 +148,9 @@ def test_a_stream_without_newborns_has_no_parity(results: list[Result]) -> None:
 
 def test_few_long_tasks_are_drawn_over_updates() -> None:
     results = made_results(["dense"], ["permuted-digits"], tasks=2)
-    assert page_data(made_board(results), results, BUILT)["behind"][0]["curves"] is None
+    curves = page_data(made_board(results), results, BUILT)["behind"][0]["curves"]
+    assert curves["x"] == "updates"
+    assert curves["lines"]["dense"]["x"] == [100, 200]
 
 
 def test_results_on_streams_that_the_board_has_not_are_left_out(results: list[Result]) -> None:
