@@ -110,7 +110,6 @@ def _site(page: Page) -> _Site:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: PageServer
     server_version, sys_version = "plasticity-bench", ""
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE
@@ -123,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         if not self._host_is_ours():
-            text = f"this server is {self.server.url}; it answers to no other name.\n"
+            text = f"this server is {self._page_server.url}; it answers to no other name.\n"
             self._say(HTTPStatus.MISDIRECTED_REQUEST, text, with_body)
             return
         path = self.path.partition("?")[0]
@@ -131,21 +130,26 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(HTTPStatus.NOT_FOUND, "there is / and /board.json.\n", with_body)
             return
         try:
-            site = self.server.site()
+            site = self._page_server.site()
         except BenchError as error:
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n", with_body)
             return
         self._give(site.answers[path], site.policy, with_body)
 
+    @property
+    def _page_server(self) -> PageServer:
+        assert isinstance(self.server, PageServer)
+        return self.server
+
     def _host_is_ours(self) -> bool:
         """Refuse names that lead here from elsewhere: a page of theirs could read this one."""
-        if not self.server.loopback:
+        if not self._page_server.loopback:
             return True
         try:
             name = urlsplit(f"//{self.headers.get('Host', '')}").hostname
         except ValueError:
             return False
-        return name in _LOOPBACK_NAMES or name == self.server.server_address[0]
+        return name in _LOOPBACK_NAMES or name == self._page_server.server_address[0]
 
     def _give(self, answer: _Answer, policy: str, with_body: bool) -> None:
         known = [tag.strip() for tag in self.headers.get("If-None-Match", "").split(",")]

@@ -65,8 +65,9 @@ def page_data(board: Board, results: Iterable[Result], built: datetime) -> Json:
 def labels(board: Board) -> list[str]:
     """Return every entrant of the board once, best first where there is an overall ranking."""
     overall = board.overall.standings if board.overall else ()
-    standings = [standing for stream in board.streams for standing in stream.standings]
-    return list(dict.fromkeys(standing.entrant for standing in [*overall, *standings]))
+    found = [standing.entrant for standing in overall]
+    found += [standing.entrant for stream in board.streams for standing in stream.standings]
+    return list(dict.fromkeys(found))
 
 
 def identity(name: str) -> str:
@@ -117,7 +118,7 @@ def _metric(name: str) -> Json:
     }
 
 
-def _behind(stream: StreamRuns | None, metric: str, known: _Known) -> Json:
+def _behind(stream: StreamRuns[Result] | None, metric: str, known: _Known) -> Json:
     """Return curves and runs of one stream, by the entrants' labels."""
     if stream is None:
         return {"curves": None, "parity": {}, "survival": [], "entrants": {}}
@@ -133,7 +134,7 @@ def _behind(stream: StreamRuns | None, metric: str, known: _Known) -> Json:
     }
 
 
-def _entrant(entrant: EntrantRuns, metric: str, known: _Known) -> Json:
+def _entrant(entrant: EntrantRuns[Result], metric: str, known: _Known) -> Json:
     first = entrant.runs[0]
     return {
         "settings": known.place(known.settings, first.spec.entrant.model_dump()),

@@ -32,7 +32,7 @@ Named = dict[str, Json]
 """By the entrant's label."""
 
 
-def learning_curves(stream: StreamRuns) -> Json | None:
+def learning_curves(stream: StreamRuns[Result]) -> Json | None:
     """Return online accuracy by task, or test accuracy by update where tasks are few and long.
 
     Returns:
@@ -50,7 +50,7 @@ def learning_curves(stream: StreamRuns) -> Json | None:
     return {**axes, "lines": lines} if lines else None
 
 
-def parity(stream: StreamRuns) -> dict[str, Named]:
+def parity(stream: StreamRuns[Result]) -> dict[str, Named]:
     """Return newborn-to-incumbent ratios by age: a line for each quantity and label."""
     found = {
         quantity: _lines(stream, partial(_parity, quantity=quantity), MOST_AGES)
@@ -59,7 +59,7 @@ def parity(stream: StreamRuns) -> dict[str, Named]:
     return {quantity: lines for quantity, lines in found.items() if lines}
 
 
-def survival(stream: StreamRuns) -> list[Json]:
+def survival(stream: StreamRuns[Result]) -> list[Json]:
     """Return the share of cohorts not yet integrated by age (Kaplan-Meier).
 
     Returns:
@@ -90,7 +90,9 @@ def thinned(count: int, most: int) -> list[int]:
 
 
 def _lines(
-    stream: StreamRuns, curve: Callable[[Sequence[Result]], Line | None], most: int = MOST_POINTS
+    stream: StreamRuns[Result],
+    curve: Callable[[Sequence[Result]], Line | None],
+    most: int = MOST_POINTS,
 ) -> Named:
     found = {entrant.label: curve(entrant.done) for entrant in stream.entrants}
     return {label: _line(line, most) for label, line in found.items() if line is not None}

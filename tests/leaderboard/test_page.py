@@ -239,7 +239,7 @@ def test_the_policy_allows_the_scripts_of_the_page_and_nothing_else(
     page = page_of(results)
     elements = Elements(page.html)
     (policy,) = [
-        about["content"]
+        about["content"] or ""
         for tag, about in elements.tags
         if tag == "meta" and about.get("http-equiv") == "Content-Security-Policy"
     ]
@@ -296,7 +296,7 @@ def test_a_folder_that_is_a_file_is_an_error_that_says_what_to_do(
     results: list[Result], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BenchError, match="cannot be written to .*file.*--out"):
+    with pytest.raises(BenchError, match=r"cannot be written to .*file.*--out"):
         write(page_of(results), tmp_path / "file")
 
 
