@@ -1,8 +1,10 @@
 """The local store: one immutable JSON file for every run, and a log of rows while it goes on."""
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,10 +131,12 @@ class ResultStore:
             report: called with one message for each file left out because it is damaged, or is
                 not what was written down when the result was put into the store.
         """
-        written = journal.Journal.read(self.folder)
-        for found in index.records(
-            self.folder, fingerprints=fingerprints, streams=streams, entrants=entrants
-        ):
+        with _collector_paused():
+            written = journal.Journal.read(self.folder)
+            chosen = index.records(
+                self.folder, fingerprints=fingerprints, streams=streams, entrants=entrants
+            )
+        for found in chosen:
             path = self.path(found.fingerprint)
             if found.record is None:
                 report(f"left out: {path} {found.problem} {REMEDY}")
@@ -188,6 +192,21 @@ class ResultStore:
         if not written.matching(kept) and not written.contradicts(kept):
             same = kept.hashes.outputs == new.hashes.outputs
             journal.append(self.folder, [kept], origin if same else "adopted")
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Let many thousand objects be made, none in a cycle, without looking for cycles in them.
+
+    It takes half of the time that they take otherwise.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _ended(result: Result | None) -> bool:
