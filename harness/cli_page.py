@@ -1,0 +1,101 @@
+"""The commands `leaderboard build` and `leaderboard serve`: the board as a page."""
+
+import os
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .cli_leaderboard import Against, By, Found, board_of, find, store_of
+from .cli_options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+
+if TYPE_CHECKING:
+    from ..leaderboard.page import Page
+
+Out = Annotated[Path, typer.Option(help="Folder for index.html and board.json.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines read the page.")
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")]
+
+
+def build(
+    suite: SuiteName = "quick",
+    by: By = None,
+    against: Against = None,
+    stream: Streams = [],  # noqa: B006  (typer wants a list, and copies it)
+    entrant: Entrants = [],  # noqa: B006
+    seeds: Seeds = None,
+    set_: Sets = [],  # noqa: B006
+    results: Results = None,
+    out: Out = Path("board"),
+) -> None:
+    """Write the board as one HTML file that needs no network, and its data beside it."""
+    from ..leaderboard.page import write
+    from .cli_run import Selection
+
+    found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
+    path = write(page_of(found, by, against), out)
+    typer.echo(f"The page is {path}, {path.stat().st_size / 1e6:.1f} MB.")
+    found.tell_missing()
+
+
+def serve(
+    suite: SuiteName = "quick",
+    by: By = None,
+    against: Against = None,
+    stream: Streams = [],  # noqa: B006
+    entrant: Entrants = [],  # noqa: B006
+    seeds: Seeds = None,
+    set_: Sets = [],  # noqa: B006
+    results: Results = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+) -> None:
+    """Show the page in a browser while results arrive: read-only, on this machine alone."""
+    from ..leaderboard.serve import PageServer
+    from .cli_run import Selection
+
+    selection, store = Selection(suite, stream, entrant, seeds, set_), store_of(results)
+    selection.runs()  # what is asked for wrongly is said here, not to every browser
+
+    def make() -> "Page":
+        return page_of(find(selection, store), by, against)
+
+    with PageServer(make, lambda: state_of(store.folder), host, port) as server:
+        typer.echo(f"The board is at {server.url} and follows the results; Ctrl-C stops it.")
+        if not server.loopback:
+            typer.echo("Everyone who reaches this machine can read it.", err=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("stopped.")
+
+
+def page_of(found: Found, by: str | None, against: str | None) -> "Page":
+    """Return the page of the results found.
+
+    Raises:
+        BenchError: the metric or the reference is not there.
+    """
+    from datetime import UTC, datetime
+
+    from ..leaderboard.page import page_data, render
+
+    results = found.store.results(fingerprints=found.fingerprints)
+    return render(page_data(board_of(found, by, against), results, datetime.now(UTC)))
+
+
+def state_of(folder: Path) -> Hashable:
+    """Return what changes whenever a file of results or the journal does; cheap to ask."""
+    try:
+        with os.scandir(folder) as entries:
+            known = [
+                (entry.name, entry.stat().st_mtime_ns)
+                for entry in entries
+                if entry.name.endswith((".json", ".jsonl"))
+            ]
+    except OSError:  # no folder yet: there are no results
+        return None
+    return frozenset(known)

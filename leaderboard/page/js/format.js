@@ -1,0 +1,67 @@
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** A name with what would hide or turn around other characters shown as U+FFFD. */
+function visible(name) {
+  return String(name).replace(HIDDEN, "\ufffd");
+}
+
+/** A visible name of at most `most` characters. */
+function shortened(name, most) {
+  const characters = Array.from(visible(name).slice(0, 4 * most));
+  return characters.length > most ? characters.slice(0, most - 1).join("") + "\u2026" : characters.join("");
+}
+
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+
+function decimals(value, digits) {
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** A value of the metric: four decimals where it is small, one where it is large. */
+function score(value) {
+  if (!isNumber(value)) return "\u2013";
+  return minus(decimals(value, Math.abs(value) < 10 ? 4 : 1));
+}
+
+function signed(value) {
+  if (!isNumber(value)) return "\u2013";
+  return (value > 0 ? "+" : "") + score(value);
+}
+
+const minus = (text) => text.replace("-", "\u2212");
+
+/** An interval, or nothing where a single seed has none. */
+function between(interval, format = score) {
+  if (!interval || !isNumber(interval.low) || !isNumber(interval.high)) return "";
+  return `[${format(interval.low)}, ${format(interval.high)}]`;
+}
+
+function pValue(p) {
+  if (!isNumber(p)) return "\u2013";
+  return p < 0.001 ? "<\u20090.001" : p.toFixed(3);
+}
+
+/** A large number in three digits: 46.9k, 1.2M, 3.4e12. */
+function amount(value) {
+  if (!isNumber(value)) return "\u2013";
+  const size = Math.abs(value);
+  if (size < 1e4) return minus(decimals(value, Number.isInteger(value) || size >= 100 ? 0 : 1));
+  for (const [unit, name] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+    if (size >= unit && size < 1000 * unit) return (value / unit).toPrecision(3) + name;
+  }
+  return value.toExponential(2);
+}
+
+function duration(seconds) {
+  if (!isNumber(seconds)) return "\u2013";
+  if (seconds < 100) return `${seconds.toFixed(1)}\u202fs`;
+  return seconds < 6000 ? `${Math.round(seconds / 60)}\u202fmin` : `${(seconds / 3600).toFixed(1)}\u202fh`;
+}
+
+const percent = (share) => `${Math.round(100 * share)}\u202f%`;
+const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** JSON in lines, with what would hide other characters made visible. */
+function asText(value) {
+  return JSON.stringify(value, null, 1).split("\n").map(visible).join("\n");
+}

@@ -1,0 +1,84 @@
+"""What a reader has to know to read a board, in words."""
+
+from collections.abc import Iterator
+
+from .lines import Json
+
+
+def coverage(data: Json) -> dict[str, int]:
+    """Return over all streams how many runs were asked for, done, lost and missing."""
+    parts = [s["coverage"] for stream in data["board"]["streams"] for s in stream["standings"]]
+    total = {key: sum(part[key] for part in parts) for key in _ENDS}
+    lost = total["diverged"] + total["failed"] + total["undefined"]
+    return {
+        "asked": sum(total.values()),
+        "done": total["done"],
+        "lost": lost,
+        "missing": total["missing"],
+    }
+
+
+def notes(data: Json) -> list[str]:
+    """Return one sentence or two for each thing that the tables leave unsaid."""
+    if data["board"]["better"] == "diagnostic":
+        return list(_diagnostic(data))
+    return [*_tests(data), *_seeds(data), *_besides()]
+
+
+_ENDS = ("done", "diverged", "failed", "undefined", "missing")
+
+
+def _diagnostic(data: Json) -> Iterator[str]:
+    yield (
+        f"{data['metric']['name']} is diagnostic: entrants are listed by its value, without "
+        "places, and no lost run counts as a value."
+    )
+    yield from _besides()
+
+
+def _tests(data: Json) -> Iterator[str]:
+    alpha = f"{data['alpha']:.0%}"
+    yield (
+        "Rank: the place, = where it is shared, and behind it the ranks that the data allow: 1 + "
+        "the number of entrants that are significantly better, up to all but those significantly "
+        f"worse. Entrants share a place where the tests at {alpha} do not tell them apart."
+    )
+    yield (
+        "Tests are t-tests paired over shared seeds (a seed fixes the tasks, their order and the "
+        "initial weights), Welch's where fewer than two seeds are shared. Ranks and comparisons "
+        f"are Holm-corrected over all pairs of a ranking: {_families(data)}. Differences to the "
+        "reference are a family of their own on each stream, whose size stands under its board."
+    )
+    yield (
+        f"Intervals hold {data['confidence']:.0%}: Student's over seeds on a stream, a stratified "
+        "Welch interval for the score over streams, a stratified bootstrap for the interquartile "
+        f"mean, which is grey below {data['headline_from']} seeds, where it is too narrow."
+    )
+
+
+def _families(data: Json) -> str:
+    board = data["board"]
+    sizes = {len(stream["pairs"]["rows"]) for stream in board["streams"]}
+    low, high = min(sizes, default=0), max(sizes, default=0)
+    text = f"{high} pairs on each stream" if low == high else f"{low} to {high} pairs on a stream"
+    return f"{text}, {len(board['overall']['pairs']['rows'])} overall" if board["overall"] else text
+
+
+def _seeds(data: Json) -> Iterator[str]:
+    yield (
+        "A run that diverged, failed or has no value of the metric is lost. It is never left out: "
+        "its seed counts as the worst case of the stream, whose value stands under its board."
+    )
+    yield f"Provisional: fewer than {data['provisional_below']} seeds have a value."
+
+
+def _besides() -> Iterator[str]:
+    yield (
+        "Needs: what an entrant has to be told about the stream, as a task boundary. "
+        "Updates, operations and time are means over done runs, and add up over streams; "
+        "trials are those spent on choosing the settings."
+    )
+    yield (
+        "Trust: self-reported results are as their makers sent them; of reproduced ones a run was "
+        "made again with the same outcome; verified ones were made again by the board's keeper."
+    )
