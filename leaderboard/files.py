@@ -69,12 +69,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_abandoned(folder: Path) -> int:
-    """Remove the temporary files that killed processes left behind; return how many.
+    """Remove the temporary files that killed processes left in a folder or below; count them.
 
     Younger ones than `ABANDONED_AFTER` are left alone: somebody may be writing them.
     """
     removed = 0
-    for path in folder.glob(".*.tmp"):
+    for path in folder.rglob(".*.tmp"):
         try:
             if time.time() - path.stat().st_mtime > ABANDONED_AFTER:
                 path.unlink()

@@ -1,6 +1,8 @@
 """Files from strangers: what may be in them, before anything is made of it."""
 
+import io
 import json
+import re
 import stat
 import unicodedata
 import zipfile
@@ -34,7 +36,7 @@ class Refused(Exception):
     """A file is not taken, and its text is the reason."""
 
 
-def unpacked(content: bytes, allowed: Any) -> dict[str, bytes]:
+def unpacked(content: bytes, allowed: re.Pattern[str]) -> dict[str, bytes]:
     """Return the files in a zip archive by name; nothing is written to the disk.
 
     Args:
@@ -46,8 +48,6 @@ def unpacked(content: bytes, allowed: Any) -> dict[str, bytes]:
     """
     _check_end(content)
     try:
-        import io
-
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             _check_members(members, allowed)
@@ -71,7 +71,7 @@ def _check_end(content: bytes) -> None:
         raise Refused(f"it has more than {MOST_FILES:,} files")
 
 
-def _check_members(members: list[zipfile.ZipInfo], allowed: Any) -> None:
+def _check_members(members: list[zipfile.ZipInfo], allowed: re.Pattern[str]) -> None:
     if len(members) > MOST_FILES:
         raise Refused(f"it has {len(members):,} files, and {MOST_FILES:,} are allowed")
     seen: set[str] = set()
@@ -85,7 +85,7 @@ def _check_members(members: list[zipfile.ZipInfo], allowed: Any) -> None:
         raise Refused(f"its files have {size:,} bytes, and {MOST_UNPACKED:,} are allowed")
 
 
-def _check_member(member: zipfile.ZipInfo, allowed: Any) -> None:
+def _check_member(member: zipfile.ZipInfo, allowed: re.Pattern[str]) -> None:
     name = ascii(member.orig_filename)[:LONGEST_NAME]
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):

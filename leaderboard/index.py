@@ -8,7 +8,7 @@ network file system could spoil. What cannot be written still answers from memor
 import logging
 import os
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,18 +44,19 @@ def records(
     fingerprints: Collection[str] | None = None,
     streams: Collection[str] | None = None,
     entrants: Collection[str] | None = None,
-) -> Iterator[Found]:
-    """Yield what the result files of a folder say, in the order of their fingerprints.
+) -> list[Found]:
+    """Return what the result files of a folder say, in the order of their fingerprints.
 
-    A damaged file belongs to no stream and no entrant, and is yielded whatever names are asked for.
+    A damaged file belongs to no stream and no entrant, and is there whatever names are asked for.
     """
     rows = up_to_date(folder)
-    for name in sorted(rows if fingerprints is None else rows.keys() & set(fingerprints)):
-        row = rows[name]
-        if row.record is None:
-            yield Found(name, None, row.problem)
-        elif _among(row.stream, streams) and _among(row.entrant, entrants):
-            yield Found(name, Record.model_validate_json(row.record), None)
+    names = sorted(rows if fingerprints is None else rows.keys() & set(fingerprints))
+    return [
+        _found(rows[name])
+        for name in names
+        if rows[name].record is None
+        or (_among(rows[name].stream, streams) and _among(rows[name].entrant, entrants))
+    ]
 
 
 def known_status(folder: Path, fingerprint: str, signature: Signature) -> Status | None:
@@ -94,6 +95,11 @@ def up_to_date(folder: Path, *, anew: bool = False) -> dict[str, IndexRow]:
 def rows_on_disk(folder: Path) -> dict[str, IndexRow]:
     """Return the sound rows of the index as it lies there, up to date or not."""
     return {row.fingerprint: row for row in _on_disk(folder / FILE)}
+
+
+def _found(row: IndexRow) -> Found:
+    record = None if row.record is None else Record.model_validate_json(row.record)
+    return Found(row.fingerprint, record, row.problem)
 
 
 def _among(name: str | None, names: Collection[str] | None) -> bool:

@@ -17,7 +17,7 @@ WORTH_PROCESSES = 1000
 _AT_A_TIME = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IndexRow:
     """What is known of one result file: its record, or the problem with it."""
 

@@ -160,21 +160,23 @@ class _Writer:
             return False
 
     def append(self, entries: Iterable[Mapping[str, str]]) -> None:
-        last, lines = self.last, b""
+        last, lines = self.last, []
         for entry in entries:
             line = canonical({**entry, "previous": last})
-            last, lines = hashlib.sha256(line).hexdigest(), lines + line + b"\n"
+            last = hashlib.sha256(line).hexdigest()
+            lines.append(line + b"\n")
+        added = b"".join(lines)
         is_new = self.size == 0
         if is_new:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
-            file.write(lines)
+            file.write(added)
             file.flush()
             os.fsync(file.fileno())
         if is_new:
             sync_folder(self.path.parent)
             sync_folder(self.path.parent.parent)
-        self.size += len(lines)
+        self.size += len(added)
         self.last = last
 
 

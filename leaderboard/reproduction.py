@@ -13,6 +13,7 @@ from ..harness.errors import BenchError
 from ..harness.execute import Advance, execute
 from ..harness.jobs import Job, prepare
 from ..harness.plugins import load_entrant
+from ..harness.single_learner import SingleLearner
 from ..harness.spec import (
     EntrantSpec,
     NetworkSpec,
@@ -164,7 +165,10 @@ def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
 def _run(record: Record) -> RunSpec:
     spec = record.spec
     for strategy in spec.entrant.strategies:
-        load_entrant(strategy.name)
+        cls = load_entrant(strategy.name)
+        if issubclass(cls, SingleLearner):
+            cls.check_settings(strategy.settings)
+        build_settings(cls, strategy.settings, f"strategy {strategy.name}")
     entrant = EntrantSpec(
         spec.entrant.name,
         tuple(StrategySpec(one.name, one.settings) for one in spec.entrant.strategies),

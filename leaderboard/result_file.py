@@ -28,7 +28,7 @@ class DamagedResult(BenchError):
         """The message without the path in front and the remedy behind."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Signature:
     """What tells without reading it that a file is still the same one."""
 

@@ -1,6 +1,6 @@
 """What `submit` packs: one entrant's results that were made with the code installed here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..harness.environment import environment
@@ -13,6 +13,11 @@ from .archive import pack
 from .archive_reading import checked_archive
 from .result import Record, canonical
 from .store import ResultStore
+
+_MACHINE = frozenset({"system", "machine", "threads", "device"})
+"""What `environment` says beside versions."""
+_Code = tuple[dict[str, str], dict[str, str], int]
+"""Hashes of the strategies' source, versions of libraries, and the results version."""
 
 
 def submission(
@@ -37,7 +42,8 @@ def submission(
         for record in store.records(entrants={entrant.name}, report=report)
         if canonical(record.spec.model_dump()) in asked
     ]
-    records = [record for record in found if _made_with(record, classes)]
+    here = _installed(classes)
+    records = [record for record in found if _made_with(record) == here]
     if len(records) < len(found):
         report(
             f"left out: {len(found) - len(records)} results that were made with other code than "
@@ -62,10 +68,11 @@ def submission(
     return content
 
 
-_MACHINE = ("system", "machine", "threads", "device")
+def _made_with(record: Record) -> _Code:
+    return record.sources.strategies, record.sources.versions, record.results_version
 
 
-def _made_with(record: Record, classes: dict[str, Any]) -> bool:
+def _installed(classes: Mapping[str, Any]) -> _Code:
     code = {name: source_digest(cls) for name, cls in classes.items()}
     versions = {
         package: version
@@ -73,9 +80,4 @@ def _made_with(record: Record, classes: dict[str, Any]) -> bool:
         if issubclass(cls, SingleLearner)
         for package, version in cls.versions.items()
     }
-    sources = record.sources
-    return (sources.strategies, sources.versions, record.results_version) == (
-        code,
-        versions,
-        RESULTS_VERSION,
-    )
+    return code, versions, RESULTS_VERSION

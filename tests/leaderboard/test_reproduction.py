@@ -1,0 +1,73 @@
+"""Runs are made again only with exactly what they were made with."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plasticity_bench.harness.cli_run import Selection
+from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.jobs import prepare
+from plasticity_bench.leaderboard.reproduction import jobs_of
+from plasticity_bench.leaderboard.result import Record, Result, fingerprint, sealed
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def record(folder: Path, entrant: str, change: Change = lambda content: None) -> Record:
+    """Return the record of a run as it would be made here, but for a change."""
+    selection = Selection("quick", ["permuted-digits(tasks=2)"], [entrant], "0:1")
+    (job,) = prepare(selection.runs(), folder, fingerprint)
+    content: dict[str, Any] = {
+        "format": 1,
+        "spec": job.run.as_json(),
+        "sources": {**job.sources, "strategies": dict(job.sources["strategies"])},
+        "results_version": job.results_version,
+        "status": "done",
+        "reason": None,
+        "needs": [],
+        "stream_digest": None,
+        "metrics": {},
+        "rows": [],
+        "environment": {},
+    }
+    change(content)
+    parts = (content["spec"], content["sources"], content["results_version"])
+    return Result.model_validate(sealed({**content, "fingerprint": fingerprint(*parts)})).record
+
+
+@pytest.mark.parametrize("entrant", ["reset", "grow(compactness=0.3)+reset", "avalanche:Naive"])
+def test_a_run_made_here_can_be_made_again_here(tmp_path: Path, entrant: str) -> None:
+    one = record(tmp_path, entrant)
+    (job,) = jobs_of([one], tmp_path)
+    assert job.fingerprint == one.fingerprint
+    assert job.run.as_json() == one.spec.model_dump()
+
+
+def strategy(content: dict[str, Any]) -> Any:
+    return content["spec"]["entrant"]["strategies"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c["sources"]["strategies"].update(reset="0" * 64), "the code of reset that is"),
+        (lambda c: c["sources"].update(data="0" * 64), "the samples here are others"),
+        (lambda c: c.update(results_version=0), "made with results version 0, and here is"),
+        (lambda c: c["sources"].update(versions={"torch": "0.1"}), "it needs torch 0.1, and here"),
+        (lambda c: c["spec"]["entrant"]["network"].pop("init"), "its settings are others"),
+        (lambda c: strategy(c).update(name="rest"), "no strategy 'rest'; did you mean 'reset'"),
+        (lambda c: strategy(c)["settings"].update(more=1), "no setting of strategy reset named"),
+        (lambda c: c["spec"]["stream"].update(name="nowhere"), "no stream 'nowhere'"),
+        (lambda c: c["spec"]["stream"]["settings"].update(tasks=-1), "tasks is -1"),
+        (lambda c: c["spec"]["entrant"]["optimizer"].update(lr="x"), "lr='x' is not allowed"),
+        (lambda c: c["spec"]["entrant"]["network"].update(widths=1), "named 'widths'"),
+    ],
+)
+def test_what_differs_is_said_before_anything_runs(
+    tmp_path: Path, change: Change, said: str
+) -> None:
+    with pytest.raises(BenchError) as caught:
+        jobs_of([record(tmp_path, "reset", change)], tmp_path)
+    assert said in str(caught.value)
