@@ -14,7 +14,7 @@ from .result_file import DamagedResult, parsed, read_result, scan
 from .store import ResultStore
 
 Outcome = Literal["added", "replaced", "same", "kept", "conflict"]
-"""Same: it is here; kept: what is here is better; conflict: what is here is another outcome."""
+"""Same: it is here; kept: what is here is as good; conflict: what is here is another outcome."""
 
 
 @dataclass
@@ -89,9 +89,19 @@ def put(store: ResultStore, result: Result, content: bytes) -> Outcome:
     if result.status != "failed" and (here is None or here.status == "failed"):
         replace_file(path, content)
         return "replaced"
-    if here is None or result.status == "failed":
+    if here is None or result.status == "failed" or _same_but_for_time(here, result):
         return "kept"
     return "conflict"
+
+
+def _same_but_for_time(one: Result, other: Result) -> bool:
+    """Tell whether a run that was made twice came out the same; how long it took may differ."""
+
+    def outcome(result: Result) -> tuple[object, ...]:
+        metrics = {name: value for name, value in result.metrics.items() if name != "seconds"}
+        return result.status, metrics, result.rows
+
+    return outcome(one) == outcome(other)
 
 
 def write_down(store: ResultStore, records: Sequence[Record], origin: Origin) -> None:

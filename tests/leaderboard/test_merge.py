@@ -74,17 +74,28 @@ def test_what_ended_takes_the_place_of_what_failed_or_is_damaged(
     assert verify(here).problems == ()
 
 
-def test_other_outputs_of_the_same_run_are_named_and_stay(
+def test_a_run_that_took_longer_there_is_the_same_run(
     here: ResultStore, there: ResultStore, make_draft: MakeDraft
 ) -> None:
     path = here.write(make_draft(metrics={"taoa": 0.1, "seconds": 1.0}))
     there.write(make_draft(metrics={"taoa": 0.1, "seconds": 2.0}))
     before = path.read_bytes()
+    merged = merge(here, there.folder)
+    assert (merged.kept, merged.conflicts, path.read_bytes()) == (1, [], before)
+    assert verify(here).problems == ()
+
+
+def test_other_outputs_of_the_same_run_are_named_and_stay(
+    here: ResultStore, there: ResultStore, make_draft: MakeDraft
+) -> None:
+    path = here.write(make_draft(metrics={"taoa": 0.1, "seconds": 1.0}))
+    there.write(make_draft(metrics={"taoa": 0.2, "seconds": 1.0}))
+    before = path.read_bytes()
     for journals in (1, 0):
         merged = merge(here, there.folder)
         (message,) = merged.conflicts
         assert message.startswith("dense on permuted-digits, seed 0")
-        assert "in metrics seconds; what is here stays" in message
+        assert "in metrics taoa; what is here stays" in message
         assert merged.journals == journals
         assert path.read_bytes() == before
     assert verify(here).problems == ()
