@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cli_leaderboard, cli_page
-from .cli_leaderboard import find, store_of
+from . import cli_leaderboard, cli_page, cli_store, cli_trust
+from .cli_leaderboard import board_of, find, store_of
 from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
 
@@ -40,6 +40,8 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="What data sets are here, and how to have others.")
 app.add_typer(data, name="data")
+app.add_typer(cli_store.store, name="store")
+cli_trust.register(app)
 app.add_typer(cli_leaderboard.app, name="leaderboard")
 app.command()(cli_leaderboard.compare)
 cli_leaderboard.app.command("build")(cli_page.build)
@@ -156,7 +158,7 @@ def report(
 
     found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
     runs = found.store.results(fingerprints=found.fingerprints)
-    typer.echo(f"The report is {figures.report(runs, out)}.")
+    typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()
 
 

@@ -124,6 +124,7 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         BenchError: the metric or the reference is not there.
     """
     from ..leaderboard.ranking import Question, rank, stream_key
+    from ..leaderboard.trust import trust_levels
     from .resolve import entrant_name, parse_overrides, resolved_stream
 
     suite = found.selection.chosen()
@@ -145,6 +146,8 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
             for entrant in suite.entrants
             if (trials := entrant.tuning_trials or suite.tuning_trials) is not None
         },
+        trust=trust_levels(found.store),
+        head=found.store.head(),
     )
     board = rank(found.records, question)
     if against:

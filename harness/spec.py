@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import FunctionType, ModuleType
 from typing import Annotated, Any, Literal, TypeVar
@@ -186,6 +186,20 @@ def canonical_name(strategies: tuple[StrategySpec, ...]) -> str:
 def source_digest(cls: type) -> str:
     """Return the SHA-256 of the code of a strategy: other code is another run.
 
+    Raises:
+        BenchError: there is no source, as for a class typed into an interpreter.
+    """
+    return digest_of_sources(source_modules(cls).values())
+
+
+def digest_of_sources(sources: Iterable[str]) -> str:
+    """Return the SHA-256 of the texts of some modules, in the order of `source_modules`."""
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def source_modules(cls: type) -> dict[str, str]:
+    """Return the code of a strategy: texts by the names of their modules, sorted.
+
     It covers the modules that define the class, what it inherits, and the functions and classes
     that these import from their own distribution; the harness has a results version instead.
 
@@ -196,13 +210,12 @@ def source_digest(cls: type) -> str:
     for base in cls.__mro__:
         _collect_modules(base.__module__, modules)
     try:
-        sources = [inspect.getsource(sys.modules[module]) for module in sorted(modules)]
+        return {module: inspect.getsource(sys.modules[module]) for module in sorted(modules)}
     except (OSError, TypeError, KeyError) as error:
         raise BenchError(
             f"the source of strategy class {cls.__qualname__} cannot be read ({error}), so its "
             "results could not be told from those of another version. Put it into a file."
         ) from error
-    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
 
 
 def _collect_modules(module: str, found: set[str]) -> None:

@@ -9,7 +9,7 @@ from .numbers import number, p_text
 from .placing import between
 from .resampling import improvement, improvement_interval
 from .result import digest
-from .statistics import CONFIDENCE, Difference, compare, holm
+from .statistics import CONFIDENCE, Difference, holm
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class StreamComparison:
     wins: int
     """Shared seeds on which the first is better."""
     shared: int
+    """Seeds that pair the two; 0 where the difference is not paired."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,19 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
     if first == second:
         raise BenchError(f"'{first}' is compared with itself. Name two entrants.")
     sign = -1.0 if board.better == "lower" else 1.0
-    pairs = [
-        (stream, _counted(stream, first), _counted(stream, second)) for stream in board.streams
+    found = [
+        (
+            stream,
+            _counted(stream, first),
+            _counted(stream, second),
+            _difference(stream, first, second),
+        )
+        for stream in board.streams
     ]
-    differences = [compare(a, b) if a and b else None for _, a, b in pairs]
-    p_values = holm([one.p if one else float("nan") for one in differences])
+    p_values = holm([one.p if one else float("nan") for *_, one in found])
     streams = tuple(
         _on_stream(stream, a, b, sign, difference, p)
-        for (stream, a, b), difference, p in zip(pairs, differences, p_values, strict=True)
+        for (stream, a, b, difference), p in zip(found, p_values, strict=True)
     )
     return Comparison(
         first,
@@ -70,7 +76,7 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
         board.metric,
         board.better,
         streams,
-        _improvement([(a, b) for _, a, b in pairs if a and b], sign),
+        _improvement([(a, b) for _, a, b, _ in found if a and b], sign),
         _score(board, first, second),
     )
 
@@ -93,6 +99,11 @@ def sentences(found: Comparison) -> Iterator[str]:
         )
 
 
+def _difference(stream: StreamBoard, first: str, second: str) -> Difference | None:
+    pair = between(stream.pairs).get((first, second))
+    return pair.difference if pair else None
+
+
 def _counted(stream: StreamBoard, name: str) -> dict[int, float]:
     for standing in stream.standings:
         if standing.entrant == name and standing.summary:
@@ -109,7 +120,8 @@ def _on_stream(
     difference: Difference | None,
     p_holm: float,
 ) -> StreamComparison:
-    shared = first.keys() & second.keys()
+    paired = difference is not None and difference.paired
+    shared = first.keys() & second.keys() if paired else set()
     wins = sum(sign * (first[seed] - second[seed]) > 0 for seed in shared)
     return StreamComparison(stream.stream, difference, p_holm, wins, len(shared))
 

@@ -1,20 +1,17 @@
 """The report: figures of every stream, and one page that lists them with what they show."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import cycle, product
 from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..harness.errors import BenchError
 from ..harness.metrics.pooling import SMALLEST_COHORT
+from .board import Board
 from .curves import (
     PARITY_QUANTITIES,
     Line,
@@ -26,8 +23,10 @@ from .curves import (
     smoothing_window,
 )
 from .grouping import EntrantRuns, StreamRuns, grouped
+from .overview import overview
+from .pictures import Picture, file_stem, look, saved
 from .report_tables import integration_table, plasticity_table
-from .result import Result, canonical, digest
+from .result import Result, canonical
 from .statistics import CONFIDENCE
 
 Style = Mapping[str, Any]
@@ -41,17 +40,7 @@ _LOWEST_RATIO = 1e-4
 """Smaller ratios, zero among them, are drawn here: a logarithmic axis has no place for them."""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure and what has to be said about it."""
-
-    name: str
-    title: str
-    figure: Figure
-    caption: str
-
-
-def report(results: Iterable[Result], folder: Path) -> Path:
+def report(results: Iterable[Result], folder: Path, board: Board | None = None) -> Path:
     """Draw the figures of every stream as PNG and SVG, and write `report.md` that shows them.
 
     Only runs that are done are drawn; the page names the others and why they are not done.
@@ -60,6 +49,7 @@ def report(results: Iterable[Result], folder: Path) -> Path:
         results: of any streams and entrants.
         folder: made if it is not there; figures of an earlier report of the same streams are
             replaced.
+        board: shown first, as a table, and as a diagram where there are streams enough.
 
     Returns:
         The path of `report.md`.
@@ -74,23 +64,9 @@ def report(results: Iterable[Result], folder: Path) -> Path:
     styles = _styles(entrant for stream in streams for entrant in stream.entrants)
     sections = [_section(stream, styles, folder) for stream in streams]
     page = folder / "report.md"
-    page.write_text("\n".join(["# Report", "", *sections]), encoding="utf-8")
+    first = [] if board is None else [overview(board, folder)]
+    page.write_text("\n".join(["# Report", "", *first, *sections]), encoding="utf-8")
     return page
-
-
-def _look() -> AbstractContextManager[None]:
-    """Set matplotlib's defaults for a while, without touching anyone else's."""
-    return mpl.rc_context(
-        {
-            "axes.grid": True,
-            "axes.spines.right": False,
-            "axes.spines.top": False,
-            "font.size": 10,
-            "grid.alpha": 0.3,
-            "lines.linewidth": 1.6,
-            "svg.hashsalt": "plasticity-bench",  # the same results give the same bytes
-        }
-    )
 
 
 def _styles(entrants: Iterable[EntrantRuns[Result]]) -> dict[str, Style]:
@@ -107,32 +83,15 @@ def _styles(entrants: Iterable[EntrantRuns[Result]]) -> dict[str, Style]:
 
 
 def _section(stream: StreamRuns[Result], styles: Mapping[str, Style], folder: Path) -> str:
-    with _look():
+    with look():
         pictures = [
             *_draw_accuracy(stream, styles),
             *_draw_parity(stream),
             *_draw_alive(stream, styles),
         ]
-        parts = [_saved(picture, folder, _file_stem(stream.label)) for picture in pictures]
+        parts = [saved(picture, folder, file_stem(stream.label)) for picture in pictures]
     origin = [*_origin(stream), *plasticity_table(stream), *integration_table(stream)]
     return "\n".join([f"## {stream.label}", "", *origin, *parts])
-
-
-def _saved(picture: Picture, folder: Path, stem: str) -> str:
-    """Write a picture's files; return its part of the page."""
-    name = f"{stem}-{picture.name}"
-    picture.figure.savefig(folder / f"{name}.png", dpi=150)
-    picture.figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-    return (
-        f"### {picture.title}\n\n![{picture.title}]({name}.png)\n\n"
-        f"{picture.caption} ([as SVG]({name}.svg))\n"
-    )
-
-
-def _file_stem(label: str) -> str:
-    simple = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
-    # Labels that look alike as file names stay apart by a few digits of their hash.
-    return simple if simple == label else f"{simple}-{digest(label)[:6]}"
 
 
 def _draw_accuracy(stream: StreamRuns[Result], styles: Mapping[str, Style]) -> Iterator[Picture]:

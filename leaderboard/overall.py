@@ -24,7 +24,7 @@ from .board import (
 from .placing import between, pairs, ranks
 from .resampling import interquartile_mean, iqm_interval, profile
 from .result import digest
-from .scoring import Score
+from .scoring import Pairing, Score
 from .statistics import Difference, Moments, difference_moments, moments, stratified
 
 THRESHOLDS = np.linspace(0, 1, 51)
@@ -32,8 +32,8 @@ THRESHOLDS = np.linspace(0, 1, 51)
 
 _TRUST: tuple[Trust, ...] = ("self-reported", "reproduced", "verified")
 
-Strata = Mapping[str, Mapping[int, float]]
-"""Normalised values by stream and seed."""
+Strata = Mapping[str, Pairing]
+"""Normalised values by stream, and by what pairs them."""
 
 
 def overall(
@@ -116,16 +116,16 @@ def _entries(streams: Sequence[tuple[StreamBoard, Sequence[Score]]]) -> list[_En
     return found
 
 
-def _normalised(board: StreamBoard, scores: Sequence[Score], label: str) -> dict[int, float]:
+def _normalised(board: StreamBoard, scores: Sequence[Score], label: str) -> Pairing:
     assert board.anchors is not None
     worst, best = board.anchors
     for entry in scores:
         if entry.label == label and entry.ranked:
-            counted = entry.counted(board.worst)
+            counted = entry.pairing(board.worst)
             if counted:
-                return {seed: (counted[seed] - worst) / (best - worst) for seed in sorted(counted)}
+                return {key: (value - worst) / (best - worst) for key, value in counted.items()}
     seeds = {seed for entry in scores for seed in (*entry.values, *entry.lost)}
-    return dict.fromkeys(sorted(seeds), 0.0)
+    return dict.fromkeys([(seed, "") for seed in sorted(seeds)], 0.0)
 
 
 def _difference(first: _Entry, second: _Entry) -> Difference:
@@ -165,7 +165,7 @@ def _standing(entry: _Entry, place: Rank, to_leader: Pair | None, seed: int) -> 
         needs=tuple(sorted({need for one in standings for need in one.needs})),
         cost=_total([one.cost for one in standings]),
         coverage=_covered([one.coverage for one in standings]),
-        trust=min((one.trust for one in standings), key=_TRUST.index),
+        trust=_TRUST[min(_TRUST.index(one.trust) for one in standings)],
     )
 
 

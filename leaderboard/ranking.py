@@ -11,7 +11,16 @@ from .grouping import EntrantRuns, StreamRuns, grouped
 from .overall import overall
 from .placing import between, pairs, ranks
 from .result import Record, canonical
-from .scoring import Score, bounds, cost, coverage, direction, score, worst_case
+from .scoring import (
+    Score,
+    bounds,
+    cost,
+    coverage,
+    direction,
+    score,
+    told_apart,
+    worst_case,
+)
 from .statistics import Difference, compare, holm, summarise
 
 Anchors = tuple[float, float]
@@ -51,8 +60,9 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
     or has no value) counts as the worst case, see `scoring.worst_case`; a seed that was not run
     is shown as missing and does not count. Places are shared where the data cannot tell entrants
     apart, see `placing.ranks`: paired t-tests over shared seeds, Welch's where fewer than two are
-    shared, Holm-corrected over all pairs of the stream. Differences to the reference are
-    Holm-corrected over the stream's entrants.
+    shared (a seed is not, where two runs were given other tasks, see `scoring.told_apart`),
+    Holm-corrected over all pairs of the stream. Differences to the reference are Holm-corrected
+    over the stream's entrants.
 
     By a diagnostic metric entrants are listed by its value, smallest first, without places.
 
@@ -107,7 +117,7 @@ def _stream_board(
     with_place = [entry for entry in scores if entry.ranked and entry.counted(worst)]
     with_place.sort(key=lambda entry: (-order * _mean(entry, worst), entry.label))
     labels = [entry.label for entry in with_place]
-    counted = {entry.label: entry.counted(worst) for entry in with_place}
+    counted = {entry.label: entry.pairing(worst) for entry in with_place}
     compared = pairs(labels, [compare(counted[a], counted[b]) for a, b in combinations(labels, 2)])
     places: Sequence[Rank | None] = (
         [None] * len(labels) if better == "diagnostic" else ranks(labels, compared, sign)
@@ -148,7 +158,7 @@ def _scores(stream: StreamRuns[Record], asked: Question) -> list[Score]:
         key = canonical(entrant.runs[0].spec.entrant.model_dump())
         found.append(score(entrant, asked.metric, seeds.get(key, ())))
         names.pop(key, None)
-    return found + [
+    return told_apart(found) + [
         Score(name, name, (), {}, {}, tuple(sorted(seeds[key]))) for key, name in names.items()
     ]
 

@@ -89,6 +89,12 @@ class Result(Record):
 
     rows: list[Row]
 
+    @property
+    def record(self) -> Record:
+        """The result without its rows."""
+        parts = {name: getattr(self, name) for name in Record.model_fields}
+        return Record.model_construct(self.model_fields_set - {"rows"}, **parts)
+
 
 def plain(value: Any) -> Any:
     """Return the value as JSON knows it: numpy numbers become Python's, non-finite ones None."""

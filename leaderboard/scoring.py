@@ -1,7 +1,8 @@
 """What one entrant's runs on one stream come to: values by seed, lost seeds, the worst case."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Literal
 
@@ -10,6 +11,9 @@ from ..harness.metrics import METRICS, Metric
 from .board import Cost, Coverage, Lost
 from .grouping import EntrantRuns
 from .result import Record
+
+Pairing = Mapping[tuple[int, str], float]
+"""A value by seed, and by what sets its tasks apart from those of the same seed elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Score:
     """As measured, by seed."""
     lost: Mapping[int, Lost]
     missing: tuple[int, ...]
+    other_tasks: frozenset[int] = frozenset()
+    """Seeds on which it was given other tasks than most: they are not paired with anybody's."""
 
     @property
     def done(self) -> tuple[Record, ...]:
@@ -40,6 +46,14 @@ class Score:
         if worst is None:
             return dict(self.values)
         return {**self.values, **dict.fromkeys(self.lost, worst)}
+
+    def pairing(self, worst: float | None) -> "Pairing":
+        """Return what is counted, under keys that are equal where two runs had the same tasks."""
+        counted = self.counted(worst)
+        return {
+            (seed, self.label if seed in self.other_tasks else ""): counted[seed]
+            for seed in sorted(counted)
+        }
 
 
 def score(entrant: EntrantRuns[Record], metric: str, asked: Iterable[int] = ()) -> Score:
@@ -62,6 +76,31 @@ def score(entrant: EntrantRuns[Record], metric: str, asked: Iterable[int] = ()) 
             values[run.spec.seed] = value
     missing = tuple(sorted(set(asked) - values.keys() - lost.keys()))
     return Score(entrant.label, entrant.name, entrant.runs, values, lost, missing)
+
+
+def told_apart(scores: Sequence[Score]) -> list[Score]:
+    """Return the scores of one stream with the seeds marked that were given other tasks.
+
+    A seed's tasks are known by the content hash in its result. The hash that most runs of a seed
+    have is taken for the seed's; a run without one (it did not get to its end) has the same tasks.
+    """
+    digests: dict[int, Counter[str]] = {}
+    for entry in scores:
+        for run in entry.runs:
+            if run.stream_digest:
+                digests.setdefault(run.spec.seed, Counter())[run.stream_digest] += 1
+    usual = {seed: found.most_common(1)[0][0] for seed, found in digests.items()}
+    return [
+        replace(
+            entry,
+            other_tasks=frozenset(
+                run.spec.seed
+                for run in entry.runs
+                if run.stream_digest and run.stream_digest != usual[run.spec.seed]
+            ),
+        )
+        for entry in scores
+    ]
 
 
 def direction(name: str) -> Literal["higher", "lower", "diagnostic"]:
@@ -96,10 +135,10 @@ def bounds(name: str) -> tuple[float, float] | None:
     They are the anchors of a score over streams where a suite fixes no others.
     """
     metric = _metric(name)
-    ends = (metric.lower, metric.upper)
-    if metric.better == "diagnostic" or not all(map(isfinite, ends)):
+    if metric.better == "diagnostic" or not isfinite(metric.lower) or not isfinite(metric.upper):
         return None
-    return ends if metric.better == "higher" else ends[::-1]
+    higher = metric.better == "higher"
+    return (metric.lower, metric.upper) if higher else (metric.upper, metric.lower)
 
 
 def cost(runs: Sequence[Record], tuning_trials: float | None) -> Cost:

@@ -5,9 +5,10 @@ while percentile bootstraps cover about 87 %, and signed-rank tests cannot go be
 `tests/leaderboard/test_coverage.py` simulates how often each interval holds the truth.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan, sqrt
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,8 @@ CONFIDENCE = 0.95
 """Coverage of every interval."""
 
 Curve = NDArray[np.float64]
+Key = TypeVar("Key", bound=Hashable)
+"""What pairs values: a seed, where it means the same tasks for both."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def summarise(values: Sequence[float]) -> Summary:
 
 
 def difference_moments(
-    values: Mapping[int, float], reference: Mapping[int, float]
+    values: Mapping[Key, float], reference: Mapping[Key, float]
 ) -> tuple[Moments, bool]:
     """Return the moments of a difference of means, and whether it is paired; see `compare`.
 
@@ -125,20 +128,21 @@ def difference_moments(
     """
     if not values or not reference:
         raise ValueError("a difference needs at least one value on both sides")
-    shared = sorted(values.keys() & reference.keys())
+    shared = [value - reference[key] for key, value in values.items() if key in reference]
     if len(shared) >= 2:
-        return moments([values[seed] - reference[seed] for seed in shared]), True
+        return moments(shared), True
     apart = [moments(list(values.values())), moments(list(reference.values()))]
     return _combined(apart[0].mean - apart[1].mean, apart), False
 
 
-def compare(values: Mapping[int, float], reference: Mapping[int, float]) -> Difference:
+def compare(values: Mapping[Key, float], reference: Mapping[Key, float]) -> Difference:
     """Compare an entrant with a reference, both given as one value for each seed.
 
     A seed fixes the data order, the tasks and the initial weights, so seeds that both have are
-    compared pairwise (paired t-test). With fewer than two shared seeds it is Welch's test on all
-    values (Welch 1947: unequal variances, approximate degrees of freedom). Differences without
-    any spread count as certain: p is 1 at zero and 0 elsewhere.
+    compared pairwise (paired t-test). Seeds that mean different tasks must have different keys.
+    With fewer than two shared seeds it is Welch's test on all values (Welch 1947: unequal
+    variances, approximate degrees of freedom). Differences without any spread count as certain:
+    p is 1 at zero and 0 elsewhere.
 
     Raises:
         ValueError: either has no value.

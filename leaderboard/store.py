@@ -1,18 +1,25 @@
 """The local store: one immutable JSON file for every run, and a log of rows while it goes on."""
 
-import json
 import logging
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..harness.errors import BenchError
-from .result import Record, Result, Row, canonical, checked, fingerprint, plain, sealed
+from . import index, journal, row_log
+from .files import create_file, replace_file
+from .result import Record, Result, Row, canonical, checked, fingerprint, sealed
+from .result_file import (
+    REMEDY,
+    DamagedResult,
+    Signature,
+    read_result,
+    valid_fingerprint,
+)
 
-__all__ = ["Result", "ResultStore", "Row", "default_folder", "fingerprint"]
+__all__ = ["Record", "Result", "ResultStore", "Row", "default_folder", "fingerprint"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,10 +31,12 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True)
 class ResultStore:
-    """A folder of result files named by fingerprint, and of logs under `logs/`.
+    """A folder of result files named by fingerprint, with logs under `logs/`.
 
-    Only JSON is ever read. Copying result files between folders merges stores. Files are written
-    whole or not at all, so several processes may write to one store at the same time.
+    Only JSON is ever believed. Files are written whole or not at all and nothing is ever locked,
+    so that many processes may write to one store at the same time, also over a network, and be
+    killed at any moment. What was written is also written down in a journal (see `journal`); an
+    index (see `index`) makes thousands of results quick to ask for.
     """
 
     folder: Path
@@ -35,11 +44,11 @@ class ResultStore:
 
     def path(self, fingerprint: str) -> Path:
         """Return where the result of a run is or would be."""
-        return self.folder / f"{_valid(fingerprint)}.json"
+        return self.folder / f"{valid_fingerprint(fingerprint)}.json"
 
     def log_path(self, fingerprint: str) -> Path:
         """Return where the rows of a run go while it lasts."""
-        return self.folder / "logs" / f"{_valid(fingerprint)}.jsonl"
+        return self.folder / "logs" / f"{valid_fingerprint(fingerprint)}.jsonl"
 
     def has(self, fingerprint: str) -> bool:
         """Say whether the run has ended by itself, done or diverged, and need not be tried again.
@@ -47,16 +56,28 @@ class ResultStore:
         What failed or is damaged may be tried again.
         """
         try:
-            return self.path(fingerprint).exists() and self.read(fingerprint).status != "failed"
-        except BenchError:
+            signature = Signature.of(self.path(fingerprint).stat())
+        except OSError:
             return False
+        known = index.known_status(self.folder, fingerprint, signature)
+        if known is not None:
+            return known != "failed"
+        return _ended(self._sound(fingerprint))
 
-    def write(self, result: Mapping[str, Any]) -> Path:
-        """Write a result; one that is done or diverged already is kept as it is.
+    def head(self) -> str | None:
+        """Return a hash over all that was ever written; None for a store that has no journal."""
+        return journal.Journal.read(self.folder).head
+
+    def write(self, result: Mapping[str, Any], origin: journal.Origin = "run") -> Path:
+        """Write a result and write it down; both are on the disk when this returns.
+
+        One that is done or diverged already is kept, and a failed one replaces nothing: so no
+        other process can lose what it has reported.
 
         Args:
             result: the fields of `Result`; `hashes` are filled in here, and numbers that are not
                 finite become null.
+            origin: where it comes from.
 
         Returns:
             The path of the result file.
@@ -65,9 +86,16 @@ class ResultStore:
             BenchError: the result is not whole, or its fingerprint is not that of its spec.
         """
         content = sealed(result)
-        path = self.path(content["fingerprint"])
-        if not self.has(content["fingerprint"]):
-            _replace(path, canonical(content) + b"\n")
+        new = checked(content, "the result to be written")
+        path = self.path(new.fingerprint)
+        text = canonical(content) + b"\n"
+        if not create_file(path, text):
+            kept = self._sound(new.fingerprint)
+            if _ended(kept) or new.status == "failed":
+                self._write_down_late(kept, new, origin)
+                return path
+            replace_file(path, text)
+        journal.append(self.folder, [new], origin)
         return path
 
     def read(self, fingerprint: str) -> Result:
@@ -76,46 +104,13 @@ class ResultStore:
         Raises:
             BenchError: there is none, or the file is truncated or changed.
         """
-        path = self.path(fingerprint)
         try:
-            text = path.read_text(encoding="utf-8")
+            return read_result(self.path(fingerprint))
         except FileNotFoundError as error:
             raise BenchError(
                 f"no result {fingerprint[:12]} in {self.folder}. Run it first, "
                 f"or name another folder of results."
             ) from error
-        except (UnicodeDecodeError, OSError) as error:
-            raise BenchError(f"{path} cannot be read: {error}. {_REMEDY}") from error
-        return _parsed(text, path)
-
-    def results(
-        self,
-        *,
-        fingerprints: Collection[str] | None = None,
-        streams: Collection[str] | None = None,
-        entrants: Collection[str] | None = None,
-        report: Callable[[str], None] = _log.warning,
-    ) -> Iterator[Result]:
-        """Yield the results in the order of their fingerprints.
-
-        Args:
-            fingerprints: only these runs, as far as they are there; None takes all.
-            streams: only runs on streams of these names.
-            entrants: only runs of entrants of these names.
-            report: called with one message for each file left out because it is damaged.
-        """
-        for name in self._names() if fingerprints is None else sorted(fingerprints):
-            if not self.path(name).exists():
-                continue
-            try:
-                result = self.read(name)
-            except BenchError as error:
-                report(f"left out: {error}")
-                continue
-            if _among(result.spec.stream.name, streams) and _among(
-                result.spec.entrant.name, entrants
-            ):
-                yield result
 
     def records(
         self,
@@ -125,19 +120,47 @@ class ResultStore:
         entrants: Collection[str] | None = None,
         report: Callable[[str], None] = _log.warning,
     ) -> Iterator[Record]:
-        """Yield what `results` yields, without the rows."""
-        yield from self.results(
+        """Yield what boards are made of, in the order of the fingerprints, from the index.
+
+        Args:
+            fingerprints: only these runs, as far as they are there; None takes all.
+            streams: only runs on streams of these names.
+            entrants: only runs of entrants of these names.
+            report: called with one message for each file left out because it is damaged, or is
+                not what was written down when the result was put into the store.
+        """
+        written = journal.Journal.read(self.folder)
+        for found in index.records(
+            self.folder, fingerprints=fingerprints, streams=streams, entrants=entrants
+        ):
+            path = self.path(found.fingerprint)
+            if found.record is None:
+                report(f"left out: {path} {found.problem} {REMEDY}")
+            elif written.contradicts(found.record):
+                report(f"left out: {path} {journal.CONTRADICTED} {REMEDY}")
+            else:
+                yield found.record
+
+    def results(
+        self,
+        *,
+        fingerprints: Collection[str] | None = None,
+        streams: Collection[str] | None = None,
+        entrants: Collection[str] | None = None,
+        report: Callable[[str], None] = _log.warning,
+    ) -> Iterator[Result]:
+        """Yield whole results, as `records` does; with their rows, which takes longer."""
+        for record in self.records(
             fingerprints=fingerprints, streams=streams, entrants=entrants, report=report
-        )
+        ):
+            try:
+                yield self.read(record.fingerprint)
+            except BenchError as error:  # it was changed since the index was asked
+                report(f"left out: {error}")
 
     def append_rows(self, fingerprint: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to the run's log, one line each; first drop a line torn by a killed run."""
-        path = self.log_path(fingerprint)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_torn_line(path)
-        with path.open("a", encoding="utf-8", newline="\n", buffering=1) as log:
-            for row in rows:
-                log.write(canonical(plain(row)).decode() + "\n")
+        row_log.append_rows(self.log_path(fingerprint), rows)
 
     def clear_log(self, fingerprint: str) -> None:
         """Forget the rows of an earlier attempt at a run."""
@@ -149,83 +172,23 @@ class ResultStore:
         Raises:
             BenchError: a line that was written whole is not JSON.
         """
-        path = self.log_path(fingerprint)
-        if not path.exists():
-            return []
-        whole_lines = path.read_bytes().split(b"\n")[:-1]
-        return [_parsed_row(line, path, number) for number, line in enumerate(whole_lines, 1)]
+        return row_log.read_rows(self.log_path(fingerprint))
 
-    def _names(self) -> list[str]:
-        return sorted(path.stem for path in self.folder.glob("*.json") if _NAME.match(path.stem))
+    def _sound(self, fingerprint: str) -> Result | None:
+        try:
+            return read_result(self.path(fingerprint))
+        except (DamagedResult, FileNotFoundError):
+            return None
 
-
-_NAME = re.compile(r"[0-9a-f]{64}\Z")
-_REMEDY = "Delete the file and run it again."
-
-
-def _valid(fingerprint: str) -> str:
-    # A fingerprint becomes a file name: nothing else may, least of all "../".
-    if not _NAME.match(fingerprint):
-        raise BenchError(f"'{fingerprint}' is not a fingerprint: it has 64 hexadecimal digits.")
-    return fingerprint
+    def _write_down_late(self, kept: Result | None, new: Result, origin: journal.Origin) -> None:
+        """Write down what is there and was not, if its writer was killed in between."""
+        if kept is None:
+            return
+        written = journal.Journal.read(self.folder)
+        if not written.matching(kept) and not written.contradicts(kept):
+            same = kept.hashes.outputs == new.hashes.outputs
+            journal.append(self.folder, [kept], origin if same else "adopted")
 
 
-def _among(name: str, names: Collection[str] | None) -> bool:
-    return names is None or name in names
-
-
-def _parsed(text: str, path: Path) -> Result:
-    try:
-        result = checked(json.loads(text), str(path))
-    except (ValueError, RecursionError) as error:
-        raise BenchError(f"{path} is truncated or not JSON: {error}. {_REMEDY}") from error
-    except BenchError as error:
-        raise BenchError(f"{error} {_REMEDY}") from error
-    if result.fingerprint != path.stem:
-        raise BenchError(f"{path} holds another run, {result.fingerprint[:12]}. {_REMEDY}")
-    return result
-
-
-def _parsed_row(line: bytes, path: Path, number: int) -> Row:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise BenchError(f"{path}, line {number} is not JSON: {error}. {_REMEDY}") from error
-    if not isinstance(row, dict):
-        raise BenchError(f"{path}, line {number} is not a row of named values. {_REMEDY}")
-    return row
-
-
-def _drop_torn_line(path: Path) -> None:
-    if not path.exists() or not (size := path.stat().st_size):
-        return
-    with path.open("r+b") as log:
-        log.seek(size - 1)
-        if log.read() != b"\n":
-            log.seek(0)
-            log.truncate(log.read().rfind(b"\n") + 1)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash there is the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder, and needs no such call
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _ended(result: Result | None) -> bool:
+    return result is not None and result.status != "failed"

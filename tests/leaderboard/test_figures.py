@@ -8,6 +8,7 @@ from PIL import Image
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.leaderboard.figures import report
+from plasticity_bench.leaderboard.ranking import rank
 from plasticity_bench.leaderboard.result import Result
 
 MakeResult = Callable[..., Result]
@@ -127,3 +128,25 @@ def test_no_results_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"no results to report on\. Run something first"):
         report([], tmp_path / "report")
     assert not (tmp_path / "report").exists()
+
+
+def test_a_report_begins_with_the_board(make_result: MakeResult, tmp_path: Path) -> None:
+    results = [
+        make_result(
+            stream=f"stream-{stream}",
+            entrant=name,
+            seed=seed,
+            metrics={"taoa": score},
+            rows=rows(3, False),
+        )
+        for stream in range(6)
+        for name, score in (("dense", 0.5), ("grow", 0.4), ("reset", 0.9))
+        for seed in range(2)
+    ]
+    text = report(results, tmp_path, rank(results)).read_text()
+    assert text.index("## The board by taoa") < text.index("## stream-0")
+    assert "| reset" in text
+    assert "](results-ranks.png)" in text
+    assert (tmp_path / "results-ranks.svg").stat().st_size > 1000
+    few = [result for result in results if result.spec.stream.name in ("stream-0", "stream-1")]
+    assert "are tested from 6 streams on" in report(few, tmp_path / "few", rank(few)).read_text()

@@ -148,6 +148,23 @@ def test_difference_to_dense_is_paired_and_holm_corrected(
     assert found[second].p_holm == pytest.approx(max(found[first].p_holm, p_values[second]))
 
 
+def test_seeds_that_meant_other_tasks_are_not_paired(
+    runs: Callable[..., list[Result]],
+) -> None:
+    grow = runs("grow", 0.705, 1)
+    elsewhere = [one.model_copy(update={"stream_digest": "f" * 64}) for one in grow]
+    most = runs("dense", 0.7) + runs("prune", 0.7, 2)
+    paired, unpaired = (standings(rank(most + entrant))["grow"] for entrant in (grow, elsewhere))
+    assert paired.difference is not None
+    assert unpaired.difference is not None
+    assert (paired.difference.paired, unpaired.difference.paired) == (True, False)
+    values = [list(standings(rank(most))["dense"].values.values()), list(unpaired.values.values())]
+    expected = stats.ttest_ind(*values, equal_var=False).pvalue
+    assert unpaired.difference.p == pytest.approx(float(expected))
+    lost = [one.model_copy(update={"stream_digest": None}) for one in grow]
+    assert standings(rank(most + lost))["grow"].difference == paired.difference
+
+
 def test_summary_is_over_the_seeds(runs: Callable[..., list[Result]]) -> None:
     standing = standings(rank(runs("dense", 0.7)))["dense"]
     assert standing.summary is not None

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.leaderboard.journal import Journal
 from plasticity_bench.leaderboard.result import canonical, plain
 from plasticity_bench.leaderboard.store import ResultStore, default_folder, fingerprint
 
@@ -81,7 +82,8 @@ def test_non_finite_numbers_are_written_as_null(store: ResultStore, make_draft: 
 
 def test_nothing_but_the_result_is_left_behind(store: ResultStore, make_draft: MakeDraft) -> None:
     path = store.write(make_draft())
-    assert os.listdir(store.folder) == [path.name]
+    assert sorted(os.listdir(store.folder)) == sorted([path.name, "journal"])
+    assert len(os.listdir(store.folder / "journal")) == 1
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_part(
@@ -98,7 +100,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_part(
     with pytest.raises(OSError, match="no space"):
         store.write(make_draft())
     assert path.read_bytes() == before
-    assert os.listdir(store.folder) == [path.name]
+    assert sorted(os.listdir(store.folder)) == sorted([path.name, "journal"])
+    assert not store.has(failed["fingerprint"])
 
 
 def test_a_done_result_is_never_replaced(store: ResultStore, make_draft: MakeDraft) -> None:
@@ -116,6 +119,46 @@ def test_a_failed_attempt_may_be_made_again(store: ResultStore, make_draft: Make
     store.write(make_draft())
     assert store.has(draft["fingerprint"])
     assert store.read(draft["fingerprint"]).status == "done"
+
+
+def test_a_failed_result_replaces_nothing(store: ResultStore, make_draft: MakeDraft) -> None:
+    path = store.write(make_draft(status="failed"))
+    before = path.read_bytes()
+    store.write(make_draft(status="failed", metrics={"taoa": 0.1}))
+    assert path.read_bytes() == before
+    path.write_bytes(before[:-9])
+    store.write(make_draft(status="failed"))
+    assert path.read_bytes() == before[:-9]
+    store.write(make_draft())
+    assert store.has(path.stem)
+
+
+def test_of_two_writers_at_once_the_first_stays_and_is_written_down_once(
+    store: ResultStore, make_draft: MakeDraft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def late(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        ResultStore(store.folder).write(make_draft(metrics={"taoa": 0.1}))  # just before us
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    path = store.write(make_draft(metrics={"taoa": 0.2}))
+    assert store.read(path.stem).metrics == {"taoa": 0.1}
+    assert len(Journal.read(store.folder).entries(path.stem)) == 1
+
+
+def test_a_file_system_without_hard_links_will_do(
+    store: ResultStore, make_draft: MakeDraft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError("not supported here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = store.write(make_draft(metrics={"taoa": 0.1}))
+    store.write(make_draft(metrics={"taoa": 0.2}))
+    assert store.read(path.stem).metrics == {"taoa": 0.1}
 
 
 def test_a_diverged_run_is_a_result_that_stays(store: ResultStore, make_draft: MakeDraft) -> None:

@@ -1,0 +1,98 @@
+"""Commands that look after a folder of results: `plasticity-bench store ...`."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .cli_leaderboard import store_of
+from .cli_options import Json, Results
+
+if TYPE_CHECKING:
+    from ..leaderboard.upkeep import Problem
+
+FAILED = 1
+"""Exit status where something is wrong with a store."""
+
+store = typer.Typer(no_args_is_help=True, help="Check, repair and merge folders of results.")
+
+
+@store.command()
+def rebuild(results: Results = None, json_: Json = False) -> None:
+    """Read all results again and make the index anew.
+
+    Sound results that the journal does not have, because they were copied here or their writer was
+    killed, are taken into it as adopted: they count as self-reported. What the journal says already
+    is never changed. Temporary files that killed runs left behind are removed after an hour.
+    """
+    from ..leaderboard import upkeep
+
+    rebuilt = upkeep.rebuild(store_of(results))
+    if json_:
+        typer.echo(json.dumps(asdict(rebuilt), indent=1))
+        return
+    _tell(rebuilt.problems)
+    typer.echo(
+        f"{rebuilt.results} results are in the index, {len(rebuilt.problems)} files are damaged; "
+        f"{rebuilt.adopted} were new to the journal; {rebuilt.removed} old temporary files removed."
+    )
+
+
+@store.command()
+def verify(results: Results = None, json_: Json = False) -> None:
+    """Recompute every hash, and hold the results against the journal; exit 1 if anything is wrong.
+
+    Named are files that are truncated, tampered with, under a wrong name, or other than the
+    journal says; results that the journal does not have, or that are gone; and breaks in its chain.
+    """
+    from ..leaderboard import upkeep
+
+    verification = upkeep.verify(store_of(results))
+    if json_:
+        typer.echo(json.dumps(asdict(verification), indent=1))
+    else:
+        _tell(verification.problems)
+        typer.echo(
+            f"{verification.results} results, {verification.entries} entries in the journal, "
+            f"{len(verification.problems)} problems. Head: {verification.head or 'none'}"
+        )
+    if verification.problems:
+        raise typer.Exit(FAILED)
+
+
+@store.command()
+def merge(
+    source: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Another folder of results, of your own.")
+    ],
+    results: Results = None,
+    json_: Json = False,
+) -> None:
+    """Take the results and the journal of another folder in; may be done again at any time.
+
+    A run that ended takes the place of one that failed. Where both have other outputs of the same
+    run, what is here stays and the run is named. For results of others use import.
+    """
+    from ..leaderboard.merge import merge as merge_stores
+
+    merged = merge_stores(store_of(results), source)
+    if json_:
+        typer.echo(json.dumps(asdict(merged), indent=1))
+    else:
+        for message in [*merged.damaged, *merged.conflicts]:
+            typer.echo(message, err=True)
+        typer.echo(
+            f"{merged.added} results added, {merged.replaced} took the place of failed ones, "
+            f"{merged.kept} were here; {len(merged.conflicts)} conflicts, "
+            f"{len(merged.damaged)} damaged files left out; {merged.journals} journals taken in."
+        )
+    if merged.conflicts or merged.damaged:
+        raise typer.Exit(FAILED)
+
+
+def _tell(problems: "Iterable[Problem]") -> None:
+    for problem in problems:
+        typer.echo(f"{problem.kind}: {problem.message}", err=True)

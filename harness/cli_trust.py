@@ -1,0 +1,211 @@
+"""Commands about results of others: `submit`, `verify` and `import`."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .cli_leaderboard import store_of
+from .cli_options import Data, Json, Results, Seeds, Sets, Streams, SuiteName
+from .errors import BenchError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..leaderboard.reproduction import Check
+    from .cli_run import Selection
+    from .spec import RunSpec
+    from .suite import Suite
+
+FAILED = 1
+"""Exit status where a run does not agree, or a result could not be taken in."""
+
+ArchivePath = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A file that submit wrote.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(submit)
+    app.command()(verify)
+    app.command("import")(import_)
+
+
+def submit(
+    out: Annotated[Path, typer.Option(help="The archive to write, as mine.zip.")],
+    entrant: Annotated[
+        str, typer.Option(help="The entrant: its name in the suite, or as run --entrant takes it.")
+    ],
+    suite: SuiteName = "quick",
+    stream: Streams = [],  # noqa: B006  (typer wants a list, and copies it)
+    seeds: Seeds = None,
+    set_: Sets = [],  # noqa: B006
+    results: Results = None,
+) -> None:
+    """Pack an entrant's results, settings and source into one archive that others can check."""
+    from ..leaderboard.archive_reading import checked_archive
+    from ..leaderboard.files import replace_file
+    from ..leaderboard.submission import submission
+    from .cli_run import Selection
+
+    runs, selection = _runs_of(entrant, Selection(suite, stream, (), seeds, set_))
+
+    def tell(message: str) -> None:
+        typer.echo(message, err=True)
+
+    content = submission(runs, store_of(results), selection.chosen().name, tell)
+    archive = checked_archive(content, str(out))
+    replace_file(out, content)
+    there, asked = len(archive.records), archive.manifest.asked
+    typer.echo(
+        f"{out} has {there} results of {archive.manifest.entrant}; SHA-256 {archive.digest}."
+    )
+    if there < asked:
+        tell(f"{asked - there} of {asked} runs have no result: run them to submit all.")
+
+
+def verify(
+    archive: ArchivePath,
+    runs: Annotated[int, typer.Option(min=1, help="Runs to make again.")] = 3,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the choice of runs; else one that nobody knows.")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="The suite, or its file; else the one the archive names.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at a time; else one per core.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to compute, as cpu or cuda.")] = "cpu",
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Check an archive, make runs chosen at random again, and attest what came of it.
+
+    The runs are made with the strategies installed here: no code of the archive is ever run. The
+    metric and how far it may be off are the suite's. Writes ARCHIVE.verified.json: verified from
+    three runs on that all agree, reproduced from one on. Exit status 1 if a run does not agree.
+    """
+    from rich.console import Console
+
+    from ..leaderboard.archive_reading import read_archive
+    from ..leaderboard.attestation import as_file, attest
+    from ..leaderboard.files import replace_file
+    from ..leaderboard.reproduction import choose, reproduce
+    from ..leaderboard.result_file import parsed
+    from ..streams.sources import default_data_dir
+    from .cli_run import progress_bar
+
+    checked = read_archive(archive)
+    asked = _suite(suite or checked.manifest.suite, given=suite is not None)
+    chosen_with = secrets.randbits(32) if seed is None else seed
+    chosen = choose(checked.records, runs, chosen_with)
+    if not chosen:
+        raise BenchError("every run in the archive failed, so there is nothing to make again.")
+    names = [record.fingerprint for record in chosen]
+    with progress_bar(Console(stderr=True)) as progress:
+        checks = reproduce(
+            [parsed(checked.contents[name], Path(f"{name}.json")) for name in names],
+            asked.metric,
+            asked.tolerance,
+            data_dir=data or default_data_dir(),
+            workers=workers,
+            device=device,
+            progress=progress,
+        )
+    attestation = attest(
+        checked,
+        checks,
+        metric=asked.metric,
+        tolerance=asked.tolerance,
+        chosen_with=chosen_with,
+        device=device,
+    )
+    out = archive.with_name(f"{archive.name}.verified.json")
+    replace_file(out, as_file(attestation))
+    if json_:
+        typer.echo(json.dumps(attestation.model_dump(), indent=1))
+    else:
+        Console().print(_table(checks, asked.metric))
+        typer.echo(
+            f"{attestation.entrant} is {attestation.level}: {len(checks)} of "
+            f"{len(checked.records)} runs made again (choice {chosen_with}), "
+            f"{sum(check.agrees for check in checks)} agree within {asked.tolerance:g}. "
+            f"Attested in {out}."
+        )
+    if not all(check.agrees for check in checks):
+        raise typer.Exit(FAILED)
+
+
+def import_(
+    archive: ArchivePath,
+    attestation: Annotated[
+        Path | None,
+        typer.Option(help="What verify wrote about this archive, from somebody you trust."),
+    ] = None,
+    results: Results = None,
+    json_: Json = False,
+) -> None:
+    """Check an archive and take its results in: self-reported, unless an attestation says more."""
+    from ..leaderboard.trust import import_archive, trust_levels
+
+    store = store_of(results)
+    checked, merged = import_archive(store, archive, attestation)
+    level = trust_levels(store)(checked.records)
+    if json_:
+        typer.echo(json.dumps({**asdict(merged), "trust": level}, indent=1))
+    else:
+        for message in merged.conflicts:
+            typer.echo(message, err=True)
+        typer.echo(
+            f"{checked.manifest.entrant}: {merged.added + merged.replaced} results added, "
+            f"{merged.kept} were here, {len(merged.conflicts)} conflicts; {level}."
+        )
+    if merged.conflicts:
+        raise typer.Exit(FAILED)
+
+
+def _runs_of(entrant: str, selection: "Selection") -> "tuple[list[RunSpec], Selection]":
+    """Return the runs of the suite's entrant of that name, or else of the entrant so written."""
+    from dataclasses import replace
+
+    runs = [run for run in selection.runs() if run.entrant.name == entrant]
+    if runs:
+        return runs, selection
+    written = replace(selection, entrants=(entrant,))
+    return written.runs(), written
+
+
+def _suite(name: str, *, given: bool) -> "Suite":
+    from .suite import load_suite, suite_names
+
+    if not given and name not in suite_names():
+        raise BenchError(
+            f"the archive is of a suite '{name}' that does not come with the project. The "
+            "tolerance is the suite's, so give its file: --suite FILE.toml"
+        )
+    return load_suite(name)
+
+
+def _table(checks: "Sequence[Check]", metric: str) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stream", overflow="fold")
+    for heading in ("seed", f"{metric} reported", "made again", "deviation"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for check in checks:
+        same = "equal to the last bit" if check.same_bits else "within the tolerance"
+        numbers = (check.reported, check.measured, check.deviation)
+        table.add_row(
+            Text(check.stream),  # as text: a name in brackets is not a colour
+            str(check.seed),
+            *("undefined" if number is None else f"{number:.6g}" for number in numbers),
+            Text(check.reason or same),
+        )
+    return table

@@ -1,0 +1,50 @@
+"""The critical-difference diagram: mean ranks over streams, and who is not told apart by them."""
+
+import pandas as pd
+import scikit_posthocs
+from matplotlib.figure import Figure
+
+from .board import ALPHA, Overall
+from .pictures import look
+
+LEAST_STREAMS = 6
+"""With fewer streams a test of ranks over streams can hardly tell anybody apart."""
+
+
+def mean_ranks(overall: Overall) -> pd.Series:
+    """Return every entrant's mean rank over streams, 1 is best; equal scores share their ranks."""
+    return _scores(overall).rank(axis=1, ascending=False).mean()
+
+
+def rank_tests(overall: Overall) -> pd.DataFrame:
+    """Return the p-value of every two entrants by Nemenyi's test after Friedman's.
+
+    Streams are the blocks. Source: Demsar 2006, "Statistical Comparisons of Classifiers over
+    Multiple Data Sets".
+    """
+    scores = _scores(overall).reset_index(drop=True)
+    return pd.DataFrame(scikit_posthocs.posthoc_nemenyi_friedman(scores))
+
+
+def diagram(overall: Overall) -> Figure | None:
+    """Draw the diagram: bars join entrants whom `rank_tests` does not tell apart at `ALPHA`.
+
+    Returns:
+        None for fewer than `LEAST_STREAMS` streams or three entrants, where it says nothing.
+    """
+    entrants = overall.standings
+    if len(entrants) < 3 or len(entrants[0].by_stream) < LEAST_STREAMS:
+        return None
+    with look():
+        figure = Figure(figsize=(8, 1.2 + 0.3 * len(entrants)), layout="constrained")
+        axes = figure.subplots()
+        scikit_posthocs.critical_difference_diagram(
+            mean_ranks(overall), rank_tests(overall), alpha=ALPHA, ax=axes
+        )
+        axes.set_title("mean rank over streams, 1 is best", fontsize=10)
+    return figure
+
+
+def _scores(overall: Overall) -> pd.DataFrame:
+    """Return streams by entrants; a dollar in a name is no formula."""
+    return pd.DataFrame({s.entrant.replace("$", r"\$"): s.by_stream for s in overall.standings})

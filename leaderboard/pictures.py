@@ -1,0 +1,54 @@
+"""Figures of a report as files, and their part of its page."""
+
+import re
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from .result import digest
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure and what has to be said about it."""
+
+    name: str
+    title: str
+    figure: Figure
+    caption: str
+
+
+def look() -> AbstractContextManager[None]:
+    """Set matplotlib's defaults for a while, without touching anyone else's."""
+    return mpl.rc_context(
+        {
+            "axes.grid": True,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "font.size": 10,
+            "grid.alpha": 0.3,
+            "lines.linewidth": 1.6,
+            "svg.hashsalt": "plasticity-bench",  # the same results give the same bytes
+        }
+    )
+
+
+def saved(picture: Picture, folder: Path, stem: str) -> str:
+    """Write a picture's files; return its part of the page."""
+    name = f"{stem}-{picture.name}"
+    picture.figure.savefig(folder / f"{name}.png", dpi=150)
+    picture.figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    return (
+        f"### {picture.title}\n\n![{picture.title}]({name}.png)\n\n"
+        f"{picture.caption} ([as SVG]({name}.svg))\n"
+    )
+
+
+def file_stem(label: str) -> str:
+    """Return a file name that says whose figure it is, whatever signs a label has."""
+    simple = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
+    # Labels that look alike as file names stay apart by a few digits of their hash.
+    return simple if simple == label else f"{simple}-{digest(label)[:6]}"

@@ -1,0 +1,206 @@
+"""Making runs again, with the code installed here, and comparing what comes of them."""
+
+import random
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ..harness.errors import BenchError
+from ..harness.execute import Advance, execute
+from ..harness.jobs import Job, prepare
+from ..harness.plugins import load_entrant
+from ..harness.spec import (
+    EntrantSpec,
+    NetworkSpec,
+    OptimizerSpec,
+    RunSpec,
+    StrategySpec,
+    StreamSpec,
+    build_settings,
+)
+from .result import Record, Result, canonical, fingerprint
+from .store import ResultStore
+
+TIMES = frozenset({"seconds"})
+"""Metrics that no run gives twice."""
+
+
+class Check(BaseModel):
+    """One run made again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    fingerprint: str
+    stream: str
+    seed: int
+    reported: float | None
+    """The metric in the archive; None where it is undefined."""
+    measured: float | None
+    """The metric of the run made here."""
+    deviation: float | None
+    """Absolute difference; None where one of the two is undefined."""
+    same_bits: bool
+    """Whether status, rows and all metrics but times are equal to the last bit."""
+    agrees: bool
+    """Whether the run ended alike, and its metric is within the tolerance."""
+    reason: str | None
+    """Why it does not agree; None where it does."""
+
+
+def choose(records: Sequence[Record], count: int, seed: int) -> list[Record]:
+    """Choose runs at random, from as many streams as can be; failed runs are left out.
+
+    Args:
+        records: of one entrant.
+        count: runs to choose; fewer are chosen where there are no more.
+        seed: of the choice.
+    """
+    chance = random.Random(seed)
+    by_stream: dict[bytes, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.fingerprint):
+        if record.status != "failed":
+            by_stream.setdefault(canonical(record.spec.stream.model_dump()), []).append(record)
+    heaps = [chance.sample(found, len(found)) for found in by_stream.values()]
+    chance.shuffle(heaps)
+    chosen: list[Record] = []
+    while len(chosen) < count and any(heaps):
+        chosen += [heap.pop() for heap in heaps if heap][: count - len(chosen)]
+    return chosen
+
+
+def reproduce(
+    reported: Sequence[Result],
+    metric: str,
+    tolerance: float,
+    *,
+    data_dir: Path,
+    workers: int | None,
+    device: str,
+    progress: Callable[[Advance], None],
+) -> list[Check]:
+    """Make runs again in a store of their own, and compare.
+
+    Args:
+        reported: results to be checked.
+        metric: that is compared.
+        tolerance: how far it may be off, at least 0.
+        data_dir: where data sets are cached.
+        workers: processes at a time; None takes one per core.
+        device: to compute on.
+        progress: called every so often.
+
+    Raises:
+        BenchError: something that the runs need is not installed here, or is another version; or
+            it was stopped from the keyboard.
+    """
+    jobs = jobs_of(reported, data_dir)
+    with tempfile.TemporaryDirectory() as folder:
+        store = ResultStore(Path(folder))
+        outcome = execute(
+            jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress
+        )
+        if outcome.interrupted:
+            raise BenchError("stopped before all runs were made again, so nothing is attested.")
+        return [
+            compared(result, store.read(result.fingerprint), metric, tolerance)
+            for result in reported
+        ]
+
+
+def compared(reported: Result, made: Result, metric: str, tolerance: float) -> Check:
+    """Compare a result with that of the same run made again."""
+    values = [result.metrics.get(metric) for result in (reported, made)]
+    there = [value for value in values if value is not None]
+    deviation = abs(there[0] - there[1]) if len(there) == 2 else None
+    reason = None
+    if reported.status != made.status:
+        reason = f"it was {reported.status}, and here it {_ended(made)}"
+    elif len(there) == 1 or (deviation or 0.0) > tolerance:
+        reason = f"{metric} is off by more than {tolerance:g}"
+    return Check(
+        fingerprint=reported.fingerprint,
+        stream=reported.spec.stream.name,
+        seed=reported.spec.seed,
+        reported=values[0],
+        measured=values[1],
+        deviation=deviation,
+        same_bits=_outputs(reported) == _outputs(made),
+        agrees=reason is None,
+        reason=reason,
+    )
+
+
+def _ended(result: Result) -> str:
+    return f"{result.status}: {result.reason}" if result.reason else f"is {result.status}"
+
+
+def _outputs(result: Result) -> bytes:
+    metrics = {name: value for name, value in result.metrics.items() if name not in TIMES}
+    return canonical([result.status, result.rows, metrics])
+
+
+def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
+    """Return the runs of some results, ready to be made again with what is installed here.
+
+    Raises:
+        BenchError: a name, a setting, the code, the data or a version is not the one that the
+            results were made with.
+    """
+    wanted = list(records)
+    jobs = prepare([_run(record) for record in wanted], data_dir, fingerprint)
+    for record, job in zip(wanted, jobs, strict=True):
+        if job.fingerprint != record.fingerprint:
+            raise BenchError(
+                f"{record.spec.entrant.name} on {record.spec.stream.name} cannot be made again "
+                f"here: {_difference(record, job)}."
+            )
+    return jobs
+
+
+def _run(record: Record) -> RunSpec:
+    spec = record.spec
+    for strategy in spec.entrant.strategies:
+        load_entrant(strategy.name)
+    entrant = EntrantSpec(
+        spec.entrant.name,
+        tuple(StrategySpec(one.name, one.settings) for one in spec.entrant.strategies),
+        build_settings(NetworkSpec, spec.entrant.network, "network"),
+        build_settings(OptimizerSpec, spec.entrant.optimizer, "optimizer"),
+    )
+    return RunSpec(StreamSpec(spec.stream.name, spec.stream.settings), entrant, spec.seed)
+
+
+def _difference(record: Record, job: Job) -> str:
+    """Say in what the run would be another one here."""
+    if record.results_version != job.results_version:
+        return (
+            f"it was made with results version {record.results_version}, and here is "
+            f"{job.results_version}; install the version of plasticity-bench that it was made with"
+        )
+    here: Mapping[str, Any] = job.sources
+    for name, code in record.sources.strategies.items():
+        if here["strategies"].get(name) != code:
+            return (
+                f"the code of {name} that is installed here is another one ({code[:12]} is "
+                "needed); read its source in the archive, install it, and try again"
+            )
+    versions = here.get("versions", {})
+    for package, version in record.sources.versions.items():
+        if versions.get(package) != version:
+            return f"it needs {package} {version}, and here is {versions.get(package, 'none')}"
+    if here["data"] != record.sources.data:
+        return "the samples here are others; check them: plasticity-bench data status"
+    return "its settings are others than those that the installed code knows"
+
+
+def largest(checks: Iterable[Check]) -> float | None:
+    """Return the largest deviation; infinite where a run ended otherwise, None without any run."""
+    deviations = [
+        check.deviation if check.deviation is not None else (0.0 if check.agrees else inf)
+        for check in checks
+    ]
+    return max(deviations, default=None)

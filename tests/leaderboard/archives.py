@@ -1,0 +1,95 @@
+"""Made-up archives, sound ones and spoilt ones."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plasticity_bench.harness.spec import digest_of_sources
+from plasticity_bench.leaderboard.archive import pack
+from plasticity_bench.leaderboard.result import Record, Result, canonical, fingerprint, sealed
+
+CODE = "class Mine: ...\n"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result, and the file of it."""
+
+    record: Record
+    content: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        return self.record.fingerprint
+
+
+def result(
+    make_draft: Callable[..., dict[str, Any]],
+    change: Callable[[dict[str, Any]], None] = lambda draft: None,
+    **parts: Any,
+) -> Made:
+    """Return a result whose strategy's source is `CODE`.
+
+    Args:
+        make_draft: the fixture.
+        change: of the draft, before it is sealed.
+        parts: of the draft.
+    """
+    draft = make_draft(**{"entrant": "mine", **parts})
+    name = draft["spec"]["entrant"]["strategies"][0]["name"]
+    draft["sources"]["strategies"] = {name: digest_of_sources([CODE])}
+    change(draft)
+    draft["fingerprint"] = fingerprint(draft["spec"], draft["sources"], draft["results_version"])
+    content = sealed(draft)
+    return Made(Result.model_validate(content).record, canonical(content) + b"\n")
+
+
+def archive(results: Sequence[Made], entrant: str = "mine", **parts: Any) -> bytes:
+    """Return the bytes of an archive of some results."""
+    strategies = {name for one in results for name in one.record.sources.strategies}
+    return pack(
+        **{
+            "entrant": entrant,
+            "suite": "quick",
+            "asked": 5,
+            "versions": {"torch": "2.9.0"},
+            "records": [one.record for one in results],
+            "contents": {one.fingerprint: one.content for one in results},
+            "sources": {name: {"my_package.mine": CODE} for name in strategies},
+            **parts,
+        }
+    )
+
+
+def unzipped(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return stream.getvalue()
+
+
+def with_file(content: bytes, name: str, text: bytes) -> bytes:
+    """Return the archive with a file put in place of another, and the manifest made to fit."""
+    files = {**unzipped(content), name: text}
+    manifest = json.loads(files["manifest.json"])
+    manifest["files"][name] = hashlib.sha256(text).hexdigest()
+    files["manifest.json"] = canonical(manifest) + b"\n"
+    return zipped(files)
+
+
+def with_manifest(content: bytes, **parts: Any) -> bytes:
+    """Return the archive with other parts of its manifest."""
+    files = unzipped(content)
+    manifest = {**json.loads(files["manifest.json"]), **parts}
+    files["manifest.json"] = canonical(manifest) + b"\n"
+    return zipped(files)
