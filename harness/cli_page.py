@@ -90,14 +90,24 @@ def page_of(
 
 
 def state_of(folder: Path) -> Hashable:
-    """Return what changes whenever a file of results or the journal does; cheap to ask."""
+    """Return what changes with the results, the journal and what was verified; cheap to ask.
+
+    The rows of runs that go on are left out: a page shows what is done.
+    """
+    return frozenset(
+        (path, changed)
+        for part in (folder, folder / "journal", folder / "attestations")
+        for path, changed in _files(part)
+    )
+
+
+def _files(folder: Path) -> list[tuple[str, int]]:
     try:
         with os.scandir(folder) as entries:
-            known = [
-                (entry.name, entry.stat().st_mtime_ns)
+            return [
+                (entry.path, entry.stat().st_mtime_ns)
                 for entry in entries
                 if entry.name.endswith((".json", ".jsonl"))
             ]
-    except OSError:  # no folder yet: there are no results
-        return None
-    return frozenset(known)
+    except FileNotFoundError:  # nothing of the kind yet, or a file replaced at this moment
+        return []

@@ -1,5 +1,6 @@
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -338,6 +339,17 @@ def test_a_wider_window_has_wider_charts(visit: Visit, usual: str) -> None:
     assert 800 < chart_width(page) < 900
 
 
+@contextmanager
+def serving(server: PageServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
 def test_a_served_page_follows_the_results_and_keeps_its_view(visit: Visit, seen: Seen) -> None:
     entrants = ["dense", "grow"]
 
@@ -346,27 +358,21 @@ def test_a_served_page_follows_the_results_and_keeps_its_view(visit: Visit, seen
         built = datetime(2026, 11, 24, tzinfo=UTC)
         return render(page_data(made_board(results), results, built), follow=0.1)
 
-    with PageServer(make, lambda: len(entrants), port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            page = visit(server.url)
-            page.get_by_role("navigation").get_by_role("link", name="permuted-digits").click()
-            head(page, "Entrant").locator("button").click()
-            page.get_by_role("searchbox").fill("r")
-            assert names(page) == ["grow"]
-            page.evaluate("window.unchanged = true")
-            page.wait_for_timeout(300)
-            assert page.evaluate("window.unchanged"), "it is not loaded again without reason"
-            entrants += ["prune", "reset"]
-            page.locator(STREAM_ROWS).nth(2).wait_for()
-            assert names(page) == ["grow", "prune", "reset"]
-            assert page.evaluate("document.activeElement.dataset.focus") == "q"
-            entrants.append("shrink")
-            page.locator(STREAM_ROWS).nth(3).wait_for()
-        finally:
-            page.close()
-            server.shutdown()
-            thread.join()
+    with PageServer(make, lambda: len(entrants), port=0) as server, serving(server):
+        page = visit(server.url)
+        page.get_by_role("navigation").get_by_role("link", name="permuted-digits").click()
+        head(page, "Entrant").locator("button").click()
+        page.get_by_role("searchbox").fill("r")
+        assert names(page) == ["grow"]
+        page.evaluate("window.unchanged = true")
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.unchanged"), "it is not loaded again without reason"
+        entrants += ["prune", "reset"]
+        page.locator(STREAM_ROWS).nth(2).wait_for()
+        assert names(page) == ["grow", "prune", "reset"]
+        assert page.evaluate("document.activeElement.dataset.focus") == "q"
+        entrants.append("shrink")
+        page.locator(STREAM_ROWS).nth(3).wait_for()
+        page.close()
     assert set(seen.wrong) == {f"asked for {server.url}board.json"}
     seen.wrong.clear()
