@@ -144,7 +144,10 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         tuning_trials={
             entrant_name(entrant, sets): trials
             for entrant in suite.entrants
-            if (trials := entrant.tuning_trials or suite.tuning_trials) is not None
+            for trials in [
+                suite.tuning_trials if entrant.tuning_trials is None else entrant.tuning_trials
+            ]
+            if trials is not None
         },
         trust=trust_levels(found.store),
         head=found.store.head(),

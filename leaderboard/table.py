@@ -237,11 +237,11 @@ def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
         yield f"{count(updates)} updates for everybody"
     for need in sorted({need for s in standings for need in s.needs}):
         yield f"needs {need}: {', '.join(s.entrant for s in standings if need in s.needs)}"
-    trials = {s.entrant: s.cost.tuning_trials for s in standings if s.cost.tuning_trials}
-    if len(set(trials.values())) == 1 and len(trials) == len(standings):
-        yield f"tuning trials: {count(next(iter(trials.values())))} for every entrant"
-    elif trials:
-        yield "tuning trials: " + ", ".join(f"{name} {count(n)}" for name, n in trials.items())
+    trials = {s.entrant: s.cost.tuning_trials or 0 for s in standings if s.cost.tuning_trials}
+    if trials:
+        others = ", others none" if len(trials) < len(standings) else ""
+        named = ", ".join(f"{name} {count(spent)}" for name, spent in trials.items())
+        yield f"tuning trials: {named}{others}"
     for trust in ("reproduced", "verified"):
         named = [s.entrant for s in standings if s.trust == trust]
         if named and len(named) < len(standings):
