@@ -54,14 +54,14 @@ def serve(
     port: Port = 8000,
 ) -> None:
     """Show the page in a browser while results arrive: read-only, on this machine alone."""
-    from ..leaderboard.serve import PageServer
+    from ..leaderboard.serve import FOLLOW, PageServer
     from .cli_run import Selection
 
     selection, store = Selection(suite, stream, entrant, seeds, set_), store_of(results)
     selection.runs()  # what is asked for wrongly is said here, not to every browser
 
     def make() -> "Page":
-        return page_of(find(selection, store), by, against)
+        return page_of(find(selection, store), by, against, FOLLOW)
 
     with PageServer(make, lambda: state_of(store.folder), host, port) as server:
         typer.echo(f"The board is at {server.url} and follows the results; Ctrl-C stops it.")
@@ -73,8 +73,10 @@ def serve(
             typer.echo("stopped.")
 
 
-def page_of(found: Found, by: str | None, against: str | None) -> "Page":
-    """Return the page of the results found.
+def page_of(
+    found: Found, by: str | None, against: str | None, follow: float | None = None
+) -> "Page":
+    """Return the page of the results found; `follow` is that of `render`.
 
     Raises:
         BenchError: the metric or the reference is not there.
@@ -84,18 +86,28 @@ def page_of(found: Found, by: str | None, against: str | None) -> "Page":
     from ..leaderboard.page import page_data, render
 
     results = found.store.results(fingerprints=found.fingerprints)
-    return render(page_data(board_of(found, by, against), results, datetime.now(UTC)))
+    return render(page_data(board_of(found, by, against), results, datetime.now(UTC)), follow)
 
 
 def state_of(folder: Path) -> Hashable:
-    """Return what changes whenever a file of results or the journal does; cheap to ask."""
+    """Return what changes with the results, the journal and what was verified; cheap to ask.
+
+    The rows of runs that go on are left out: a page shows what is done.
+    """
+    return frozenset(
+        (path, changed)
+        for part in (folder, folder / "journal", folder / "attestations")
+        for path, changed in _files(part)
+    )
+
+
+def _files(folder: Path) -> list[tuple[str, int]]:
     try:
         with os.scandir(folder) as entries:
-            known = [
-                (entry.name, entry.stat().st_mtime_ns)
+            return [
+                (entry.path, entry.stat().st_mtime_ns)
                 for entry in entries
                 if entry.name.endswith((".json", ".jsonl"))
             ]
-    except OSError:  # no folder yet: there are no results
-        return None
-    return frozenset(known)
+    except FileNotFoundError:  # nothing of the kind yet, or a file replaced at this moment
+        return []

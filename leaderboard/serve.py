@@ -1,6 +1,5 @@
 """Serving a page that follows the results: two addresses to read, none to write."""
 
-import hashlib
 import socket
 import socketserver
 import threading
@@ -14,8 +13,8 @@ from urllib.parse import urlsplit
 from ..harness.errors import BenchError
 from .page import Page
 
-REFRESH = 30
-"""Seconds after which a browser asks again; what it shows is in the address, and stays."""
+FOLLOW = 30.0
+"""Seconds between two looks of an open page at whether there are other results."""
 PATIENCE = 10.0
 """Seconds that a client may take to say what it wants."""
 
@@ -37,7 +36,7 @@ class PageServer(ThreadingHTTPServer):
         """Listen.
 
         Args:
-            make: makes the page from the results that there are.
+            make: makes the page from the results that there are; give `render` a time to follow.
             version: cheap, and equal as long as `make` would make the same page.
             host: address to listen at; only those on this machine reach a loopback address.
             port: 0 takes any that is free.
@@ -90,23 +89,20 @@ class PageServer(ThreadingHTTPServer):
 class _Answer:
     body: bytes
     kind: str
-    tag: str
-    """Changes with the body."""
 
 
 @dataclass(frozen=True)
 class _Site:
     answers: dict[str, _Answer]
-    policy: str
+    page: Page
 
 
 def _site(page: Page) -> _Site:
-    bodies = {"/": (page.html, "text/html"), "/board.json": (page.data, "application/json")}
     answers = {
-        path: _Answer(body, f"{kind}; charset=utf-8", f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-        for path, (body, kind) in bodies.items()
+        "/": _Answer(page.html, "text/html; charset=utf-8"),
+        "/board.json": _Answer(page.data, "application/json; charset=utf-8"),
     }
-    return _Site(answers, page.policy)
+    return _Site(answers, page)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -134,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         except BenchError as error:
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n", with_body)
             return
-        self._give(site.answers[path], site.policy, with_body)
+        self._give(site.answers[path], site.page, with_body)
 
     @property
     def _page_server(self) -> PageServer:
@@ -151,12 +147,13 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         return name in _LOOPBACK_NAMES or name == self._page_server.server_address[0]
 
-    def _give(self, answer: _Answer, policy: str, with_body: bool) -> None:
+    def _give(self, answer: _Answer, page: Page, with_body: bool) -> None:
         known = [tag.strip() for tag in self.headers.get("If-None-Match", "").split(",")]
-        unchanged = answer.tag in known
+        tag = f'"{page.tag}"'
+        unchanged = tag in known
         self.send_response(HTTPStatus.NOT_MODIFIED if unchanged else HTTPStatus.OK)
-        self.send_header("ETag", answer.tag)
-        self.send_header("Content-Security-Policy", f"{policy}; frame-ancestors 'none'")
+        self.send_header("ETag", tag)
+        self.send_header("Content-Security-Policy", f"{page.policy}; frame-ancestors 'none'")
         self._common()
         if not unchanged:
             self.send_header("Content-Type", answer.kind)
@@ -169,6 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = text.encode()
         self.send_response(status)
         self._common()
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:  # there may be results soon
+            self.send_header("Refresh", f"{FOLLOW:.0f}; url=/")
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -177,7 +176,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _common(self) -> None:
         self.send_header("Cache-Control", "no-cache")
-        self.send_header("Refresh", str(REFRESH))
         self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("X-Content-Type-Options", "nosniff")
 

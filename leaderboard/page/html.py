@@ -45,13 +45,22 @@ class Page:
     """The JSON that is embedded in the page."""
     policy: str
     """Content security policy: the scripts in the page and nothing else, from nowhere else."""
+    tag: str
+    """Hash of the data."""
 
 
-def render(data: Json) -> Page:
-    """Return the page that shows the data of `page_data`."""
+def render(data: Json, follow: float | None = None) -> Page:
+    """Return the page that shows the data of `page_data`.
+
+    Args:
+        data: what it shows.
+        follow: seconds between two looks at whether its server has other data, for a page that is
+            served; None for one that never asks anybody for anything.
+    """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     scripts = [*_libraries(), _own_script()]
-    policy = _policy(scripts)
+    policy = _policy(scripts, "'none'" if follow is None else "'self'")
+    tag = hashlib.sha256(text.encode()).hexdigest()[:32]
     # Escapes whatever the name of the template is; choosing by file name has let names through.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["visible"] = visible
@@ -60,11 +69,13 @@ def render(data: Json) -> Page:
         notes=notes(data),
         coverage=coverage(data),
         policy=policy,
+        follow=follow,
+        tag=tag,
         style=Markup(_text("page.css")),
         embedded=Markup(script_safe(text)),
         scripts=[Markup(script) for script in scripts],
     )
-    return Page(html.encode(), text.encode(), policy)
+    return Page(html.encode(), text.encode(), policy, tag)
 
 
 def write(page: Page, folder: Path) -> Path:
@@ -111,12 +122,12 @@ def _own_script() -> str:
     return f'(() => {{\n"use strict";\n{modules}\n}})();\n'
 
 
-def _policy(scripts: list[str]) -> str:
+def _policy(scripts: list[str], asks: str) -> str:
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     # Plot writes a style element of its own; a style can load nothing under this policy.
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"connect-src {asks}; base-uri 'none'; form-action 'none'"
     )
 
 

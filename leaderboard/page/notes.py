@@ -79,6 +79,8 @@ def _besides() -> Iterator[str]:
         "trials are those spent on choosing the settings."
     )
     yield (
-        "Trust: self-reported results are as their makers sent them; of reproduced ones a run was "
-        "made again with the same outcome; verified ones were made again by the board's keeper."
+        "Trust: self-reported results are as they were found or sent; reproduced ones were made "
+        "by the keeper of this store, or some of them again by another who says so in an "
+        "attestation; verified ones are attested as such. One that was made again and did not "
+        "agree makes all of them self-reported."
     )

@@ -1,18 +1,17 @@
-import http.client
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from plasticity_bench.leaderboard import serve
-from plasticity_bench.leaderboard.page import page_data, render
+from plasticity_bench.leaderboard.page import Page, page_data, render
 from plasticity_bench.leaderboard.page.data import identity
 from plasticity_bench.leaderboard.serve import PageServer
 from tests.leaderboard.made_boards import made_board, made_results
 
-from .conftest import HOSTILE
+from .conftest import HOSTILE, Seen
 
 Visit = Callable[..., Any]
 ROWS = "table[aria-label='{}'] tbody tr"
@@ -254,6 +253,11 @@ def test_hostile_names_are_shown_and_do_nothing(visit: Visit, hostile: str) -> N
         go(page, view, of=image, a=image, b=script)
         assert page.locator("main img, main script, main b:text('bold')").count() == 0
         assert HOSTILE[0] in page.locator("main").inner_text()
+    go(page, "stream", of=image)
+    forest = page.locator("svg[aria-label^='Seeds, means']")
+    forest.locator("circle").first.hover(force=True)
+    forest.locator("g[aria-label='tip'] text", has_text="seed").wait_for()
+    assert page.locator("main img, main script").count() == 0
     for name in HOSTILE[:3]:  # every entrant's own page, and its place in every list
         go(page, "entrant", of=identity(name))
         assert page.locator("h2").first.inner_text() == name
@@ -323,37 +327,52 @@ def test_paper_is_white_and_has_boards_and_charts_without_tools(visit: Visit, us
     assert page.pdf()[:5] == b"%PDF-"
 
 
+def chart_width(page: Any) -> float:
+    return float(page.locator("figure svg").first.bounding_box()["width"])
+
+
 def test_a_wider_window_has_wider_charts(visit: Visit, usual: str) -> None:
     page = visit(usual + STREAM, width=500)
-    width = "document.querySelector('figure svg').clientWidth"
-    narrow = page.evaluate(width)
+    assert 400 < chart_width(page) < 500
     page.set_viewport_size({"width": 900, "height": 900})
-    page.wait_for_function(f"{width} > {narrow + 200}")
+    page.locator("figure svg[width='860']").first.wait_for()
+    assert 800 < chart_width(page) < 900
 
 
-def test_a_served_page_follows_the_results_and_keeps_its_view(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serve, "REFRESH", 1)
-    state = {"entrants": ["dense", "grow"]}
+@contextmanager
+def serving(server: PageServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
 
-    def make() -> Any:
-        results = made_results(state["entrants"], unchecked=True)
-        return render(page_data(made_board(results), results, datetime(2026, 11, 24, tzinfo=UTC)))
 
-    with PageServer(make, lambda: len(state["entrants"]), port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            page = visit(server.url + STREAM + "&sort=entrant&turn=1")
-            assert names(page) == ["grow", "dense"]
-            state["entrants"] = ["dense", "grow", "prune"]
-            page.wait_for_function(f'document.querySelectorAll("{STREAM_ROWS}").length === 3')
-            assert names(page) == ["prune", "grow", "dense"]
-            connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
-            connection.request("POST", "/")
-            assert connection.getresponse().status == 501
-            connection.close()
-        finally:
-            server.shutdown()
-            thread.join()
+def test_a_served_page_follows_the_results_and_keeps_its_view(visit: Visit, seen: Seen) -> None:
+    entrants = ["dense", "grow"]
+
+    def make() -> Page:
+        results = made_results(entrants, unchecked=True)
+        built = datetime(2026, 11, 24, tzinfo=UTC)
+        return render(page_data(made_board(results), results, built), follow=0.1)
+
+    with PageServer(make, lambda: len(entrants), port=0) as server, serving(server):
+        page = visit(server.url)
+        page.get_by_role("navigation").get_by_role("link", name="permuted-digits").click()
+        head(page, "Entrant").locator("button").click()
+        page.get_by_role("searchbox").fill("r")
+        assert names(page) == ["grow"]
+        page.evaluate("window.unchanged = true")
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.unchanged"), "it is not loaded again without reason"
+        entrants += ["prune", "reset"]
+        page.locator(STREAM_ROWS).nth(2).wait_for()
+        assert names(page) == ["grow", "prune", "reset"]
+        assert page.evaluate("document.activeElement.dataset.focus") == "q"
+        entrants.append("shrink")
+        page.locator(STREAM_ROWS).nth(3).wait_for()
+        page.close()
+    assert set(seen.wrong) == {f"asked for {server.url}board.json"}
+    seen.wrong.clear()

@@ -252,6 +252,15 @@ def test_the_policy_allows_the_scripts_of_the_page_and_nothing_else(
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in code
     ]
     assert len(code) == 3
+    assert "connect-src 'none'" in policy
+
+
+def test_only_a_served_page_asks_its_server_for_news(data: dict[str, Any]) -> None:
+    alone, served = render(data), render(data, follow=30)
+    assert b'name="follow"' not in alone.html.partition(b"<script")[0]
+    assert f'content="30" data-tag="{served.tag}"'.encode() in served.html
+    assert "connect-src 'self'" in served.policy
+    assert alone.tag == served.tag == hashlib.sha256(alone.data).hexdigest()[:32]
 
 
 def test_the_page_names_no_other_place_to_load_from(results: list[Result]) -> None:

@@ -33,7 +33,7 @@ function coverageCell(standing) {
   const lost = [[diverged, "diverged"], [failed, "failed"], [without, "no value"]];
   return [
     `${done}/${done + diverged + failed + without + missing}`,
-    standing.provisional && [" ", el("span", { class: "chip faint", title: `fewer than ${data.provisional_below} seeds` }, "provisional")],
+    standing.provisional && done > 0 && [" ", el("span", { class: "chip faint", title: `fewer than ${data.provisional_below} seeds` }, "provisional")],
     lost.filter(([count]) => count).map(([count, what]) => el("span", { class: "sub warn" }, `${count} ${what}`)),
     missing > 0 && el("span", { class: "sub" }, `${missing} missing`),
   ];

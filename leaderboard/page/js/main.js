@@ -73,8 +73,30 @@ function rememberedTheme() {
   }
 }
 
+/**
+ * Load a served page again when its server has other data. The address keeps what is shown; where
+ * the keyboard was is kept beside it. (A Refresh header would not do: it forgets the address.)
+ */
+function followServer({ content: seconds, dataset }) {
+  const look = async () => {
+    try {
+      const answer = await fetch("board.json", { method: "HEAD", cache: "no-store" });
+      if (answer.ok && answer.headers.get("ETag") !== `"${dataset.tag}"`) {
+        sessionStorage.setItem("plasticity-bench-focus", document.activeElement?.dataset?.focus ?? "");
+        location.reload();
+      }
+    } catch { /* a server that has stopped leaves the page as it is */ }
+  };
+  setInterval(look, 1000 * seconds);
+  const focus = sessionStorage.getItem("plasticity-bench-focus");
+  sessionStorage.removeItem("plasticity-bench-focus");
+  if (focus) document.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+}
+
 setTheme(rememberedTheme());
 show();
+const served = document.querySelector("meta[name=follow]");
+if (served) followServer(served);
 addEventListener("hashchange", follow);
 addEventListener("beforeprint", () => drawAll(true));
 new ResizeObserver(() => requestAnimationFrame(() => drawAll())).observe(document.getElementById("main"));
