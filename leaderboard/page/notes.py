@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ..attestation import VERIFIED_FROM
 from .lines import Json
 
 
@@ -80,7 +81,7 @@ def _besides() -> Iterator[str]:
     )
     yield (
         "Trust: self-reported results are as they were found or sent; reproduced ones were made "
-        "by the keeper of this store, or some of them again by another who says so in an "
-        "attestation; verified ones are attested as such. One that was made again and did not "
-        "agree makes all of them self-reported."
+        "by the keeper of this store, or some of them again elsewhere; of verified ones at least "
+        f"{VERIFIED_FROM} were made again elsewhere, and all agreed. A run that was made again and "
+        "did not agree makes all that it stands with self-reported."
     )
