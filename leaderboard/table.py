@@ -216,7 +216,7 @@ def _stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str
     yield from _rank_notes(standings, len(stream.pairs))
     if not_run := [s.entrant for s in standings if not s.coverage.done and not s.coverage.lost]:
         yield f"not run yet: {', '.join(not_run)}"
-    yield from (_lost_line(s, stream.worst, board) for s in standings if s.lost)
+    yield from (_lost_line(s, stream.worst, board.metric) for s in standings if s.lost)
     if not wide:
         yield from _cost_notes(standings)
 
@@ -242,20 +242,20 @@ def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
         others = ", others none" if len(trials) < len(standings) else ""
         named = ", ".join(f"{name} {count(spent)}" for name, spent in trials.items())
         yield f"tuning trials: {named}{others}"
-    for trust in ("reproduced", "verified"):
-        named = [s.entrant for s in standings if s.trust == trust]
-        if named and len(named) < len(standings):
-            yield f"{trust}: {', '.join(named)}"
-    others = {s.trust for s in standings}
-    if len(others) == 1:
-        yield f"trust: all {others.pop()}"
+    levels = {s.trust for s in standings}
+    if len(levels) == 1:
+        yield f"trust: all {levels.pop()}"
+        return
+    for level in ("reproduced", "verified"):
+        if trusted := [s.entrant for s in standings if s.trust == level]:
+            yield f"{level}: {', '.join(trusted)}"
 
 
-def _lost_line(standing: Standing, worst: float | None, board: Board) -> str:
+def _lost_line(standing: Standing, worst: float | None, metric: str) -> str:
     seeds = ", ".join(f"seed {seed} {reason}" for seed, reason in sorted(standing.lost.items()))
     if worst is None:
         return f"! {standing.entrant}: {seeds}; without a value"
-    return f"! {standing.entrant}: {seeds}; counted as the worst {board.metric}, {number(worst)}"
+    return f"! {standing.entrant}: {seeds}; counted as the worst {metric}, {number(worst)}"
 
 
 def _overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
