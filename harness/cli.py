@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cli_leaderboard, cli_page, cli_store, cli_trust
+from . import cli_leaderboard, cli_page, cli_publish, cli_store, cli_trust
 from .cli_leaderboard import board_of, find, store_of
 from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
@@ -44,6 +44,7 @@ app.add_typer(cli_store.store, name="store")
 cli_trust.register(app)
 app.add_typer(cli_leaderboard.app, name="leaderboard")
 app.command()(cli_leaderboard.compare)
+app.command()(cli_publish.publish)
 cli_leaderboard.app.command("build")(cli_page.build)
 cli_leaderboard.app.command("serve")(cli_page.serve)
 
@@ -111,6 +112,7 @@ def run(
         typer.Option(help="Processes at a time; else one per core. 1 runs in this process."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where to compute, as cpu or cuda.")] = "cpu",
+    wandb: cli_publish.Wandb = None,
     results: Results = None,
     data: Data = None,
     json_: Json = False,
@@ -127,7 +129,8 @@ def run(
     runs = selection.runs()
     store, data_dir = store_of(results), data or _default_data_dir()
     jobs = prepare(runs, data_dir, fingerprint)
-    with progress_bar(Console(stderr=True)) as progress:
+    curves = cli_publish.live_curves(wandb, jobs, store)
+    with curves, progress_bar(Console(stderr=True)) as progress:
         outcome = execute(
             jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress
         )

@@ -1,11 +1,18 @@
 """Made-up results: whole and valid, with only the parts that a test is about set by it."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from plasticity_bench.leaderboard.result import Result, fingerprint, sealed
+
+if TYPE_CHECKING:
+    from .publishing import Lab
 
 MakeDraft = Callable[..., dict[str, Any]]
 MakeResult = Callable[..., Result]
@@ -61,3 +68,46 @@ def make_draft() -> MakeDraft:
 @pytest.fixture(scope="session")
 def make_result() -> MakeResult:
     return lambda **parts: Result.model_validate(sealed(draft(**parts)))
+
+
+@pytest.fixture(scope="session")
+def wandb_runs() -> None:
+    """Skip where wandb's binary does not start, as on some systems."""
+    command = [sys.executable, "-c", "import wandb; wandb.setup()"]
+    try:
+        started = subprocess.run(
+            command, capture_output=True, timeout=60, env=os.environ | {"WANDB_SILENT": "true"}
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("wandb's service does not start here")
+    if started.returncode:
+        pytest.skip(f"wandb's service does not start here: {started.stderr.decode()[-200:]}")
+
+
+@pytest.fixture
+def lab(tmp_path: Path, account: None) -> "Iterator[Lab]":
+    """A store and a stand-in that the account here is of."""
+    from plasticity_bench.leaderboard.store import ResultStore
+    from tests.wandb_server import StandIn
+
+    from .publishing import Lab
+
+    with StandIn() as server:
+        os.environ["WANDB_BASE_URL"] = server.url
+        yield Lab(ResultStore(tmp_path / "store"), server)
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be somebody else, with a W&B account of the stand-in's and nothing else of W&B's."""
+    from tests.wandb_server import KEY
+
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home-of-alice"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("LOGNAME", "alicesmith")
+    monkeypatch.setenv("USER", "alicesmith")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")

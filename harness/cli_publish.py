@@ -1,0 +1,154 @@
+"""The command `publish`: the board and its results on Weights & Biases."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .cli_leaderboard import By, board_of, find, store_of
+from .cli_options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from .errors import BenchError, unknown_name
+
+if TYPE_CHECKING:
+    from ..leaderboard.publish.job import Job as Publication
+    from ..leaderboard.publish.publish import Outcome
+    from ..leaderboard.store import ResultStore
+    from .jobs import Job
+
+DEFERRED = 75
+"""Exit status where something is not published yet and should be tried again later."""
+PROJECT = "plasticity-bench"
+
+
+def publish(
+    suite: SuiteName = "quick",
+    entity: Annotated[
+        str | None, typer.Option(help="W&B user or team; else $WANDB_ENTITY, else your own.")
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option(help=f"W&B project; else $WANDB_PROJECT, else {PROJECT}.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
+    ] = False,
+    deadline: Annotated[
+        float, typer.Option(min=1, help="Seconds after which it stops, done or not.")
+    ] = 3600,
+    page: Annotated[
+        Path | None, typer.Option(help="A page made by `leaderboard build`, to go with the board.")
+    ] = None,
+    by: By = None,
+    stream: Streams = [],  # noqa: B006  (typer wants a list, and copies it)
+    entrant: Entrants = [],  # noqa: B006
+    seeds: Seeds = None,
+    set_: Sets = [],  # noqa: B006
+    results: Results = None,
+) -> None:
+    """Publish a suite's board and results to W&B: what is there already is not sent again.
+
+    It may be stopped at any time, and goes on where it was. The account is the one of `wandb
+    login`, or of $WANDB_API_KEY. Exit status 75: something is left for another time.
+    """
+    from ..leaderboard.publish.connect import Deferred, connect
+    from ..leaderboard.publish.publish import plan
+    from .cli_run import Selection
+
+    content = None if page is None else _read(page)
+    try:
+        # First of all: a server that is down is known in a moment, the board takes longer.
+        target, there = connect(entity or os.environ.get("WANDB_ENTITY"), project_name(project))
+        found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
+        board = board_of(found, by, None)
+        job = plan(board, found.store, found.fingerprints, content, target)
+        _tell_plan(job, there)
+        if not dry_run:
+            _tell_outcome(_publish(job, deadline), job)
+    except Deferred as reason:
+        typer.echo(f"deferred: {reason}. Nothing is lost: publish again later.", err=True)
+        raise typer.Exit(DEFERRED) from None
+
+
+Wandb = Annotated[
+    str | None,
+    typer.Option(help="Live curves on W&B: online, or offline for `wandb sync`; else none."),
+]
+
+
+@contextmanager
+def live_curves(mode: str | None, jobs: "Sequence[Job]", store: "ResultStore") -> Iterator[None]:
+    """Show live curves of runs while the context lasts; whatever fails, the runs go on.
+
+    Raises:
+        BenchError: there is no such mode.
+    """
+    if mode is None:
+        yield
+        return
+    from ..leaderboard.publish.live import MODES, live
+
+    if mode not in MODES:
+        raise unknown_name("mode of --wandb", mode, MODES, "Leave it out for no live curves.")
+    with live(
+        MODES[mode],
+        jobs,
+        store,
+        entity=os.environ.get("WANDB_ENTITY"),
+        project=project_name(None),
+        tell=lambda line: typer.echo(line, err=True),
+    ):
+        yield
+
+
+def project_name(chosen: str | None) -> str:
+    """Return the W&B project to use."""
+    return chosen or os.environ.get("WANDB_PROJECT") or PROJECT
+
+
+def _read(page: Path) -> bytes:
+    try:
+        return page.read_bytes()
+    except OSError as error:
+        raise BenchError(
+            f"{page} cannot be read: {error.strerror}. Make it first: plasticity-bench "
+            "leaderboard build"
+        ) from error
+
+
+def _tell_plan(job: "Publication", there: bool) -> None:
+    from ..leaderboard.publish.publish import to_do
+
+    left = to_do(job)
+    runs = sum(name.startswith("run-") for name in left)
+    entries = sum(name.startswith("entry-") for name in left)
+    board = "the board" if any(name.startswith("board-") for name in left) else "no board"
+    typer.echo(f"To {job.target.words}: {runs} runs, {entries} entries, {board}.")
+    if not there:
+        typer.echo(f"The project {job.target.project} is not there yet: the first run makes it.")
+
+
+def _publish(job: "Publication", deadline: float) -> "Outcome":
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ..leaderboard.publish.publish import publish
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("publishing", total=None)
+        return publish(job, deadline, lambda done, of: bar.update(task, completed=done, total=of))
+
+
+def _tell_outcome(outcome: "Outcome", job: "Publication") -> None:
+    typer.echo(f"{outcome.sent} published and read back, {outcome.kept} were there.")
+    if not outcome.left:
+        typer.echo(f"The report is in {job.target.words}, under Reports.")
+        return
+    for problem in outcome.problems:
+        typer.echo(f"problem: {problem}", err=True)
+    typer.echo(
+        f"deferred: {len(outcome.left)} are left. Nothing is lost: publish again later.", err=True
+    )
+    raise typer.Exit(DEFERRED)

@@ -1,0 +1,197 @@
+"""Publish a board and its results: what lacks is sent by a process that can be killed any time."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ...harness.errors import BenchError
+from ..board import Board
+from ..result import digest
+from ..store import ResultStore
+from .board_plan import plan_board
+from .client import environment, kill_group
+from .connect import PATIENCE, Deferred, connect
+from .job import Job, Target
+from .run_plan import stream_key
+
+DEADLINE = 3600.0
+"""Seconds after which a publish ends, done or not."""
+ATTEMPTS_IN_VAIN = 3
+"""Attempts in a row that publish nothing, after which it is left for another time."""
+BETWEEN_ATTEMPTS = 2.0
+"""Seconds."""
+
+Advance = Callable[[int, int], None]
+"""Called with how many things are published, and of how many."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a publish."""
+
+    sent: int
+    """Things published now: runs, entries, the board, the report."""
+    kept: int
+    """Things that were there already."""
+    left: tuple[str, ...]
+    """Names of receipts of what is not there yet."""
+    problems: tuple[str, ...]
+    """Why, as far as it was said."""
+
+
+def plan(
+    board: Board,
+    store: ResultStore,
+    fingerprints: Iterable[str],
+    page_html: bytes | None,
+    target: Target,
+) -> Job:
+    """Plan what is to be on W&B.
+
+    Args:
+        board: as every view shows it.
+        store: of the results; receipts and temporary files go to its folder `wandb`.
+        fingerprints: of the results to publish.
+        page_html: the board as a page, or None.
+        target: where to.
+    """
+    place = digest([target.base_url, target.entity, target.project])[:16]
+    folder = store.folder.absolute() / "wandb" / place
+    page = None if page_html is None else folder / "leaderboard.html"
+    if page is not None and page_html is not None and _tells_nothing(page_html):
+        folder.mkdir(parents=True, exist_ok=True)
+        page.write_bytes(page_html)
+    return Job(
+        target=target,
+        store=store.folder.absolute(),
+        folder=folder,
+        fingerprints=sorted(set(fingerprints)),
+        board=plan_board(board, _stream_keys(board, store)),
+        page=page,
+    )
+
+
+def _tells_nothing(page: bytes) -> bool:
+    home = str(Path.home())
+    if len(home) > 1 and home.encode() in page:
+        raise BenchError(
+            f"the page names your home folder, {home}, and would be open to others. Publish "
+            "without it, or keep data and results where no person is named."
+        )
+    return True
+
+
+def _stream_keys(board: Board, store: ResultStore) -> Mapping[str, str]:
+    keys = {}
+    for stream in board.streams:
+        runs = [name for standing in stream.standings for name in standing.runs.values()]
+        if runs:
+            keys[stream.stream] = stream_key(store.read(runs[0]))
+    return keys
+
+
+def publish(
+    job: Job, deadline: float = DEADLINE, advance: Advance = lambda done, of: None
+) -> Outcome:
+    """Publish what lacks. What was seen to be there has a receipt and is not sent again.
+
+    Args:
+        job: of `plan`.
+        deadline: seconds, after which everything that still goes on is killed.
+        advance: called every so often.
+
+    Raises:
+        BenchError: the account is not accepted.
+        Deferred: the server does not answer, before anything was sent.
+    """
+    end = time.monotonic() + deadline
+    job.folder.mkdir(parents=True, exist_ok=True)
+    first = left = to_do(job)
+    total = len(job.fingerprints) + len(job.board.entries) + 2
+    in_vain, problems = 0, tuple[str, ...]()
+    while left and time.monotonic() < end and in_vain < ATTEMPTS_IN_VAIN:
+        said = _attempt(job, end, lambda: advance(total - len(to_do(job)), total))
+        before, left = left, to_do(job)
+        problems = said if left else ()
+        in_vain = 0 if len(left) < len(before) else in_vain + 1
+        if left and end - time.monotonic() > BETWEEN_ATTEMPTS + 2 * PATIENCE:
+            time.sleep(BETWEEN_ATTEMPTS)
+            try:
+                connect(job.target.entity, job.target.project)
+            except Deferred as error:
+                problems = (str(error),)
+                in_vain += 1
+    return Outcome(len(first) - len(left), total - len(first), tuple(left), problems)
+
+
+def to_do(job: Job) -> list[str]:
+    """Return the names of receipts that lack."""
+    return [*(f"run-{name}" for name in job.runs_to_do()), *job.board_to_do()]
+
+
+def _attempt(job: Job, end: float, advance: Callable[[], None]) -> tuple[str, ...]:
+    """Run one publishing process until it ends or time is over; return what it complained of."""
+    job_file, log = job.folder / "job.json", job.folder / "publish.log"
+    job_file.write_text(job.model_dump_json(), encoding="utf-8")
+    command = [sys.executable, "-m", f"{__package__}.worker", str(job_file)]
+    with _scratch(job.folder / "scratch") as scratch, log.open("wb") as output:
+        process = _start(command, environment(job.target.base_url, scratch), output)
+        try:
+            while process.poll() is None and time.monotonic() < end:
+                time.sleep(0.2)
+                advance()
+        finally:
+            kill_group(process.pid)
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+    return _complaints(log)
+
+
+@contextmanager
+def _scratch(note: Path) -> Iterator[Path]:
+    """Lend a folder for all that wandb writes, whose path names nobody.
+
+    wandb tells the server the local path of every file of an artifact. The note says where the
+    folder is, so that what a killed publish has left is removed by the next.
+    """
+    if note.exists():
+        shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
+    places = [place for place in ("/tmp", "/var/tmp") if os.access(place, os.W_OK)]
+    made = tempfile.mkdtemp(prefix="plasticity-bench-", dir=places[0] if places else None)
+    note.write_text(made, encoding="utf-8")
+    try:
+        yield Path(made)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        note.unlink(missing_ok=True)
+
+
+def _start(
+    command: list[str], variables: dict[str, str], output: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    # Its stdin is a pipe that we hold: when we are gone, it sees that and ends.
+    return subprocess.Popen(
+        command,
+        env=variables,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _complaints(log: Path) -> tuple[str, ...]:
+    from .privacy import scrubbed_text
+
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    ours = [line for line in lines if not line.startswith("wandb:")]
+    return tuple(scrubbed_text(line) for line in ours[-5:])

@@ -1,0 +1,42 @@
+"""What has been seen to be on W&B, one small file each; without one a thing is published again."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files import replace_file
+from ..result import canonical
+
+Receipt = dict[str, Any]
+_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """A folder of receipts for one project on one server."""
+
+    folder: Path
+
+    def read(self, name: str) -> Receipt | None:
+        """Return a receipt; None where there is none, or where it is damaged."""
+        try:
+            content = json.loads(self._path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
+    def write(self, name: str, receipt: Receipt) -> None:
+        """Write a receipt, whole or not at all."""
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, canonical(receipt) + b"\n")
+
+    def names(self) -> list[str]:
+        """Return the names of all receipts."""
+        return sorted(path.stem for path in self.folder.glob("*.json"))
+
+    def _path(self, name: str) -> Path:
+        assert _NAME.match(name), name
+        return self.folder / f"{name}.json"

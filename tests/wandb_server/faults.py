@@ -1,0 +1,49 @@
+"""What goes wrong on demand."""
+
+import re
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass
+class Fault:
+    """Requests whose name matches are answered with a status, late, or not at all."""
+
+    match: str
+    """Regular expression, searched in "graphql UpsertBucket", "POST file_stream", "PUT storage"."""
+    status: int = 500
+    """0 drops the connection without an answer; 200 does what is asked and answers late."""
+    times: int = 10**9
+    """How many requests it hits before it is over."""
+    after: int = 0
+    """How many matching requests it lets through first."""
+    delay: float = 0.0
+    """Seconds before the answer."""
+    message: str = "made to fail"
+
+
+class Faults:
+    """The faults that are on, shared by the threads of the server."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def set(self, faults: Iterable[Fault]) -> None:
+        """Replace all faults; none clears them."""
+        with self._lock:
+            self._faults = list(faults)
+
+    def hit(self, name: str) -> Fault | None:
+        """Return the fault that a request meets, and count it."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.times <= 0 or not re.search(fault.match, name):
+                    continue
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
+                fault.times -= 1
+                return Fault(fault.match, fault.status, 1, 0, fault.delay, fault.message)
+        return None
