@@ -11,6 +11,7 @@ from .cli_leaderboard import Against, By, Found, board_of, find, store_of
 from .cli_options import Entrants, Results, Seeds, Sets, Streams, SuiteName
 
 if TYPE_CHECKING:
+    from ..leaderboard.board import Board
     from ..leaderboard.page import Page
 
 Out = Annotated[Path, typer.Option(help="Folder for index.html and board.json.")]
@@ -36,7 +37,7 @@ def build(
     from .cli_run import Selection
 
     found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
-    path = write(page_of(found, by, against), out)
+    path = write(page_of(found, board_of(found, by, against)), out)
     typer.echo(f"The page is {path}, {path.stat().st_size / 1e6:.1f} MB.")
     found.tell_missing()
 
@@ -61,7 +62,8 @@ def serve(
     selection.runs()  # what is asked for wrongly is said here, not to every browser
 
     def make() -> "Page":
-        return page_of(find(selection, store), by, against, FOLLOW)
+        found = find(selection, store)
+        return page_of(found, board_of(found, by, against), FOLLOW)
 
     with PageServer(make, lambda: state_of(store.folder), host, port) as server:
         typer.echo(f"The board is at {server.url} and follows the results; Ctrl-C stops it.")
@@ -73,20 +75,14 @@ def serve(
             typer.echo("stopped.")
 
 
-def page_of(
-    found: Found, by: str | None, against: str | None, follow: float | None = None
-) -> "Page":
-    """Return the page of the results found; `follow` is that of `render`.
-
-    Raises:
-        BenchError: the metric or the reference is not there.
-    """
+def page_of(found: Found, board: "Board", follow: float | None = None) -> "Page":
+    """Return the page of the board of the results found; `follow` is that of `render`."""
     from datetime import UTC, datetime
 
     from ..leaderboard.page import page_data, render
 
     results = found.store.results(fingerprints=found.fingerprints)
-    return render(page_data(board_of(found, by, against), results, datetime.now(UTC)), follow)
+    return render(page_data(board, results, datetime.now(UTC)), follow)
 
 
 def state_of(folder: Path) -> Hashable:

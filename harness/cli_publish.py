@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .cli_leaderboard import By, board_of, find, store_of
 from .cli_options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .errors import BenchError, unknown_name
+from .cli_page import page_of
+from .errors import unknown_name
 
 if TYPE_CHECKING:
     from ..leaderboard.publish.job import Job as Publication
@@ -37,9 +37,6 @@ def publish(
     deadline: Annotated[
         float, typer.Option(min=1, help="Seconds after which it stops, done or not.")
     ] = 3600,
-    page: Annotated[
-        Path | None, typer.Option(help="A page made by `leaderboard build`, to go with the board.")
-    ] = None,
     by: By = None,
     stream: Streams = [],  # noqa: B006  (typer wants a list, and copies it)
     entrant: Entrants = [],  # noqa: B006
@@ -56,13 +53,13 @@ def publish(
     from ..leaderboard.publish.publish import plan
     from .cli_run import Selection
 
-    content = None if page is None else _read(page)
     try:
         # First of all: a server that is down is known in a moment, the board takes longer.
         target, there = connect(entity or os.environ.get("WANDB_ENTITY"), project_name(project))
         found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
         board = board_of(found, by, None)
-        job = plan(board, found.store, found.fingerprints, content, target)
+        html = page_of(found, board).html
+        job = plan(board, found.store, found.fingerprints, html, target)
         _tell_plan(job, there)
         if not dry_run:
             _tell_outcome(_publish(job, deadline), job)
@@ -107,16 +104,6 @@ def project_name(chosen: str | None) -> str:
     return chosen or os.environ.get("WANDB_PROJECT") or PROJECT
 
 
-def _read(page: Path) -> bytes:
-    try:
-        return page.read_bytes()
-    except OSError as error:
-        raise BenchError(
-            f"{page} cannot be read: {error.strerror}. Make it first: plasticity-bench "
-            "leaderboard build"
-        ) from error
-
-
 def _tell_plan(job: "Publication", there: bool) -> None:
     from ..leaderboard.publish.publish import to_do
 
@@ -125,6 +112,8 @@ def _tell_plan(job: "Publication", there: bool) -> None:
     entries = sum(name.startswith("entry-") for name in left)
     board = "the board" if any(name.startswith("board-") for name in left) else "no board"
     typer.echo(f"To {job.target.words}: {runs} runs, {entries} entries, {board}.")
+    if job.page is None:
+        typer.echo("Without the HTML page, which names your home folder.", err=True)
     if not there:
         typer.echo(f"The project {job.target.project} is not there yet: the first run makes it.")
 

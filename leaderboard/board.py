@@ -17,6 +17,9 @@ PROVISIONAL_BELOW = 5
 HEADLINE_FROM = 10
 """From this many seeds on a bootstrap interval keeps what it promises; below it is shown grey."""
 
+BESIDE = ("taoa", "acc", "taa")
+"""Metrics shown beside the one that ranks, where they say something."""
+
 Lost = Literal["diverged", "failed", "undefined"]
 Trust = Literal["self-reported", "reproduced", "verified"]
 """How far results have been checked by running some of them again; see `trust`."""
@@ -101,6 +104,8 @@ class Standing:
     cost: Cost
     coverage: Coverage
     trust: Trust
+    beside: Mapping[str, float]
+    """Means over done runs of the metrics in `BESIDE`, but for the one that ranks."""
 
     @property
     def significant(self) -> bool:

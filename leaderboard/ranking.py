@@ -13,6 +13,7 @@ from .placing import between, pairs, ranks
 from .result import Record, canonical
 from .scoring import (
     Score,
+    beside,
     bounds,
     cost,
     coverage,
@@ -203,6 +204,7 @@ class _Standings:
             cost=cost(entry.done, self.asked.tuning_trials.get(entry.name)),
             coverage=coverage(entry),
             trust=self.asked.trust(entry.runs),
+            beside=beside(entry.done, self.asked.metric),
         )
 
     def _difference(self, label: str) -> Difference:

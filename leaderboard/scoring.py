@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..harness.errors import unknown_name
 from ..harness.metrics import METRICS, Metric
-from .board import Cost, Coverage, Lost
+from .board import BESIDE, Cost, Coverage, Lost
 from .grouping import EntrantRuns
 from .result import Record
 
@@ -149,6 +149,12 @@ def cost(runs: Sequence[Record], tuning_trials: float | None) -> Cost:
         seconds=_mean(runs, "seconds"),
         tuning_trials=tuning_trials,
     )
+
+
+def beside(runs: Sequence[Record], metric: str) -> dict[str, float]:
+    """Return the means of the metrics that are shown beside the one that ranks."""
+    means = {name: _mean(runs, name) for name in BESIDE if name != metric}
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def coverage(entry: Score) -> Coverage:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from .board import (
     ALPHA,
+    BESIDE,
     HEADLINE_FROM,
     PROVISIONAL_BELOW,
     Board,
@@ -26,8 +27,8 @@ from .numbers import count, duration, estimate, number
 from .result import plain
 from .statistics import CONFIDENCE
 
-WIDE = 120
-"""From this many columns on, a table also shows tuning trials, needs and trust."""
+WIDE = 130
+"""From this many columns on, a table also shows ACC and TAA, tuning trials, needs and trust."""
 
 Placed = Standing | OverallStanding
 
@@ -85,7 +86,8 @@ def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
     table = _table(f"{stream.stream}: {board.metric}, {direction}")
     seeds = wide or not _even(stream.standings)
     names = [f"mean ± {CONFIDENCE:.0%} CI", _difference_header(stream), *(["seeds"] * seeds)]
-    _columns(table, *names)
+    beside = [name for name in BESIDE if any(name in s.beside for s in stream.standings)]
+    _columns(table, *names, *(beside if wide else ()))
     _cost_columns(table, wide, stream.standings)
     for standing in stream.standings:
         if not standing.coverage.done and not standing.coverage.lost:
@@ -97,6 +99,7 @@ def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
             estimate(summary.mean, summary.interval) if summary else "-",
             _difference(standing),
             *([seeds_text(standing)] * seeds),
+            *(_beside(standing, name) for name in beside if wide),
             *_cost_cells(standing, wide, stream.standings),
         ]
         table.add_row(*map(Text, cells), style=_style(standing.rank))
@@ -185,6 +188,10 @@ def _difference(standing: Standing) -> str:
         return "-"
     marks = "*" * standing.significant + "u" * (not difference.paired)
     return estimate(difference.mean, difference.interval, sign="+") + marks
+
+
+def _beside(standing: Standing, name: str) -> str:
+    return number(standing.beside[name]) if name in standing.beside else "-"
 
 
 def _even(standings: Sequence[Placed]) -> bool:

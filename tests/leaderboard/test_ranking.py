@@ -333,6 +333,17 @@ def test_no_results_are_an_empty_board() -> None:
     assert board.no_overall == "there are no results"
 
 
+def test_acc_and_taa_are_shown_beside_the_metric_that_ranks(make_result: MakeResult) -> None:
+    results = [
+        make_result(seed=0, metrics={"taoa": 0.5, "acc": 0.2, "taa": None}),
+        make_result(seed=1, metrics={"taoa": 0.6, "acc": 0.4, "taa": None}),
+        make_result(seed=2, status="diverged", metrics={"taoa": 0.1, "acc": 0.9}),
+    ]
+    assert standings(rank(results))["dense"].beside == pytest.approx({"acc": 0.3})
+    by_acc = rank(results, Question(metric="acc"))
+    assert standings(by_acc)["dense"].beside == pytest.approx({"taoa": 0.55})
+
+
 def test_anchors_are_found_by_the_streams_settings(make_result: MakeResult) -> None:
     result = make_result(stream="permuted-digits", stream_settings={"tasks": 3})
     key = stream_key({"settings": {"tasks": 3}, "name": "permuted-digits"})

@@ -88,6 +88,15 @@ def test_a_wide_table_has_trials_needs_and_trust_in_columns(results: list[Result
     assert row(text, "shrink-perturb")[-4:] == ["-", "task", "boundary", "self-reported"]
 
 
+def test_a_wide_table_shows_acc_beside_the_metric(make_result: MakeResult) -> None:
+    board = rank([make_result(seed=s, metrics={"taoa": 0.5, "acc": 0.25}) for s in range(2)])
+    stream = StringIO()
+    Console(file=stream, width=140, no_color=True).print(tables(board, 140))
+    assert "acc" in stream.getvalue()
+    assert "0.2500" in row(stream.getvalue(), "dense")
+    assert "0.2500" not in shown([make_result(metrics={"taoa": 0.5, "acc": 0.25})])
+
+
 def test_who_has_no_result_is_named_and_has_no_row(make_result: MakeResult) -> None:
     here, absent = make_result(), make_result(entrant="absent")
     board = rank([here], Question(specs=[r.spec.model_dump() for r in (here, absent)]))

@@ -28,10 +28,17 @@ function streamBoard(stream, rows) {
     { key: "mean", title: "Mean", note: `${percent(data.confidence)} t interval below`, number: true, down: direction > 0, value: (row) => row.summary?.mean, cell: (row) => estimateCell(row.summary?.mean, row.summary?.interval) },
     reference !== null && { key: "difference", title: `to ${shortened(reference, 16)}`, note: "difference to the reference and its interval", number: true, down: direction > 0, value: (row) => row.difference?.mean, cell: (row) => differenceCell(row) },
     reference !== null && { key: "p", title: "p", note: "of that difference, Holm-corrected", number: true, value: (row) => row.p_holm, cell: (row) => pValue(row.p_holm) },
+    ...otherMetrics(stream.standings),
     ...besides(stream.standings),
   ].filter(Boolean);
   const leads = (row) => ({ class: row.rank?.place === 1 ? "leader" : null });
   return sortable(`Board of ${shortened(stream.stream, 80)}`, columns, rows, leads);
+}
+
+/** Means of the metrics that are shown beside the one that ranks, as far as they say something. */
+function otherMetrics(rows) {
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row.beside)))];
+  return names.map((name) => ({ key: name, title: name, note: "mean over done runs, for information", number: true, down: true, value: (row) => row.beside[name] ?? null, cell: (row) => score(row.beside[name]) }));
 }
 
 function differenceCell(row) {
