@@ -20,8 +20,17 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit status where something failed, was asked for wrongly, or was stopped from the keyboard."""
 
 
+_USUAL_ORDER = (
+    *("list", "run", "leaderboard", "compare", "report", "publish"),
+    *("submit", "verify", "import", "check", "data", "store", "speed"),
+)
+
+
 class _Commands(TyperGroup):
-    """Shows a user's mistake as one message instead of a traceback."""
+    """Lists commands as they are used; shows a mistake as one message instead of a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=_USUAL_ORDER.index)
 
     def invoke(self, ctx: Any) -> Any:
         try:

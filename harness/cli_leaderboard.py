@@ -38,7 +38,10 @@ class _ShowByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_ShowByDefault,
-    help="Rank the entrants of a suite: `leaderboard [SUITE]` is `leaderboard show [SUITE]`.",
+    help=(
+        "Rank the entrants of a suite; `leaderboard [SUITE]` is `leaderboard show [SUITE]`, whose "
+        "options are in `leaderboard show --help`."
+    ),
 )
 
 
