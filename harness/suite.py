@@ -50,6 +50,8 @@ class Suite:
     """Values of that metric that become 0 and 1 in the score over streams, by stream."""
     tolerance: float = 0.01
     """How far that metric may be from what was reported when a run is made again."""
+    tolerances: Mapping[StreamSpec, float] = field(default_factory=dict, hash=False)
+    """The same on streams on which tiny differences of rounding grow into large ones."""
     tuning_trials: int | None = None
     """Trials spent on choosing the settings of every entrant that says nothing else."""
     network: Settings = field(default_factory=dict, hash=False)
@@ -70,6 +72,7 @@ class _File:
     metric: str = "taoa"
     anchors: dict[str, tuple[float, float]] = field(default_factory=dict)
     tolerance: float = 0.01
+    tolerances: dict[str, float] = field(default_factory=dict)
     tuning_trials: int | None = None
     network: dict[str, JsonValue] = field(default_factory=dict)
     optimizer: dict[str, JsonValue] = field(default_factory=dict)
@@ -154,6 +157,7 @@ def read_suite(text: str, where: str) -> Suite:
         metric=file.metric,
         anchors=_anchors(file, what),
         tolerance=_positive("tolerance", file.tolerance, what),
+        tolerances=_tolerances(file, what),
         tuning_trials=file.tuning_trials,
         network=file.network,
         optimizer=file.optimizer,
@@ -172,15 +176,26 @@ def _entrant(entry: str | Mapping[str, JsonValue], what: str) -> EntrantRequest:
 
 def _anchors(file: _File, what: str) -> dict[StreamSpec, tuple[float, float]]:
     for stream, (worst, best) in file.anchors.items():
-        if stream not in file.streams:
-            remedy = f"Write a stream of {what} as in its streams."
-            raise unknown_name("stream with anchors", stream, file.streams, remedy)
+        _check_stream("anchors", stream, file, what)
         if worst == best or not (isfinite(worst) and isfinite(best)):
             raise BenchError(
                 f"the anchors of {stream} in {what} are {worst} and {best}. Give the metric's "
                 "value that becomes 0 and another one that becomes 1."
             )
     return {parse_stream(stream): anchors for stream, anchors in file.anchors.items()}
+
+
+def _tolerances(file: _File, what: str) -> dict[StreamSpec, float]:
+    for stream, tolerance in file.tolerances.items():
+        _check_stream("a tolerance", stream, file, what)
+        _positive(f"the tolerance on {stream}", tolerance, what)
+    return {parse_stream(stream): tolerance for stream, tolerance in file.tolerances.items()}
+
+
+def _check_stream(having: str, stream: str, file: _File, what: str) -> None:
+    if stream not in file.streams:
+        remedy = f"Write a stream of {what} as in its streams."
+        raise unknown_name(f"stream with {having}", stream, file.streams, remedy)
 
 
 def _positive(name: str, value: float, what: str) -> float:

@@ -34,7 +34,6 @@ class Attestation(BaseModel):
     entrant: str
     suite: str
     metric: str
-    tolerance: float
     chosen_with: int
     """Seed of the choice of the runs."""
     date: str
@@ -73,7 +72,6 @@ def attest(
     checks: Sequence[Check],
     *,
     metric: str,
-    tolerance: float,
     chosen_with: int,
     device: str,
 ) -> Attestation:
@@ -84,7 +82,6 @@ def attest(
         entrant=archive.manifest.entrant,
         suite=archive.manifest.suite,
         metric=metric,
-        tolerance=tolerance,
         chosen_with=chosen_with,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         checked=list(checks),

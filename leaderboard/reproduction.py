@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from joblib import cpu_count  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
 from ..harness.errors import BenchError
@@ -44,6 +45,8 @@ class Check(BaseModel):
     """The metric of the run made here."""
     deviation: float | None
     """Absolute difference; None where one of the two is undefined."""
+    tolerance: float
+    """How large it may be."""
     same_bits: bool
     """Whether status, rows and all metrics but times are equal to the last bit."""
     agrees: bool
@@ -75,8 +78,9 @@ def choose(records: Sequence[Record], count: int, seed: int) -> list[Record]:
 
 def reproduce(
     reported: Sequence[Result],
+    beside: Sequence[Record],
     metric: str,
-    tolerance: float,
+    tolerance: Callable[[Record], float],
     *,
     data_dir: Path,
     workers: int | None,
@@ -85,10 +89,15 @@ def reproduce(
 ) -> list[Check]:
     """Make runs again in a store of their own, and compare.
 
+    Rounding depends on how many replicas train in lockstep, and on some streams it grows until
+    runs differ as two seeds do. So the other seeds of the same entrant and stream are run beside
+    the reported ones, as they most likely were; this costs little in a stack.
+
     Args:
         reported: results to be checked.
+        beside: all runs of the entrant, the reported ones among them or not.
         metric: that is compared.
-        tolerance: how far it may be off, at least 0.
+        tolerance: how far it may be off on a run's stream, at least 0.
         data_dir: where data sets are cached.
         workers: processes at a time; None takes one per core.
         device: to compute on.
@@ -98,18 +107,32 @@ def reproduce(
         BenchError: something that the runs need is not installed here, or is another version; or
             it was stopped from the keyboard.
     """
-    jobs = jobs_of(reported, data_dir)
+    streams = {canonical(result.spec.stream.model_dump()) for result in reported}
+    company = {result.fingerprint: result.record for result in reported}
+    for record in beside:
+        if canonical(record.spec.stream.model_dump()) in streams and _stacks(record):
+            company.setdefault(record.fingerprint, record)
+    in_order = sorted(company.values(), key=lambda run: (run.spec.stream.name, run.spec.seed))
+    jobs = jobs_of(in_order, data_dir)
     with tempfile.TemporaryDirectory() as folder:
         store = ResultStore(Path(folder))
+        # More workers than streams would cut the stacks.
+        at_once = min(workers or cpu_count(only_physical_cores=True), len(streams))
         outcome = execute(
-            jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress
+            jobs, store, data_dir=data_dir, workers=at_once, device=device, progress=progress
         )
         if outcome.interrupted:
             raise BenchError("stopped before all runs were made again, so nothing is attested.")
         return [
-            compared(result, store.read(result.fingerprint), metric, tolerance)
+            compared(result, store.read(result.fingerprint), metric, tolerance(result))
             for result in reported
         ]
+
+
+def _stacks(record: Record) -> bool:
+    """Tell whether it trains in lockstep with other seeds."""
+    names = [strategy.name for strategy in record.spec.entrant.strategies]
+    return not any(issubclass(load_entrant(name), SingleLearner) for name in names)
 
 
 def compared(reported: Result, made: Result, metric: str, tolerance: float) -> Check:
@@ -129,6 +152,7 @@ def compared(reported: Result, made: Result, metric: str, tolerance: float) -> C
         reported=values[0],
         measured=values[1],
         deviation=deviation,
+        tolerance=tolerance,
         same_bits=_outputs(reported) == _outputs(made),
         agrees=reason is None,
         reason=reason,

@@ -80,9 +80,7 @@ def test_an_entrant_with_a_hostile_name_runs_here_but_is_not_submitted(tmp_path:
 
 def test_runs_that_are_made_again_agree_and_are_attested(packed: Path, tmp_path: Path) -> None:
     done = call("verify", packed, *HERE, "--seed", "3")
-    assert (
-        "reset is verified: 3 of 4 runs made again (choice 3), 3 agree within 0.01" in done.stdout
-    )
+    assert "reset is verified: 3 of 4 runs made again (choice 3), 3 agree" in done.stdout
     attestation = packed.with_name("mine.zip.verified.json")
     content = json.loads(attestation.read_text(encoding="utf-8"))
     assert {one["stream"] for one in content["checked"]} == {
@@ -115,7 +113,7 @@ def test_better_numbers_than_the_code_gives_are_found_out(results: Path, tmp_pat
     out = tmp_path / "lies.zip"
     call("submit", *SMALL, "--entrant", "reset", "--results", lies, "--out", out)
     done = call("verify", out, *HERE, "--runs", "1", status=1)
-    assert "taoa is off by more than 0.01" in done.stdout
+    assert "taoa is off by more than 0.02" in done.stdout
     assert "reset is self-reported: 1 of 4 runs made again" in done.stdout
     attestation = json.loads((tmp_path / "lies.zip.verified.json").read_text(encoding="utf-8"))
     assert attestation["level"] == "self-reported"

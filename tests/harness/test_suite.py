@@ -125,7 +125,10 @@ def test_a_suite_that_is_not_there_is_named(name: str, message: str) -> None:
 
 def test_anchors_tolerance_and_trials_are_read() -> None:
     anchors = '[anchors]\n"permuted-digits(tasks=2)" = [0.1, 0.9]'
-    suite = read_suite(f"{SMALL}tolerance = 0.02\ntuning_trials = 3\n{anchors}", "made up")
+    wider = 'tolerances = {"permuted-digits(tasks=2)" = 0.1}'
+    text = f"{SMALL}tolerance = 0.02\n{wider}\ntuning_trials = 3\n{anchors}"
+    suite = read_suite(text, "made up")
+    assert suite.tolerances == {StreamSpec("permuted-digits", {"tasks": 2}): 0.1}
     assert suite.anchors == {StreamSpec("permuted-digits", {"tasks": 2}): (0.1, 0.9)}
     assert (suite.tolerance, suite.tuning_trials) == (0.02, 3)
     tuned = SMALL.replace('name = "wide"', 'name = "wide", tuning_trials = 7')
@@ -138,6 +141,7 @@ def test_anchors_tolerance_and_trials_are_read() -> None:
         ('[anchors]\n"permuted-digts" = [0, 1]', "did you mean 'permuted-digits(tasks=2)'"),
         ('[anchors]\n"permuted-digits(tasks=2)" = [1, 1]', "are 1.0 and 1.0. Give the metric's"),
         ('[anchors]\n"permuted-digits(tasks=2)" = [0]', "anchors"),
+        ('tolerances = {"nowhere" = 1}', "no stream with a tolerance 'nowhere'"),
         ("tolerance = 0", "tolerance = 0.0 in suite made up is not a number above 0"),
     ],
 )

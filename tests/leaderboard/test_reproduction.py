@@ -8,9 +8,12 @@ import pytest
 
 from plasticity_bench.harness.cli_run import Selection
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.execute import Outcome, execute
 from plasticity_bench.harness.jobs import prepare
-from plasticity_bench.leaderboard.reproduction import jobs_of
+from plasticity_bench.leaderboard import reproduction
+from plasticity_bench.leaderboard.reproduction import jobs_of, reproduce
 from plasticity_bench.leaderboard.result import Record, Result, fingerprint, sealed
+from plasticity_bench.leaderboard.store import ResultStore
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -71,3 +74,37 @@ def test_what_differs_is_said_before_anything_runs(
     with pytest.raises(BenchError) as caught:
         jobs_of([record(tmp_path, "reset", change)], tmp_path)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entrant", "run_beside"), [("dense", [0, 1, 2]), ("avalanche:Naive", [1])]
+)
+def test_a_run_is_made_again_in_the_company_of_its_other_seeds(
+    entrant: str, run_beside: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = "permuted-digits(tasks=2,batch_size=200)"
+    runs = Selection("quick", [stream], [entrant], "0:3").runs()
+    store = ResultStore(tmp_path)
+    jobs = prepare(runs, tmp_path, fingerprint)
+    execute(jobs, store, data_dir=tmp_path, workers=1, progress=lambda _: None)
+    reported = [result for result in store.results() if result.spec.seed == 1]
+    elsewhere = record(tmp_path, "reset")  # of another entrant, on another variant
+    made: list[list[int]] = []
+
+    def watched(jobs: Any, *rest: Any, **options: Any) -> Outcome:
+        made.append([job.run.seed for job in jobs])
+        return execute(jobs, *rest, **options)
+
+    monkeypatch.setattr(reproduction, "execute", watched)
+    (check,) = reproduce(
+        reported,
+        [*store.records(), elsewhere],
+        "taoa",
+        lambda _: 0.5,
+        data_dir=tmp_path,
+        workers=None,
+        device="cpu",
+        progress=lambda _: None,
+    )
+    assert made == [run_beside]
+    assert (check.same_bits, check.deviation, check.tolerance) == (True, 0.0, 0.5)

@@ -52,6 +52,7 @@ def check(made: Made, agrees: bool = True) -> Check:
         reported=0.9,
         measured=0.9 if agrees else 0.5,
         deviation=0.0 if agrees else 0.4,
+        tolerance=0.01,
         same_bits=agrees,
         agrees=agrees,
         reason=None if agrees else "taoa is off",
@@ -60,7 +61,7 @@ def check(made: Made, agrees: bool = True) -> Check:
 
 def attested(packed: Path, checks: list[Check], name: str = "attestation.json") -> Path:
     read = checked_archive(packed.read_bytes(), str(packed))
-    attestation = attest(read, checks, metric="taoa", tolerance=0.01, chosen_with=0, device="cpu")
+    attestation = attest(read, checks, metric="taoa", chosen_with=0, device="cpu")
     path = packed.with_name(name)
     path.write_bytes(as_file(attestation))
     return path
