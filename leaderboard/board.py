@@ -82,9 +82,10 @@ class Standing:
     entrant: str
     """Its label, the same on all streams of a board."""
     rank: Rank | None
-    """None where no seed has a value."""
+    """None by a diagnostic metric, where nothing has ended, and where all runs that are done are
+    without a value and none was lost otherwise."""
     summary: Summary | None
-    """Over all seeds that ended, lost ones as the worst case; None where there is none."""
+    """Over all seeds that ended, lost ones as the worst case; None where nothing counts."""
     values: Mapping[int, float]
     """The metric as measured, by seed."""
     lost: Mapping[int, Lost]

@@ -260,7 +260,7 @@ def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
 
 def _lost_line(standing: Standing, worst: float | None, metric: str) -> str:
     seeds = ", ".join(f"seed {seed} {reason}" for seed, reason in sorted(standing.lost.items()))
-    if worst is None:
+    if worst is None or standing.summary is None:
         return f"! {standing.entrant}: {seeds}; without a value"
     return f"! {standing.entrant}: {seeds}; counted as the worst {metric}, {number(worst)}"
 
