@@ -23,6 +23,7 @@ from .board import (
     Standing,
     StreamBoard,
 )
+from .names import visible
 from .numbers import count, duration, estimate, number
 from .result import plain
 from .statistics import CONFIDENCE
@@ -88,7 +89,7 @@ def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
     names = [f"mean ± {CONFIDENCE:.0%} CI", _difference_header(stream), *(["seeds"] * seeds)]
     beside = [name for name in BESIDE if any(name in s.beside for s in stream.standings)]
     _columns(table, *names, *(beside if wide else ()))
-    _cost_columns(table, wide, stream.standings)
+    _cost_columns(table, wide)
     for standing in stream.standings:
         if not standing.coverage.done and not standing.coverage.lost:
             continue  # the notes name it
@@ -100,16 +101,16 @@ def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
             _difference(standing),
             *([seeds_text(standing)] * seeds),
             *(_beside(standing, name) for name in beside if wide),
-            *_cost_cells(standing, wide, stream.standings),
+            *_cost_cells(standing, wide),
         ]
-        table.add_row(*map(Text, cells), style=_style(standing.rank))
+        table.add_row(*map(_text, cells), style=_style(standing.rank))
     return table
 
 
 def _overall_table(overall: Overall, board: Board, wide: bool) -> Table:
     table = _table(f"all {len(board.streams)} streams: mean of normalised {board.metric}")
     _columns(table, f"score ± {CONFIDENCE:.0%} CI", "IQM", "runs")
-    _cost_columns(table, wide, overall.standings)
+    _cost_columns(table, wide)
     for standing in overall.standings:
         cells = [
             rank_text(standing.rank),
@@ -117,15 +118,15 @@ def _overall_table(overall: Overall, board: Board, wide: bool) -> Table:
             estimate(standing.score.value, standing.score.interval),
             number(standing.iqm.value),
             seeds_text(standing),
-            *_cost_cells(standing, wide, overall.standings),
+            *_cost_cells(standing, wide),
         ]
-        table.add_row(*map(Text, cells), style=_style(standing.rank))
+        table.add_row(*map(_text, cells), style=_style(standing.rank))
     return table
 
 
 def _table(title: str) -> Table:
     return Table(
-        title=Text(title, style="bold"),
+        title=Text(visible(title), style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -138,21 +139,24 @@ def _columns(table: Table, *names: str) -> None:
     table.add_column("#", no_wrap=True)
     table.add_column("entrant", overflow="fold", min_width=10)
     for name in names:
-        table.add_column(name, no_wrap=True)
+        table.add_column(_text(name), no_wrap=True)
 
 
-def _cost_columns(table: Table, wide: bool, standings: Sequence[Placed]) -> None:
-    updates = wide or _shared_updates(standings) is None
-    for name in (*(["updates"] * updates), "FLOPs", "time", *(["trials"] * wide)):
+def _text(cell: str) -> Text:
+    return Text(visible(cell))
+
+
+def _cost_columns(table: Table, wide: bool) -> None:
+    for name in (*(["updates"] * wide), "FLOPs", "time", *(["trials"] * wide)):
         table.add_column(name, justify="right", no_wrap=True)
     if wide:
         table.add_column("needs")
         table.add_column("trust", no_wrap=True)
 
 
-def _cost_cells(placed: Placed, wide: bool, standings: Sequence[Placed]) -> Iterator[str]:
+def _cost_cells(placed: Placed, wide: bool) -> Iterator[str]:
     cost = placed.cost
-    if wide or _shared_updates(standings) is None:
+    if wide:
         yield _shown(cost.updates)
     yield _shown(cost.flops)
     yield "-" if cost.seconds is None else duration(cost.seconds)
@@ -162,10 +166,18 @@ def _cost_cells(placed: Placed, wide: bool, standings: Sequence[Placed]) -> Iter
         yield placed.trust
 
 
-def _shared_updates(standings: Sequence[Placed]) -> float | None:
-    """Return the updates that all who ran have made, None where they differ."""
-    known = {s.cost.updates for s in standings if s.cost.updates is not None}
-    return known.pop() if len(known) == 1 else None
+def _updates_notes(standings: Sequence[Placed]) -> Iterator[str]:
+    """Say how many updates were made: most make equally many, so it needs no column."""
+    by_number: dict[str, list[str]] = {}
+    for standing in standings:
+        if standing.cost.updates is not None:
+            by_number.setdefault(count(standing.cost.updates), []).append(standing.entrant)
+    if len(by_number) == 1:
+        yield f"{next(iter(by_number))} updates for everybody"
+    elif by_number:
+        half = sum(map(len, by_number.values())) / 2
+        named = {n: "most" if len(who) > half else ", ".join(who) for n, who in by_number.items()}
+        yield f"updates: {'; '.join(f'{number} for {who}' for number, who in named.items())}"
 
 
 def _shown(value: float | None) -> str:
@@ -200,8 +212,12 @@ def _even(standings: Sequence[Placed]) -> bool:
     return all(one.done == one.asked == covered[0].done for one in covered)
 
 
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def _dim(lines: Iterator[str] | Sequence[str]) -> Padding:
-    return Padding(Text("\n".join(lines), style="dim"), (0, 0, 1, 0))
+    return Padding(Text("\n".join(map(visible, lines)), style="dim"), (0, 0, 1, 0))
 
 
 def _stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]:
@@ -214,7 +230,7 @@ def _stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str
     if any(s.significant for s in standings):
         yield (
             f"* differs from {stream.reference} at {ALPHA:.0%} "
-            f"(t-test paired by seed, Holm over {stream.comparisons} comparisons)"
+            f"(t-test paired by seed, Holm over {_plural(stream.comparisons, 'comparison')})"
         )
     elif differences:
         yield f"Nobody differs from {stream.reference} at {ALPHA:.0%} (paired t-test, Holm)"
@@ -232,7 +248,7 @@ def _rank_notes(standings: Sequence[Placed], tests: int) -> Iterator[str]:
     placed = [s.rank for s in standings if s.rank]
     if any(rank.low < rank.high for rank in placed):
         yield (
-            f"(1-3) ranks that the data allow at {ALPHA:.0%}, Holm over {tests} pairs; "
+            f"(1-3) ranks that the data allow at {ALPHA:.0%}, Holm over {_plural(tests, 'pair')}; "
             "a place is shared where they cannot tell apart"
         )
     if any(s.provisional for s in standings):
@@ -240,8 +256,7 @@ def _rank_notes(standings: Sequence[Placed], tests: int) -> Iterator[str]:
 
 
 def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
-    if (updates := _shared_updates(standings)) is not None:
-        yield f"{count(updates)} updates for everybody"
+    yield from _updates_notes(standings)
     for need in sorted({need for s in standings for need in s.needs}):
         yield f"needs {need}: {', '.join(s.entrant for s in standings if need in s.needs)}"
     trials = {s.entrant: s.cost.tuning_trials or 0 for s in standings if s.cost.tuning_trials}
@@ -277,5 +292,5 @@ def _overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
             low, high = standing.iqm.interval.low, standing.iqm.interval.high
             if isfinite(low) and standing.least_seeds >= HEADLINE_FROM:
                 yield f"IQM of {standing.entrant}: {number(low)} to {number(high)}"
-    if not wide and (updates := _shared_updates(overall.standings)) is not None:
-        yield f"{count(updates)} updates for everybody"
+    if not wide:
+        yield from _updates_notes(overall.standings)

@@ -137,6 +137,43 @@ def test_eighty_columns_are_enough(results: list[Result]) -> None:
     assert row(text, "shrink-perturb")[2] == "shrink-perturb"
 
 
+def test_eighty_columns_are_enough_where_everybody_differs(make_result: MakeResult) -> None:
+    cost = {"flops": 2.68e11, "seconds": 99.9}
+    results = [
+        make_result(
+            entrant=name,
+            seed=seed,
+            status="diverged" if seed == 5 and name == "b" else "done",
+            metrics={"taoa": 0.5 + (seed * turn) % 7 / 100, "updates": 10 * turn, **cost},
+        )
+        for turn, name in enumerate("abcdefghijkl", 1)
+        for seed in range(6)
+    ]
+    results += [make_result(seed=s, metrics={"taoa": 0.1, **cost}) for s in range(6)]
+    text = shown(results)
+    (header,) = [line for line in text.splitlines() if "entrant" in line and "FLOPs" in line]
+    assert header.split()[-4:] == ["dense", "seeds", "FLOPs", "time"]
+    assert "99.9 s" in text
+    assert "updates: " in text
+    assert "20 for b" in text
+
+
+def test_updates_that_differ_are_said_below(make_result: MakeResult) -> None:
+    results = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": 0.5, "updates": updates})
+        for name, updates in (("dense", 2350), ("grow", 2350), ("naive", 2356))
+        for seed in range(2)
+    ]
+    assert "updates: 2350 for most; 2356 for naive" in shown(results)
+
+
+def test_names_send_nothing_to_the_terminal(make_result: MakeResult) -> None:
+    name = "a\x1b[2Jb\nc"
+    text = shown([make_result(entrant=name, stream=name, needs=["x\x1b[2J"])])
+    assert "a\ufffd[2Jb\ufffdc" in text
+    assert "\x1b" not in text
+
+
 def test_brackets_in_labels_are_text_and_not_markup(make_result: MakeResult) -> None:
     text = shown([make_result(lr=lr, seed=s) for lr in (0.1, 0.2) for s in (0, 1)], width=200)
     assert "dense [optimizer.lr=0.1]" in text
