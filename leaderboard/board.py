@@ -92,6 +92,8 @@ class Standing:
     """Seeds that ended without a value, and why."""
     missing: tuple[int, ...]
     """Seeds asked for that have no result."""
+    other_tasks: tuple[int, ...]
+    """Seeds on which it was given other tasks than most entrants: paired with nobody's."""
     runs: Mapping[int, str]
     """Fingerprints of the results by seed."""
     difference: Difference | None
