@@ -17,6 +17,9 @@ PROVISIONAL_BELOW = 5
 HEADLINE_FROM = 10
 """From this many seeds on a bootstrap interval keeps what it promises; below it is shown grey."""
 
+LEAST_STREAMS = 6
+"""With fewer streams a test of ranks over streams can hardly tell anybody apart."""
+
 BESIDE = ("taoa", "acc", "taa")
 """Metrics shown beside the one that ranks, where they say something."""
 

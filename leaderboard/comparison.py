@@ -38,8 +38,8 @@ class Comparison:
     better: str
     streams: tuple[StreamComparison, ...]
     improvement: Estimate | None
-    """Probability that a run of the first is better (by a diagnostic metric: higher) than one of the
-    second, mean over streams; bootstrap interval. None where they share no stream."""
+    """Probability that a run of the first is better (by a diagnostic metric: higher) than one of
+    the second, mean over streams; bootstrap interval. None where they share no stream."""
     score: Difference | None
     """Of the scores over streams; None where the board has none."""
 
@@ -100,8 +100,8 @@ def _sentences(found: Comparison) -> Iterator[str]:
     if found.improvement:
         low, high = found.improvement.interval.low, found.improvement.interval.high
         yield (
-            f"A run of {found.first} is {_ahead(found)} than one of {found.second} with probability "
-            f"{found.improvement.value:.2f} [{low:.2f}, {high:.2f}] (bootstrap over seeds)."
+            f"A run of {found.first} is {_ahead(found)} than one of {found.second} with "
+            f"probability {found.improvement.value:.2f} [{low:.2f}, {high:.2f}] (bootstrap over seeds)."
         )
 
 

@@ -146,9 +146,10 @@ def _no_formula(value: Any) -> Any:
     return f"'{value}" if risky else value
 
 
-def _latex_cell(escaped: str) -> str:
+def _latex_cell(escaped: object) -> str:
+    text = visible(escaped)
     # After the end of a row LaTeX takes these for an option of the row's end.
-    return visible(f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped)
+    return f"{{}}{text}" if text.startswith(("[", "*")) else text
 
 
 def _escaped(text: str) -> str:
