@@ -101,7 +101,8 @@ def _sentences(found: Comparison) -> Iterator[str]:
         low, high = found.improvement.interval.low, found.improvement.interval.high
         yield (
             f"A run of {found.first} is {_ahead(found)} than one of {found.second} with "
-            f"probability {found.improvement.value:.2f} [{low:.2f}, {high:.2f}] (bootstrap over seeds)."
+            f"probability {found.improvement.value:.2f} [{low:.2f}, {high:.2f}] "
+            "(bootstrap over seeds)."
         )
 
 
