@@ -43,7 +43,7 @@ def tables(board: Board, width: int = 80) -> Group:
     if board.overall:
         parts += [
             _overall_table(board.overall, board, wide),
-            _dim(_overall_notes(board.overall, wide)),
+            _dim([*_overall_notes(board.overall, wide), *_absent_notes(board)]),
         ]
     elif len(board.streams) > 1:
         parts.append(_dim([f"No board over streams: {board.no_overall}."]))
@@ -278,6 +278,18 @@ def _lost_line(standing: Standing, worst: float | None, metric: str) -> str:
     if worst is None or standing.summary is None:
         return f"! {standing.entrant}: {seeds}; without a value"
     return f"! {standing.entrant}: {seeds}; counted as the worst {metric}, {number(worst)}"
+
+
+def _absent_notes(board: Board) -> Iterator[str]:
+    """Say what the score counts of a stream on which somebody has no place."""
+    for placed in board.overall.standings if board.overall else ():
+        absent = [
+            stream.stream
+            for stream in board.streams
+            if not any(s.rank and s.entrant == placed.entrant for s in stream.standings)
+        ]
+        if absent:
+            yield f"! {placed.entrant}: nothing to rank on {', '.join(absent)}; counted as 0 there"
 
 
 def _overall_notes(overall: Overall, wide: bool) -> Iterator[str]:

@@ -119,6 +119,17 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def partly(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page on which `grow` has runs on the first of two streams only."""
+    results = [
+        one
+        for one in made_results(["dense", "grow"], ["a", "b"], 2, unchecked=True)
+        if (one.spec.entrant.name, one.spec.stream.name) != ("grow", "b")
+    ]
+    return written(results, tmp_path_factory.mktemp("partly"))
+
+
+@pytest.fixture(scope="session")
 def ranked(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page of three entrants on six streams: enough for mean ranks over streams."""
     results = made_results(["dense", "grow", HOSTILE[0]], list("abcdef"), 2, unchecked=True)

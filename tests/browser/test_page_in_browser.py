@@ -200,6 +200,13 @@ def test_an_entrant_that_is_surely_first_has_one_rank(visit: Visit, ranked: str)
     assert "rank 1 of 3, score" in page.locator("dl.plain").first.inner_text()
 
 
+def test_a_stream_that_counts_as_zero_says_so(visit: Visit, partly: str) -> None:
+    page = visit(partly)
+    row = page.locator(ROWS.format("Stream by stream"), has_text="grow")
+    assert row.locator("td").all_inner_texts()[1].split() == ["\u2013", "counts", "as", "0"]
+    assert page.get_by_text("counts as 0", exact=True).count() == 1
+
+
 def test_large_numbers_have_three_digits(visit: Visit, large: str) -> None:
     page = visit(large + f"#view=stream&of={identity('a')}")
     updates = page.locator(f"{ROWS.format('Board of a')} td.number", has_text="k").all_inner_texts()

@@ -71,13 +71,14 @@ function streamMatrix(rows) {
 }
 
 function matrixCell(standing) {
-  if (!standing) return "\u2013";
+  const worst = board.overall && !standing?.rank && el("span", { class: "sub warn" }, "counts as 0");
+  if (!standing) return ["\u2013", worst];
   const { rank, coverage } = standing;
   const lost = coverage.diverged + coverage.failed + coverage.undefined;
   return [
     rank && el("span", { class: "faint" }, rank.low === rank.high ? `${rank.low} ` : `${rank.low}\u2013${rank.high} `),
     score(standing.summary?.mean), lost > 0 && el("span", { class: "sub warn" }, `${lost} lost`),
-    coverage.missing > 0 && el("span", { class: "sub" }, `${coverage.missing} missing`),
+    coverage.missing > 0 && el("span", { class: "sub" }, `${coverage.missing} missing`), worst,
   ];
 }
 
