@@ -26,7 +26,7 @@ def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]
         yield f"{standings[0].coverage.done} of {standings[0].coverage.asked} seeds for everybody"
     differences = [s.difference for s in standings if s.difference is not None]
     if stream.reference is None:
-        yield "No differences: the reference has no result on this stream."
+        yield "No differences: the reference has no value on this stream."
     if any(s.significant for s in standings):
         yield (
             f"* differs from {stream.reference} at {ALPHA:.0%} "
@@ -127,7 +127,13 @@ def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
 
 
 def _lost_line(standing: Standing, worst: float | None, metric: str) -> str:
-    seeds = ", ".join(f"seed {seed} {reason}" for seed, reason in sorted(standing.lost.items()))
+    by_reason: dict[str, list[str]] = {}
+    for seed, reason in sorted(standing.lost.items()):
+        by_reason.setdefault(reason, []).append(str(seed))
+    seeds = ", ".join(
+        f"seed{'s' * (len(found) > 1)} {', '.join(found)} {reason}"
+        for reason, found in by_reason.items()
+    )
     if worst is None or standing.summary is None:
         return f"! {standing.entrant}: {seeds}; without a value"
     return f"! {standing.entrant}: {seeds}; counted as the worst {metric}, {number(worst)}"

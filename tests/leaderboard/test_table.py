@@ -59,6 +59,13 @@ def test_a_lost_seed_is_said_and_counts_as_zero(results: list[Result]) -> None:
     assert "! reset: seed 1 diverged; counted as the worst taoa, 0.0000" in text
 
 
+def test_lost_seeds_are_gathered_by_how_they_were_lost(make_result: MakeResult) -> None:
+    silent = [make_result(seed=s, metrics={"taoa": None}) for s in (0, 2)]
+    failed = make_result(seed=1, status="failed", metrics={})
+    text = shown([*silent, failed])
+    assert "! dense: seeds 0, 2 undefined, seed 1 failed; counted as the worst" in text
+
+
 def test_every_mark_is_explained_under_the_table(results: list[Result]) -> None:
     text = " ".join(shown(results).split())
     assert "* differs from dense at 5% (t-test paired by seed, Holm over 4 comparisons)" in text
@@ -139,7 +146,7 @@ def test_marks_that_are_not_there_are_not_explained(make_result: MakeResult) -> 
 
 def test_without_the_reference_the_table_says_so(make_result: MakeResult) -> None:
     text = shown([make_result(entrant="grow", seed=s) for s in range(2)])
-    assert "No differences: the reference has no result on this stream." in text
+    assert "No differences: the reference has no value on this stream." in text
 
 
 def test_eighty_columns_are_enough(results: list[Result]) -> None:
