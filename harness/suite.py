@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from .errors import BenchError, unknown_name
 from .grammar import Settings, parse_call, parse_calls
+from .metrics import METRICS
 from .spec import StrategySpec, StreamSpec, build_settings
 
 T = TypeVar("T")
@@ -174,13 +175,32 @@ def _entrant(entry: str | Mapping[str, JsonValue], what: str) -> EntrantRequest:
     )
 
 
+def _better(name: str, what: str) -> str | None:
+    """Return which way of a metric is better, None of one that is not known: resolving says so."""
+    if name not in METRICS:
+        return None
+    if METRICS[name].better == "diagnostic":
+        ranking = [known for known, metric in METRICS.items() if metric.better != "diagnostic"]
+        raise BenchError(
+            f"the metric of {what}, {name}, is diagnostic: it explains a rank and makes none. "
+            f"Rank by one of: {', '.join(ranking)}."
+        )
+    return METRICS[name].better
+
+
 def _anchors(file: _File, what: str) -> dict[StreamSpec, tuple[float, float]]:
+    better = _better(file.metric, what)
     for stream, (worst, best) in file.anchors.items():
         _check_stream("anchors", stream, file, what)
         if worst == best or not (isfinite(worst) and isfinite(best)):
             raise BenchError(
                 f"the anchors of {stream} in {what} are {worst} and {best}. Give the metric's "
                 "value that becomes 0 and another one that becomes 1."
+            )
+        if better and (best > worst) != (better == "higher"):
+            raise BenchError(
+                f"the anchors of {stream} in {what} are {worst} and {best}, and {better} is better "
+                f"by {file.metric}: the worse value comes first. Turn them round."
             )
     return {parse_stream(stream): anchors for stream, anchors in file.anchors.items()}
 

@@ -17,6 +17,9 @@ PROVISIONAL_BELOW = 5
 HEADLINE_FROM = 10
 """From this many seeds on a bootstrap interval keeps what it promises; below it is shown grey."""
 
+LEAST_STREAMS = 6
+"""With fewer streams a test of ranks over streams can hardly tell anybody apart."""
+
 BESIDE = ("taoa", "acc", "taa")
 """Metrics shown beside the one that ranks, where they say something."""
 
@@ -82,15 +85,18 @@ class Standing:
     entrant: str
     """Its label, the same on all streams of a board."""
     rank: Rank | None
-    """None where no seed has a value."""
+    """None by a diagnostic metric, where nothing has ended, and where all runs that are done are
+    without a value and none was lost otherwise."""
     summary: Summary | None
-    """Over all seeds that ended, lost ones as the worst case; None where there is none."""
+    """Over all seeds that ended, lost ones as the worst case; None where nothing counts."""
     values: Mapping[int, float]
     """The metric as measured, by seed."""
     lost: Mapping[int, Lost]
     """Seeds that ended without a value, and why."""
     missing: tuple[int, ...]
     """Seeds asked for that have no result."""
+    other_tasks: tuple[int, ...]
+    """Seeds on which it was given other tasks than most entrants: paired with nobody's."""
     runs: Mapping[int, str]
     """Fingerprints of the results by seed."""
     difference: Difference | None

@@ -1,10 +1,11 @@
 """Two entrants side by side: paired, stream by stream, in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..harness.errors import BenchError, unknown_name
-from .board import ALPHA, Board, Estimate, StreamBoard
+from .board import ALPHA, Board, Estimate, Standing, StreamBoard
+from .names import visible
 from .numbers import number, p_text
 from .placing import between
 from .resampling import improvement, improvement_interval
@@ -22,7 +23,7 @@ class StreamComparison:
     p_holm: float
     """Holm-corrected over the streams; NaN where not tested."""
     wins: int
-    """Shared seeds on which the first is better."""
+    """Shared seeds on which the first is better; higher, by a diagnostic metric."""
     shared: int
     """Seeds that pair the two; 0 where the difference is not paired."""
 
@@ -37,8 +38,8 @@ class Comparison:
     better: str
     streams: tuple[StreamComparison, ...]
     improvement: Estimate | None
-    """Probability that a run of the first is better than one of the second, mean over streams;
-    bootstrap interval. None where they share no stream."""
+    """Probability that a run of the first is better (by a diagnostic metric: higher) than one of
+    the second, mean over streams; bootstrap interval. None where they share no stream."""
     score: Difference | None
     """Of the scores over streams; None where the board has none."""
 
@@ -67,8 +68,8 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
     ]
     p_values = holm([one.p if one else float("nan") for *_, one in found])
     streams = tuple(
-        _on_stream(stream, a, b, sign, difference, p)
-        for (stream, a, b, difference), p in zip(found, p_values, strict=True)
+        _on_stream(stream, (first, second), sign, difference, p)
+        for (stream, *_, difference), p in zip(found, p_values, strict=True)
     )
     return Comparison(
         first,
@@ -83,10 +84,15 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
 
 def sentences(found: Comparison) -> Iterator[str]:
     """Say in words what a comparison found."""
+    return map(visible, _sentences(found))
+
+
+def _sentences(found: Comparison) -> Iterator[str]:
     direction = "" if found.better == "diagnostic" else f" ({found.better} is better)"
     yield (
         f"{found.first} against {found.second} by {found.metric}{direction}; tests at "
-        f"{ALPHA:.0%}, Holm over {sum(s.p_holm == s.p_holm for s in found.streams)} streams:"
+        f"{ALPHA:.0%}, Holm over the streams tested "
+        f"({sum(s.p_holm == s.p_holm for s in found.streams)}):"
     )
     yield from (f"* {_stream_sentence(found, stream)}" for stream in found.streams)
     if found.score:
@@ -94,8 +100,9 @@ def sentences(found: Comparison) -> Iterator[str]:
     if found.improvement:
         low, high = found.improvement.interval.low, found.improvement.interval.high
         yield (
-            f"A run of {found.first} is better than one of {found.second} with probability "
-            f"{found.improvement.value:.2f} [{low:.2f}, {high:.2f}] (bootstrap over seeds)."
+            f"A run of {found.first} is {_ahead(found)} than one of {found.second} with "
+            f"probability {found.improvement.value:.2f} [{low:.2f}, {high:.2f}] "
+            "(bootstrap over seeds)."
         )
 
 
@@ -104,26 +111,37 @@ def _difference(stream: StreamBoard, first: str, second: str) -> Difference | No
     return pair.difference if pair else None
 
 
+def _standing(stream: StreamBoard, name: str) -> Standing | None:
+    return next((one for one in stream.standings if one.entrant == name), None)
+
+
 def _counted(stream: StreamBoard, name: str) -> dict[int, float]:
-    for standing in stream.standings:
-        if standing.entrant == name and standing.summary:
-            lost = {} if stream.worst is None else dict.fromkeys(standing.lost, stream.worst)
-            return {**standing.values, **lost}
-    return {}
+    standing = _standing(stream, name)
+    if standing is None or standing.summary is None:
+        return {}
+    lost = {} if stream.worst is None else dict.fromkeys(standing.lost, stream.worst)
+    return {**standing.values, **lost}
+
+
+def _pairable(stream: StreamBoard, name: str, counted: Mapping[int, float]) -> set[int]:
+    """Return the seeds that may be paired with another entrant's."""
+    standing = _standing(stream, name)
+    return set(counted) - set(standing.other_tasks if standing else ())
 
 
 def _on_stream(
     stream: StreamBoard,
-    first: dict[int, float],
-    second: dict[int, float],
+    names: tuple[str, str],
     sign: float,
     difference: Difference | None,
     p_holm: float,
 ) -> StreamComparison:
+    first, second = (_counted(stream, name) for name in names)
     paired = difference is not None and difference.paired
-    shared = first.keys() & second.keys() if paired else set()
-    wins = sum(sign * (first[seed] - second[seed]) > 0 for seed in shared)
-    return StreamComparison(stream.stream, difference, p_holm, wins, len(shared))
+    shared = _pairable(stream, names[0], first) & _pairable(stream, names[1], second)
+    seeds = shared if paired else set()
+    wins = sum(sign * (first[seed] - second[seed]) > 0 for seed in seeds)
+    return StreamComparison(stream.stream, difference, p_holm, wins, len(seeds))
 
 
 def _improvement(
@@ -152,7 +170,7 @@ def _stream_sentence(found: Comparison, stream: StreamComparison) -> str:
         return f"{stream.stream}: {number(difference.mean, '+')}, too few seeds to test."
     word = _words(found, difference.mean, stream.p_holm < ALPHA, found.better)
     test = f"paired t-test over {difference.count} seeds" if difference.paired else "Welch's test"
-    wins = f"; better on {stream.wins} of {stream.shared} seeds" if stream.shared else ""
+    wins = f"; {_ahead(found)} on {stream.wins} of {stream.shared} seeds" if stream.shared else ""
     effect = (
         f", effect size {difference.effect_size:+.1f}"
         if difference.effect_size == (difference.effect_size)
@@ -168,7 +186,14 @@ def _score_sentence(found: Comparison, score: Difference) -> str:
     if score.p != score.p:
         return "Over all streams: too few seeds to test."
     word = _words(found, score.mean, score.p < ALPHA, "higher")
-    return f"Over all streams {found.first} is {word}: score {_numbers(score)}, {p_text(score.p)}."
+    return (
+        f"Over all streams {found.first} is {word}: score {_numbers(score)}, {p_text(score.p)} "
+        "(one test, not corrected)."
+    )
+
+
+def _ahead(found: Comparison) -> str:
+    return "higher" if found.better == "diagnostic" else "better"
 
 
 def _words(found: Comparison, mean: float, apart: bool, better: str) -> str:

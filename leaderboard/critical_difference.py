@@ -4,11 +4,15 @@ import pandas as pd
 import scikit_posthocs
 from matplotlib.figure import Figure
 
-from .board import ALPHA, Overall
+from .board import ALPHA, LEAST_STREAMS, Overall
+from .names import visible
 from .pictures import look
 
-LEAST_STREAMS = 6
-"""With fewer streams a test of ranks over streams can hardly tell anybody apart."""
+CAPTION = (
+    f"Bars join entrants whom Nemenyi's test does not tell apart at {ALPHA:.0%}, streams as blocks."
+)
+LONGEST_NAME = 40
+"""Characters of a name in the diagram."""
 
 
 def mean_ranks(overall: Overall) -> pd.Series:
@@ -38,13 +42,24 @@ def diagram(overall: Overall) -> Figure | None:
     with look():
         figure = Figure(figsize=(8, 1.2 + 0.3 * len(entrants)), layout="constrained")
         axes = figure.subplots()
+        names = dict(zip(_scores(overall), _names(overall), strict=True))
+        ranks, tests = mean_ranks(overall), rank_tests(overall)
         scikit_posthocs.critical_difference_diagram(
-            mean_ranks(overall), rank_tests(overall), alpha=ALPHA, ax=axes
+            ranks.rename(names), tests.rename(index=names, columns=names), alpha=ALPHA, ax=axes
         )
         axes.set_title("mean rank over streams, 1 is best", fontsize=10)
     return figure
 
 
 def _scores(overall: Overall) -> pd.DataFrame:
-    """Return streams by entrants; a dollar in a name is no formula."""
-    return pd.DataFrame({s.entrant.replace("$", r"\$"): s.by_stream for s in overall.standings})
+    """Return streams by entrants."""
+    return pd.DataFrame({s.entrant: s.by_stream for s in overall.standings})
+
+
+def _names(overall: Overall) -> list[str]:
+    """Return short names in which nothing is hidden, each once; a dollar in them is no formula."""
+    names = [visible(standing.entrant) for standing in overall.standings]
+    short = [n if len(n) <= LONGEST_NAME else f"{n[: LONGEST_NAME - 1]}…" for n in names]
+    alike = len(set(short)) < len(short)
+    numbered = [f"{number}. {name}" for number, name in enumerate(short, 1)] if alike else short
+    return [name.replace("$", r"\$") for name in numbered]

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from .board import Board, OverallStanding, Standing, StreamBoard
+from .names import visible
 from .numbers import estimate
 from .table import rank_text, seeds_text
 
@@ -24,8 +25,12 @@ def frame(board: Board) -> pd.DataFrame:
 
 
 def csv(board: Board) -> str:
-    """Return every number as comma-separated values."""
-    return str(frame(board).to_csv(index=False, lineterminator="\n"))
+    """Return every number as comma-separated values.
+
+    A name that a spreadsheet would take for a formula has an apostrophe in front.
+    """
+    safe = frame(board).map(_no_formula)
+    return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
 def parquet(board: Board, path: Path) -> None:
@@ -36,13 +41,15 @@ def parquet(board: Board, path: Path) -> None:
 def latex(board: Board) -> str:
     """Return the printed table for a paper; names are escaped. Needs the package booktabs."""
     shown = _printed(board)
-    style = shown.style.hide(axis="index").format(escape="latex")
+    style = shown.style.hide(axis="index").format(_latex_cell, escape="latex")
+    style = style.format_index(_latex_cell, escape="latex", axis="columns")
     return str(style.to_latex(hrules=True, column_format="l" * len(shown.columns)))
 
 
 def markdown(board: Board) -> str:
     """Return the printed table in Markdown; bars and markup in names are escaped."""
-    return str(_printed(board).map(_escaped).to_markdown(index=False)) + "\n"
+    shown = _printed(board).map(_escaped).rename(columns=_escaped)
+    return str(shown.to_markdown(index=False, disable_numparse=True)) + "\n"
 
 
 def _rows(board: Board) -> Iterator[dict[str, Any]]:
@@ -134,7 +141,19 @@ def _printed(board: Board) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=str)
 
 
+def _no_formula(value: Any) -> Any:
+    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if risky else value
+
+
+def _latex_cell(escaped: object) -> str:
+    text = visible(escaped)
+    # After the end of a row LaTeX takes these for an option of the row's end.
+    return f"{{}}{text}" if text.startswith(("[", "*")) else text
+
+
 def _escaped(text: str) -> str:
+    text = visible(text)
     for mark in "\\|`*_<>[]":
         text = text.replace(mark, f"\\{mark}")
     return text

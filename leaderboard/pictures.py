@@ -3,6 +3,7 @@
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -40,11 +41,19 @@ def saved(picture: Picture, folder: Path, stem: str) -> str:
     """Write a picture's files; return its part of the page."""
     name = f"{stem}-{picture.name}"
     picture.figure.savefig(folder / f"{name}.png", dpi=150)
-    picture.figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    (folder / f"{name}.svg").write_bytes(svg(picture.figure))
     return (
         f"### {picture.title}\n\n![{picture.title}]({name}.png)\n\n"
         f"{picture.caption} ([as SVG]({name}.svg))\n"
     )
+
+
+def svg(figure: Figure) -> bytes:
+    """Return a figure as an SVG file: the same results give the same bytes."""
+    drawn = BytesIO()
+    with look():
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()
 
 
 def file_stem(label: str) -> str:

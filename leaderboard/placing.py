@@ -34,11 +34,12 @@ def ranks(labels: Sequence[str], compared: Sequence[Pair], sign: float) -> list[
     number of all minus those who are significantly worse (at `ALPHA`, Holm-corrected over all
     pairs). Places: the best entrant opens the first group; going down, an entrant joins the group
     until one is told apart from somebody in it; that one opens the next group. A place is 1 + the
-    number of entrants in better groups.
+    number of entrants in better groups. Where the seeds that two share say the opposite of their
+    means (one has other seeds besides), the data contradict themselves: the two are not told apart.
 
     Args:
         labels: of the entrants, best first.
-        compared: every two of them.
+        compared: every two of them, the better one first.
         sign: 1 where higher is better, -1 where lower is.
     """
     better = _verdicts(compared, sign)
@@ -76,10 +77,11 @@ def _turned(pair: Pair) -> Pair:
 
 
 def _verdicts(compared: Sequence[Pair], sign: float) -> Verdicts:
-    told_apart = [pair for pair in compared if pair.p_holm < ALPHA]
+    # The first of a pair has the better mean; a test that says the opposite is no verdict.
     return {
-        (pair.first, pair.second) if sign * pair.difference.mean > 0 else (pair.second, pair.first)
-        for pair in told_apart
+        (pair.first, pair.second)
+        for pair in compared
+        if pair.p_holm < ALPHA and sign * pair.difference.mean > 0
     }
 
 

@@ -196,6 +196,7 @@ class _Standings:
             values=entry.values,
             lost=entry.lost,
             missing=entry.missing,
+            other_tasks=tuple(sorted(entry.other_tasks)),
             runs={run.spec.seed: run.fingerprint for run in entry.runs},
             difference=self._difference(label) if label in self.p_holm else None,
             p_holm=self.p_holm.get(label, nan),

@@ -42,8 +42,11 @@ class Score:
         return bool(self.values) or any(reason != "undefined" for reason in self.lost.values())
 
     def counted(self, worst: float | None) -> dict[int, float]:
-        """Return the values that statistics count: lost seeds as the worst case, unless None."""
-        if worst is None:
+        """Return the values that statistics count: lost seeds as the worst case, unless None.
+
+        A metric that says nothing about the entrant on any seed has no values to count.
+        """
+        if worst is None or not self.ranked:
             return dict(self.values)
         return {**self.values, **dict.fromkeys(self.lost, worst)}
 
@@ -116,10 +119,11 @@ def worst_case(name: str, scores: Sequence[Score]) -> float | None:
     """Return what a lost seed counts as: the worst value that the metric can have.
 
     Where the metric has no such bound (a loss), it is the worst value that anybody had on the
-    stream. None where nobody lost a seed, and for a diagnostic metric, which has no worst.
+    stream. None where nobody who is ranked lost a seed, and for a diagnostic metric, which has no
+    worst.
     """
     metric = _metric(name)
-    if metric.better == "diagnostic" or not any(entry.lost for entry in scores):
+    if metric.better == "diagnostic" or not any(e.ranked and e.lost for e in scores):
         return None
     higher = metric.better == "higher"
     bound = metric.lower if higher else metric.upper

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from math import isfinite
 from typing import Any
 
 from rich import box
@@ -11,26 +10,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from .board import (
-    ALPHA,
-    BESIDE,
-    HEADLINE_FROM,
-    PROVISIONAL_BELOW,
-    Board,
-    Overall,
-    OverallStanding,
-    Rank,
-    Standing,
-    StreamBoard,
-)
+from .board import BESIDE, Board, Overall, Rank, Standing, StreamBoard
+from .names import visible
 from .numbers import count, duration, estimate, number
 from .result import plain
 from .statistics import CONFIDENCE
+from .table_notes import Placed, absent_notes, even, overall_notes, stream_notes
 
 WIDE = 130
 """From this many columns on, a table also shows ACC and TAA, tuning trials, needs and trust."""
-
-Placed = Standing | OverallStanding
 
 
 def tables(board: Board, width: int = 80) -> Group:
@@ -38,11 +26,11 @@ def tables(board: Board, width: int = 80) -> Group:
     wide = width >= WIDE
     parts: list[RenderableType] = []
     for stream in board.streams:
-        parts += [_stream_table(stream, board, wide), _dim(_stream_notes(stream, board, wide))]
+        parts += [_stream_table(stream, board, wide), _dim(stream_notes(stream, board, wide))]
     if board.overall:
         parts += [
             _overall_table(board.overall, board, wide),
-            _dim(_overall_notes(board.overall, wide)),
+            _dim([*overall_notes(board.overall, wide), *absent_notes(board)]),
         ]
     elif len(board.streams) > 1:
         parts.append(_dim([f"No board over streams: {board.no_overall}."]))
@@ -84,11 +72,11 @@ def seeds_text(placed: Placed) -> str:
 def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
     direction = "for information" if board.better == "diagnostic" else f"{board.better} is better"
     table = _table(f"{stream.stream}: {board.metric}, {direction}")
-    seeds = wide or not _even(stream.standings)
+    seeds = wide or not even(stream.standings)
     names = [f"mean ± {CONFIDENCE:.0%} CI", _difference_header(stream), *(["seeds"] * seeds)]
     beside = [name for name in BESIDE if any(name in s.beside for s in stream.standings)]
     _columns(table, *names, *(beside if wide else ()))
-    _cost_columns(table, wide, stream.standings)
+    _cost_columns(table, wide)
     for standing in stream.standings:
         if not standing.coverage.done and not standing.coverage.lost:
             continue  # the notes name it
@@ -100,16 +88,16 @@ def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
             _difference(standing),
             *([seeds_text(standing)] * seeds),
             *(_beside(standing, name) for name in beside if wide),
-            *_cost_cells(standing, wide, stream.standings),
+            *_cost_cells(standing, wide),
         ]
-        table.add_row(*map(Text, cells), style=_style(standing.rank))
+        table.add_row(*map(_text, cells), style=_style(standing.rank))
     return table
 
 
 def _overall_table(overall: Overall, board: Board, wide: bool) -> Table:
     table = _table(f"all {len(board.streams)} streams: mean of normalised {board.metric}")
     _columns(table, f"score ± {CONFIDENCE:.0%} CI", "IQM", "runs")
-    _cost_columns(table, wide, overall.standings)
+    _cost_columns(table, wide)
     for standing in overall.standings:
         cells = [
             rank_text(standing.rank),
@@ -117,15 +105,15 @@ def _overall_table(overall: Overall, board: Board, wide: bool) -> Table:
             estimate(standing.score.value, standing.score.interval),
             number(standing.iqm.value),
             seeds_text(standing),
-            *_cost_cells(standing, wide, overall.standings),
+            *_cost_cells(standing, wide),
         ]
-        table.add_row(*map(Text, cells), style=_style(standing.rank))
+        table.add_row(*map(_text, cells), style=_style(standing.rank))
     return table
 
 
 def _table(title: str) -> Table:
     return Table(
-        title=Text(title, style="bold"),
+        title=Text(visible(title), style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -138,21 +126,24 @@ def _columns(table: Table, *names: str) -> None:
     table.add_column("#", no_wrap=True)
     table.add_column("entrant", overflow="fold", min_width=10)
     for name in names:
-        table.add_column(name, no_wrap=True)
+        table.add_column(_text(name), no_wrap=True)
 
 
-def _cost_columns(table: Table, wide: bool, standings: Sequence[Placed]) -> None:
-    updates = wide or _shared_updates(standings) is None
-    for name in (*(["updates"] * updates), "FLOPs", "time", *(["trials"] * wide)):
+def _text(cell: str) -> Text:
+    return Text(visible(cell))
+
+
+def _cost_columns(table: Table, wide: bool) -> None:
+    for name in (*(["updates"] * wide), "FLOPs", "time", *(["trials"] * wide)):
         table.add_column(name, justify="right", no_wrap=True)
     if wide:
         table.add_column("needs")
         table.add_column("trust", no_wrap=True)
 
 
-def _cost_cells(placed: Placed, wide: bool, standings: Sequence[Placed]) -> Iterator[str]:
+def _cost_cells(placed: Placed, wide: bool) -> Iterator[str]:
     cost = placed.cost
-    if wide or _shared_updates(standings) is None:
+    if wide:
         yield _shown(cost.updates)
     yield _shown(cost.flops)
     yield "-" if cost.seconds is None else duration(cost.seconds)
@@ -160,12 +151,6 @@ def _cost_cells(placed: Placed, wide: bool, standings: Sequence[Placed]) -> Iter
         yield _shown(cost.tuning_trials)
         yield ", ".join(placed.needs) or "-"
         yield placed.trust
-
-
-def _shared_updates(standings: Sequence[Placed]) -> float | None:
-    """Return the updates that all who ran have made, None where they differ."""
-    known = {s.cost.updates for s in standings if s.cost.updates is not None}
-    return known.pop() if len(known) == 1 else None
 
 
 def _shown(value: float | None) -> str:
@@ -194,88 +179,5 @@ def _beside(standing: Standing, name: str) -> str:
     return number(standing.beside[name]) if name in standing.beside else "-"
 
 
-def _even(standings: Sequence[Placed]) -> bool:
-    """Tell whether all have a value from the same number of seeds, and nobody lost or lacks one."""
-    covered = [standing.coverage for standing in standings]
-    return all(one.done == one.asked == covered[0].done for one in covered)
-
-
 def _dim(lines: Iterator[str] | Sequence[str]) -> Padding:
-    return Padding(Text("\n".join(lines), style="dim"), (0, 0, 1, 0))
-
-
-def _stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]:
-    standings = stream.standings
-    if not wide and _even(standings):
-        yield f"{standings[0].coverage.done} of {standings[0].coverage.asked} seeds for everybody"
-    differences = [s.difference for s in standings if s.difference is not None]
-    if stream.reference is None:
-        yield "No differences: the reference has no result on this stream."
-    if any(s.significant for s in standings):
-        yield (
-            f"* differs from {stream.reference} at {ALPHA:.0%} "
-            f"(t-test paired by seed, Holm over {stream.comparisons} comparisons)"
-        )
-    elif differences:
-        yield f"Nobody differs from {stream.reference} at {ALPHA:.0%} (paired t-test, Holm)"
-    if not all(difference.paired for difference in differences):
-        yield "u unpaired (Welch's test): fewer than two seeds are shared"
-    yield from _rank_notes(standings, len(stream.pairs))
-    if not_run := [s.entrant for s in standings if not s.coverage.done and not s.coverage.lost]:
-        yield f"not run yet: {', '.join(not_run)}"
-    yield from (_lost_line(s, stream.worst, board.metric) for s in standings if s.lost)
-    if not wide:
-        yield from _cost_notes(standings)
-
-
-def _rank_notes(standings: Sequence[Placed], tests: int) -> Iterator[str]:
-    placed = [s.rank for s in standings if s.rank]
-    if any(rank.low < rank.high for rank in placed):
-        yield (
-            f"(1-3) ranks that the data allow at {ALPHA:.0%}, Holm over {tests} pairs; "
-            "a place is shared where they cannot tell apart"
-        )
-    if any(s.provisional for s in standings):
-        yield f"? provisional: fewer than {PROVISIONAL_BELOW} seeds"
-
-
-def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
-    if (updates := _shared_updates(standings)) is not None:
-        yield f"{count(updates)} updates for everybody"
-    for need in sorted({need for s in standings for need in s.needs}):
-        yield f"needs {need}: {', '.join(s.entrant for s in standings if need in s.needs)}"
-    trials = {s.entrant: s.cost.tuning_trials or 0 for s in standings if s.cost.tuning_trials}
-    if trials:
-        others = ", others none" if len(trials) < len(standings) else ""
-        named = ", ".join(f"{name} {count(spent)}" for name, spent in trials.items())
-        yield f"tuning trials: {named}{others}"
-    levels = {s.trust for s in standings}
-    if len(levels) == 1:
-        yield f"trust: all {levels.pop()}"
-        return
-    for level in ("reproduced", "verified"):
-        if trusted := [s.entrant for s in standings if s.trust == level]:
-            yield f"{level}: {', '.join(trusted)}"
-
-
-def _lost_line(standing: Standing, worst: float | None, metric: str) -> str:
-    seeds = ", ".join(f"seed {seed} {reason}" for seed, reason in sorted(standing.lost.items()))
-    if worst is None:
-        return f"! {standing.entrant}: {seeds}; without a value"
-    return f"! {standing.entrant}: {seeds}; counted as the worst {metric}, {number(worst)}"
-
-
-def _overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
-    yield (
-        "Score: mean over streams, 0 is the worst anchor and 1 the best; stratified Welch interval."
-    )
-    yield from _rank_notes(overall.standings, len(overall.pairs))
-    if all(s.least_seeds < HEADLINE_FROM for s in overall.standings):
-        yield f"IQM without interval: below {HEADLINE_FROM} seeds bootstraps promise too much"
-    else:
-        for standing in overall.standings:
-            low, high = standing.iqm.interval.low, standing.iqm.interval.high
-            if isfinite(low) and standing.least_seeds >= HEADLINE_FROM:
-                yield f"IQM of {standing.entrant}: {number(low)} to {number(high)}"
-    if not wide and (updates := _shared_updates(overall.standings)) is not None:
-        yield f"{count(updates)} updates for everybody"
+    return Padding(Text("\n".join(map(visible, lines)), style="dim"), (0, 0, 1, 0))

@@ -1,5 +1,6 @@
 """All that the page shows, as plain JSON: the board, and what is behind each of its numbers."""
 
+import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -7,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ...harness.metrics import METRICS
-from ..board import ALPHA, HEADLINE_FROM, PROVISIONAL_BELOW, Board
+from ..board import ALPHA, HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
 from ..grouping import EntrantRuns, StreamRuns, grouped
 from ..result import Result, canonical, plain
 from ..statistics import CONFIDENCE
@@ -55,6 +56,7 @@ def page_data(board: Board, results: Iterable[Result], built: datetime) -> Json:
         "entrants": {label: identity(label) for label in labels(board)},
         "streams": {stream.stream: identity(stream.stream) for stream in board.streams},
         "board": _packed(as_json(board)),
+        "ranks": _ranks(board),
         "behind": behind,
         "settings": known.settings,
         "environments": known.environments,
@@ -104,6 +106,23 @@ class _Known:
             self._places[key] = len(values)
             values.append(value)
         return self._places[key]
+
+
+def _ranks(board: Board) -> Json | None:
+    """Return the diagram of mean ranks over streams as a picture, None where there is none."""
+    if board.overall is None or len(board.streams) < LEAST_STREAMS:
+        return None
+    from ..critical_difference import CAPTION, diagram, mean_ranks  # takes a second to import
+    from ..pictures import svg
+
+    figure = diagram(board.overall)
+    if figure is None:
+        return None
+    return {
+        "picture": f"data:image/svg+xml;base64,{base64.b64encode(svg(figure)).decode()}",
+        "means": rounded(mean_ranks(board.overall).to_dict()),
+        "caption": CAPTION,
+    }
 
 
 def _metric(name: str) -> Json:

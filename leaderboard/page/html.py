@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ...harness.errors import BenchError
+from ..names import visible
 from .lines import Json
 from .notes import coverage, notes
 
@@ -101,13 +102,7 @@ def script_safe(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def visible(text: object) -> str:
-    """Return the text with characters that hide or turn around others shown as U+FFFD."""
-    return _UNSEEN.sub("\ufffd", str(text))
-
-
 _UNSAFE = re.compile("[<>&\u2028\u2029]")
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def _libraries() -> list[str]:

@@ -70,6 +70,8 @@ def _seeds(data: Json) -> Iterator[str]:
         "A run that diverged, failed or has no value of the metric is lost. It is never left out: "
         "its seed counts as the worst case of the stream, whose value stands under its board."
     )
+    if data["board"]["overall"]:
+        yield "In the score over streams, one on which an entrant has nothing to rank counts as 0."
     yield f"Provisional: fewer than {data['provisional_below']} seeds have a value."
 
 

@@ -62,7 +62,7 @@ def visit(browser: Any, seen: Seen) -> Iterator[Callable[..., Any]]:
         own = address.partition("#")[0]
 
         def asked(request: Any) -> None:
-            if request.url.partition("#")[0] != own and request.url != "data:,":
+            if request.url.partition("#")[0] != own and not request.url.startswith("data:"):
                 seen.wrong.append(f"asked for {request.url[:200]}")
 
         def said(message: Any) -> None:
@@ -99,6 +99,41 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> str:
         entrants, seeds=6, newborns=["grow"], lost={("prune", 1): "diverged"}, unchecked=True
     )
     return written(results, tmp_path_factory.mktemp("usual"))
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page of runs of many updates; `grow` lost one of four and had other tasks in another."""
+    results = [
+        one.model_copy(
+            update={
+                "metrics": {**one.metrics, "updates": updates},
+                "stream_digest": ("f" if grow and one.spec.seed == 0 else "e") * 64,
+            }
+        )
+        for one in made_results(["dense", "grow"], ["a"], 4, lost={("grow", 3): "failed"})
+        for grow in [one.spec.entrant.name == "grow"]
+        for updates in [12_345 if grow else 999_900]
+    ]
+    return written(results, tmp_path_factory.mktemp("large"))
+
+
+@pytest.fixture(scope="session")
+def partly(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page on which `grow` has runs on the first of two streams only."""
+    results = [
+        one
+        for one in made_results(["dense", "grow"], ["a", "b"], 2, unchecked=True)
+        if (one.spec.entrant.name, one.spec.stream.name) != ("grow", "b")
+    ]
+    return written(results, tmp_path_factory.mktemp("partly"))
+
+
+@pytest.fixture(scope="session")
+def ranked(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page of three entrants on six streams: enough for mean ranks over streams."""
+    results = made_results(["dense", "grow", HOSTILE[0]], list("abcdef"), 2, unchecked=True)
+    return written(results, tmp_path_factory.mktemp("ranked"))
 
 
 @pytest.fixture(scope="session")

@@ -187,6 +187,40 @@ def test_two_entrants_are_compared_in_numbers_and_words(visit: Visit, usual: str
     assert "two different entrants" in page.locator("main").inner_text()
 
 
+def test_six_streams_have_a_picture_of_mean_ranks(visit: Visit, ranked: str, usual: str) -> None:
+    page = visit(ranked)
+    image = page.locator("img[alt^='Mean ranks: dense 1, grow 2, <img']")
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    assert "Nemenyi" in page.locator("figcaption").last.inner_text()
+    assert visit(usual).locator("main img").count() == 0
+
+
+def test_an_entrant_that_is_surely_first_has_one_rank(visit: Visit, ranked: str) -> None:
+    page = visit(ranked + f"#view=entrant&of={identity('dense')}")
+    assert "rank 1 of 3, score" in page.locator("dl.plain").first.inner_text()
+
+
+def test_a_stream_that_counts_as_zero_says_so(visit: Visit, partly: str) -> None:
+    page = visit(partly)
+    row = page.locator(ROWS.format("Stream by stream"), has_text="grow")
+    assert row.locator("td").all_inner_texts()[1].split() == ["\u2013", "counts", "as", "0"]
+    assert page.get_by_text("counts as 0", exact=True).count() == 1
+
+
+def test_large_numbers_have_three_digits(visit: Visit, large: str) -> None:
+    page = visit(large + f"#view=stream&of={identity('a')}")
+    updates = page.locator(f"{ROWS.format('Board of a')} td.number", has_text="k").all_inner_texts()
+    assert updates == ["1000k", "12.3k"]
+
+
+def test_seeds_that_meant_other_tasks_are_not_joined(visit: Visit, large: str) -> None:
+    page = visit(large + f"#view=compare&a={identity('dense')}&b={identity('grow')}")
+    dots = page.locator("svg[aria-label='Values by seed on a']")
+    assert dots.locator("g[aria-label='link'] path").count() == 2
+    assert dots.locator("g[aria-label='dot'] circle").count() == 7
+    assert dots.locator("g[aria-label='dot'] path").count() == 1  # the lost run
+
+
 def test_a_diagnostic_board_has_no_ranks(visit: Visit, diagnostic: str) -> None:
     page = visit(diagnostic + STREAM)
     assert page.get_by_role("button", name="Rank").count() == 0

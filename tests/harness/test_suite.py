@@ -135,6 +135,12 @@ def test_anchors_tolerance_and_trials_are_read() -> None:
     assert read_suite(tuned, "made up").entrants[1].tuning_trials == 7
 
 
+def test_anchors_of_a_loss_fall() -> None:
+    anchors = '[anchors]\n"permuted-digits(tasks=2)" = [2.3, 0]'
+    suite = read_suite(f'{SMALL}metric = "online_loss"\n{anchors}', "made up")
+    assert suite.anchors == {StreamSpec("permuted-digits", {"tasks": 2}): (2.3, 0)}
+
+
 @pytest.mark.parametrize(
     ("addition", "message"),
     [
@@ -142,6 +148,15 @@ def test_anchors_tolerance_and_trials_are_read() -> None:
         ('[anchors]\n"permuted-digits(tasks=2)" = [1, 1]', "are 1.0 and 1.0. Give the metric's"),
         ('[anchors]\n"permuted-digits(tasks=2)" = [0]', "anchors"),
         ('tolerances = {"nowhere" = 1}', "no stream with a tolerance 'nowhere'"),
+        (
+            '[anchors]\n"permuted-digits(tasks=2)" = [1, 0.1]',
+            "are 1.0 and 0.1, and higher is better by taoa: the worse value comes first",
+        ),
+        (
+            'metric = "online_loss"\n[anchors]\n"permuted-digits(tasks=2)" = [0.1, 1]',
+            "are 0.1 and 1.0, and lower is better by online_loss: the worse value comes first",
+        ),
+        ('metric = "dormant"', "the metric of suite made up, dormant, is diagnostic"),
         ("tolerance = 0", "tolerance = 0.0 in suite made up is not a number above 0"),
     ],
 )

@@ -74,6 +74,34 @@ def test_where_lower_is_better_the_words_turn_round(make_result: MakeResult) -> 
     assert found.improvement.value < 0.5
 
 
+def test_by_a_diagnostic_metric_nobody_is_better(make_result: MakeResult) -> None:
+    name = "integration_time_gradient_0.5"
+    text = "\n".join(sentences(comparison(board(make_result, name), "grow", "dense")))
+    assert "higher on 5 of 5 seeds" in text
+    assert "A run of grow is higher than one of dense with probability 0." in text
+    assert "better" not in text
+
+
+def test_only_seeds_that_meant_the_same_tasks_are_counted_as_shared(
+    make_result: MakeResult,
+) -> None:
+    values = {"dense": [0.5, 0.6, 0.7, 0.5], "prune": [0.4] * 4, "grow": [0.6, 0.8, 0.8, 0.6]}
+    results = [
+        make_result(entrant=entrant, seed=seed, metrics={"taoa": value})
+        for entrant, seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+    elsewhere = [
+        one.model_copy(update={"stream_digest": "f" * 64})
+        if one.spec.entrant.name == "grow" and one.spec.seed < 2
+        else one
+        for one in results
+    ]
+    (stream,) = comparison(rank(elsewhere), "grow", "dense").streams
+    assert stream.difference is not None
+    assert (stream.difference.count, stream.shared, stream.wins) == (2, 2, 2)
+
+
 def test_who_is_not_on_the_board_is_named_with_the_nearest(make_result: MakeResult) -> None:
     with pytest.raises(BenchError, match="no entrant on the board 'gorw'; did you mean 'grow'"):
         comparison(board(make_result), "gorw", "dense")

@@ -7,6 +7,7 @@ from scipy import stats
 
 from plasticity_bench.leaderboard.board import Overall
 from plasticity_bench.leaderboard.critical_difference import diagram, mean_ranks, rank_tests
+from plasticity_bench.leaderboard.pictures import svg
 from plasticity_bench.leaderboard.ranking import rank
 from plasticity_bench.leaderboard.result import Result
 
@@ -62,6 +63,28 @@ def test_the_diagram_names_everybody(over_all: Callable[[int], Overall]) -> None
     figure.savefig(text, format="svg")
     shown = " ".join(label.get_text() for label in figure.axes[0].texts)
     assert all(name in shown for name in ("best", r"<i>\$x\$", "worst"))
+
+
+def test_hidden_signs_are_shown_and_long_names_stay_apart(make_result: MakeResult) -> None:
+    names = ("a\u202eb", "x" * 80 + "1", "x" * 80 + "2")
+    board = rank(
+        [
+            make_result(stream=f"{stream}", entrant=name, metrics={"taoa": 0.5 + number / 10})
+            for stream in range(6)
+            for number, name in enumerate(names)
+        ]
+    )
+    assert board.overall is not None
+    figure = diagram(board.overall)
+    assert figure is not None
+    shown = [label.get_text() for label in figure.axes[0].texts]
+    assert any("a\ufffdb" in text for text in shown)
+    assert {text.count("x") for text in shown} == {0, 39}
+    assert any("1. xxx" in text for text in shown)
+    assert any("2. xxx" in text for text in shown)
+    again = diagram(board.overall)
+    assert again is not None
+    assert svg(figure) == svg(again)
 
 
 def test_fewer_than_six_streams_have_no_diagram(over_all: Callable[[int], Overall]) -> None:

@@ -68,6 +68,41 @@ def test_latex_escapes_names(board: Board) -> None:
     assert "0.5200 ±0.0196" in text
 
 
+@pytest.fixture
+def hostile(make_result: MakeResult) -> Board:
+    """Names that are formulas, numbers, options of a row's end, and more than one line."""
+    return rank(
+        [
+            make_result(stream=stream, entrant=entrant, seed=seed, metrics={"taoa": 0.5})
+            for stream in ("50%_|x|", "two")
+            for entrant in ("=1+1", "+1", "@A1", "1e3", "[bold]", "two\nlines", "esc\x1b[31m")
+            for seed in range(2)
+        ]
+    )
+
+
+def test_csv_has_no_formulas(hostile: Board) -> None:
+    read = pd.read_csv(StringIO(exports.csv(hostile)), dtype=str)
+    assert {"'=1+1", "'+1", "'@A1", "1e3", "[bold]"} < set(read["entrant"])
+    assert not any(name.startswith(("=", "+", "@")) for name in read["entrant"])
+
+
+def test_latex_escapes_streams_and_starts_no_row_with_an_option(hostile: Board) -> None:
+    text = exports.latex(hostile)
+    assert r"entrant & rank & score & 50\%\_|x| & two \\" in text
+    assert "\n{}[bold] & 1" in text
+    assert "two\ufffdlines &" in text
+    assert "\x1b" not in text
+
+
+def test_markdown_has_a_line_for_each_entrant_and_leaves_names_as_they_are(hostile: Board) -> None:
+    text = exports.markdown(hostile)
+    assert len(text.splitlines()) == 2 + 7
+    assert r"| 50%\_\|x\| |" in " ".join(text.splitlines()[0].split())
+    assert "| 1e3 " in text
+    assert "\x1b" not in text
+
+
 def test_markdown_keeps_its_columns_whatever_the_names(board: Board) -> None:
     lines = exports.markdown(board).splitlines()
     assert len(lines) == 4

@@ -10,7 +10,7 @@ from scipy import stats
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.metrics import METRICS
 from plasticity_bench.leaderboard import scoring
-from plasticity_bench.leaderboard.board import Board, Coverage, Standing
+from plasticity_bench.leaderboard.board import Board, Coverage, Rank, Standing
 from plasticity_bench.leaderboard.ranking import Question, rank, stream_key
 from plasticity_bench.leaderboard.result import Result
 from plasticity_bench.leaderboard.statistics import holm
@@ -229,6 +229,37 @@ def test_a_metric_that_says_nothing_about_an_entrant_gives_it_no_place(
     silent = [make_result(entrant="grow", seed=s, metrics={"taoa": None}) for s in range(5)]
     board = rank(runs("dense", 0.5) + silent)
     assert places(board) == [("dense", 1, False), ("grow", None, False)]
+
+
+def test_who_has_no_place_has_no_mean_though_others_lost_runs(
+    runs: Callable[..., list[Result]], make_result: MakeResult
+) -> None:
+    silent = [make_result(entrant="grow", seed=s, metrics={"taoa": None}) for s in range(5)]
+    lost = make_result(entrant="prune", seed=0, status="failed", metrics={})
+    board = rank([*runs("dense", 0.5), *silent, lost])
+    assert board.streams[0].worst == 0
+    found = standings(board)
+    assert found["grow"].summary is None
+    assert found["prune"].summary is not None
+    assert rank(runs("dense", 0.5) + silent).streams[0].worst is None
+
+
+def test_a_test_that_contradicts_the_means_is_no_verdict(make_result: MakeResult) -> None:
+    """Seeds of its own put one ahead; on the seeds that both have the other is surely better."""
+    values = {
+        "ahead": [0.3, 0.301, 0.302, 0.3, 0.301, 0.9, 0.9, 0.9, 0.9, 0.9],
+        "behind": [0.4, 0.402, 0.401, 0.4, 0.403],
+    }
+    results = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": value})
+        for name, seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+    board = rank(results)
+    (pair,) = board.streams[0].pairs
+    assert (pair.first, pair.p_holm < 0.05, pair.difference.mean < 0) == ("ahead", True, True)
+    for standing in board.streams[0].standings:
+        assert standing.rank == Rank(place=1, low=1, high=2, tied=True)
 
 
 def test_seeds_asked_for_and_not_run_are_missing_and_do_not_count(

@@ -59,6 +59,13 @@ def test_a_lost_seed_is_said_and_counts_as_zero(results: list[Result]) -> None:
     assert "! reset: seed 1 diverged; counted as the worst taoa, 0.0000" in text
 
 
+def test_lost_seeds_are_gathered_by_how_they_were_lost(make_result: MakeResult) -> None:
+    silent = [make_result(seed=s, metrics={"taoa": None}) for s in (0, 2)]
+    failed = make_result(seed=1, status="failed", metrics={})
+    text = shown([*silent, failed])
+    assert "! dense: seeds 0, 2 undefined, seed 1 failed; counted as the worst" in text
+
+
 def test_every_mark_is_explained_under_the_table(results: list[Result]) -> None:
     text = " ".join(shown(results).split())
     assert "* differs from dense at 5% (t-test paired by seed, Holm over 4 comparisons)" in text
@@ -120,6 +127,18 @@ def test_the_board_over_streams_is_a_table_of_its_own(make_result: MakeResult) -
     assert "Score: mean over streams, 0 is the worst anchor and 1 the best" in table
 
 
+def test_a_stream_that_counts_as_zero_in_the_score_is_named(make_result: MakeResult) -> None:
+    results = [make_result(stream=stream, seed=s) for stream in ("one", "two") for s in (0, 1)]
+    guest = [make_result(entrant="grow", stream="one", seed=s) for s in (0, 1)]
+    silent = make_result(entrant="reset", stream="two", metrics={"taoa": None})
+    reset = make_result(entrant="reset", stream="one")
+    text = shown([*results, *guest, reset, silent])
+    assert "! grow: nothing to rank on two; counted as 0 there" in text
+    assert "! reset: nothing to rank on two; counted as 0 there" in text
+    assert "! dense" not in text
+    assert "counted as 0 there" not in shown(results)
+
+
 def test_marks_that_are_not_there_are_not_explained(make_result: MakeResult) -> None:
     text = shown([make_result(seed=s, metrics={"taoa": 0.5 + s / 100}) for s in range(5)])
     assert not any(mark in text for mark in ("* differs", "u unpaired", "(1-3)", "? provisional"))
@@ -127,7 +146,7 @@ def test_marks_that_are_not_there_are_not_explained(make_result: MakeResult) -> 
 
 def test_without_the_reference_the_table_says_so(make_result: MakeResult) -> None:
     text = shown([make_result(entrant="grow", seed=s) for s in range(2)])
-    assert "No differences: the reference has no result on this stream." in text
+    assert "No differences: the reference has no value on this stream." in text
 
 
 def test_eighty_columns_are_enough(results: list[Result]) -> None:
@@ -135,6 +154,43 @@ def test_eighty_columns_are_enough(results: list[Result]) -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     assert row(text, "shrink-perturb")[2] == "shrink-perturb"
+
+
+def test_eighty_columns_are_enough_where_everybody_differs(make_result: MakeResult) -> None:
+    cost = {"flops": 2.68e11, "seconds": 99.9}
+    results = [
+        make_result(
+            entrant=name,
+            seed=seed,
+            status="diverged" if seed == 5 and name == "b" else "done",
+            metrics={"taoa": 0.5 + (seed * turn) % 7 / 100, "updates": 10 * turn, **cost},
+        )
+        for turn, name in enumerate("abcdefghijkl", 1)
+        for seed in range(6)
+    ]
+    results += [make_result(seed=s, metrics={"taoa": 0.1, **cost}) for s in range(6)]
+    text = shown(results)
+    (header,) = [line for line in text.splitlines() if "entrant" in line and "FLOPs" in line]
+    assert header.split()[-4:] == ["dense", "seeds", "FLOPs", "time"]
+    assert "99.9 s" in text
+    assert "updates: " in text
+    assert "20 for b" in text
+
+
+def test_updates_that_differ_are_said_below(make_result: MakeResult) -> None:
+    results = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": 0.5, "updates": updates})
+        for name, updates in (("dense", 2350), ("grow", 2350), ("naive", 2356))
+        for seed in range(2)
+    ]
+    assert "updates: 2350 for most; 2356 for naive" in shown(results)
+
+
+def test_names_send_nothing_to_the_terminal(make_result: MakeResult) -> None:
+    name = "a\x1b[2Jb\nc"
+    text = shown([make_result(entrant=name, stream=name, needs=["x\x1b[2J"])])
+    assert "a\ufffd[2Jb\ufffdc" in text
+    assert "\x1b" not in text
 
 
 def test_brackets_in_labels_are_text_and_not_markup(make_result: MakeResult) -> None:

@@ -14,7 +14,7 @@ function compareView() {
     first === second ? el("p", {}, "Choose two different entrants.") : [
       el("p", { class: "lead", role: "status" }, inWords(first, second, rows.filter((row) => row.stream))),
       comparisonTable(first, second, rows),
-      drawn.length > 0 && [el("h3", {}, "Seed by seed"), el("p", {}, "Each line joins the two values of one seed, which fixes the tasks, their order and the initial weights; blue where the first is at least as good."),
+      drawn.length > 0 && [el("h3", {}, "Seed by seed"), el("p", {}, "Each line joins the two values of one seed, which fixes the tasks, their order and the initial weights; blue where the first is at least as good. A cross is a lost run, drawn at what it counts as."),
         el("div", { class: "grid" }, drawn.map((stream) => pairedFigure(stream, first, second)))],
     ],
   ];

@@ -7,7 +7,7 @@ function entrantView(label) {
   return [
     el("h2", { class: "long" }, el("bdi", {}, visible(label))),
     definitions([
-      ["Over all streams", over && [`rank ${over.rank.low}\u2013${over.rank.high} of ${board.overall.standings.length}, score ${score(over.score.value)} `, between(over.score.interval)]],
+      ["Over all streams", over && [`rank ${over.rank.low === over.rank.high ? over.rank.low : `${over.rank.low}\u2013${over.rank.high}`} of ${board.overall.standings.length}, score ${score(over.score.value)} `, between(over.score.interval)]],
       ["Needs to be told", needs.length ? needsCell(needs) : "nothing"],
       ["Trust", over ? over.trust : [...new Set(streams.map((stream) => standingOn(stream, label).trust))].join(", ")],
     ]),
@@ -26,7 +26,7 @@ function onStreams(label, streams) {
   const columns = [
     { key: "stream", title: "Stream", head: true, value: (row) => row.stream.stream, cell: (row) => el("a", { href: toStream(row.stream) }, el("bdi", { class: "named" }, shortened(row.stream.stream, 120))) },
     !diagnostic && { key: "rank", title: "Rank", kind: "nowrap", value: (row) => row.rank?.place ?? null, cell: (row) => rankCell(row.rank, row.count) },
-    { key: "mean", title: "Mean", number: true, down: true, value: (row) => row.summary?.mean, cell: (row) => estimateCell(row.summary?.mean, row.summary?.interval) },
+    { key: "mean", title: "Mean", number: true, down: direction > 0, value: (row) => row.summary?.mean, cell: (row) => estimateCell(row.summary?.mean, row.summary?.interval) },
     ...besides(rows),
   ].filter(Boolean);
   return sortable("Standings by stream", columns, rows);
@@ -60,7 +60,7 @@ function runsTable(label, streams) {
     plainCell("value", board.metric, score),
     plainCell("updates", "Updates", amount),
     plainCell("seconds", "Time", duration),
-    { key: "environment", title: "Made with", cell: (row) => environment(data.environments[field("environment")(row)]) },
+    { key: "environment", title: "Made with", kind: "with", cell: (row) => environment(data.environments[field("environment")(row)]) },
     { key: "fingerprint", title: "Fingerprint", value: field("fingerprint"), cell: (row) => el("code", { title: field("fingerprint")(row) }, field("fingerprint")(row).slice(0, 12)) },
   ];
   return sortable("Every run", columns, rows);

@@ -21,9 +21,10 @@ function forest(stream, rows) {
 }
 
 function learningCurves(curves, lit) {
+  const last = Math.max(1, ...Object.values(curves.lines).flatMap((line) => line.x));  // few tasks have no ticks between them
   return figure((width) => plot({
     width, height: Math.min(380, 140 + width * 0.35), ariaLabel: `${curves.y} over ${curves.x}`,
-    x: { label: curves.x, ticks: width < 500 ? 5 : 10 }, y: { label: curves.y, grid: true, nice: true },
+    x: { label: curves.x, ticks: Math.min(width < 500 ? 5 : 10, last) }, y: { label: curves.y, grid: true, nice: true },
     marks: curveMarks(curves.lines, lit, { xName: curves.x.split(",")[0] }),
   }), `Line: mean over done seeds. Band: ${percent(data.confidence)} t interval over seeds.`);
 }
@@ -79,7 +80,9 @@ function profileFigure(profiles, lit) {
 /** Both entrants' values on one stream, the two of each seed joined. */
 function pairedFigure(stream, first, second) {
   const [a, b] = [standingOn(stream, first), standingOn(stream, second)];
-  const shared = Object.keys(a.values).filter((seed) => seed in b.values);
+  const elsewhere = new Set([...a.other_tasks, ...b.other_tasks].map(String));
+  const shared = Object.keys(a.values).filter((seed) => seed in b.values && !elsewhere.has(seed));
+  const lost = [[a, first], [b, second]].flatMap(([standing, entrant]) => Object.entries(standing.lost).map(([seed, reason]) => ({ entrant, seed, reason, value: stream.worst })));
   const dots = [[a, first], [b, second]].flatMap(([standing, entrant]) => Object.entries(standing.values).map(([seed, value]) => ({ entrant, seed, value })));
   const better = (seed) => direction * (a.values[seed] - b.values[seed]) >= 0;
   return figure((width) => plot({
@@ -89,6 +92,7 @@ function pairedFigure(stream, first, second) {
     marks: [
       Plot.link(shared, { x1: (seed) => a.values[seed], x2: (seed) => b.values[seed], y1: () => first, y2: () => second, stroke: (seed) => (better(seed) ? "var(--c0)" : "var(--c1)"), strokeOpacity: 0.7 }),
       Plot.dot(dots, { x: "value", y: "entrant", r: 3, fill: "currentColor" }),
+      Plot.dot(lost.filter((run) => isNumber(run.value)), { x: "value", y: "entrant", symbol: "times", stroke: "var(--warn)", r: 4 }),
       Plot.tip(dots, Plot.pointer({ x: "value", y: "entrant", fill: "var(--paper)", title: (run) => `seed ${run.seed}: ${score(run.value)}` })),
     ],
   }), "", { title: shortened(stream.stream, 60), most: 420 });

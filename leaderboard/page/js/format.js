@@ -47,7 +47,8 @@ function amount(value) {
   const size = Math.abs(value);
   if (size < 1e4) return minus(decimals(value, Number.isInteger(value) || size >= 100 ? 0 : 1));
   for (const [unit, name] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (size >= unit && size < 1000 * unit) return (value / unit).toPrecision(3) + name;
+    const shown = size / unit;
+    if (shown >= 1 && shown < 1000) return minus((value / unit).toFixed(shown < 9.995 ? 2 : shown < 99.95 ? 1 : 0)) + name;
   }
   return value.toExponential(2);
 }

@@ -13,7 +13,15 @@ function overviewView() {
     el("p", {}, diagnostic ? "Mean on each stream." : "Mean on each stream, and before it the ranks that the seeds allow. The name of a stream leads to its board, seeds and curves."),
     streamMatrix(rows),
     board.overall && board.overall.profiles.length > 0 && profileSection(board.overall),
+    data.ranks && ranksSection(data.ranks),
   ];
+}
+
+/** The critical-difference diagram: a picture, with the mean ranks as its text. */
+function ranksSection({ picture, means, caption }) {
+  const said = Object.entries(means).sort(([, a], [, b]) => a - b).map(([label, mean]) => `${shortened(label, 60)} ${mean}`);
+  const image = el("img", { class: "picture", src: picture, alt: `Mean ranks: ${said.join(", ")}.` });
+  return [el("h3", {}, "Mean ranks over streams"), el("figure", {}, scrolling("Mean ranks over streams", image), el("figcaption", {}, caption))];
 }
 
 /** What an entrant without an overall standing has over all streams, as far as filters ask. */
@@ -63,13 +71,14 @@ function streamMatrix(rows) {
 }
 
 function matrixCell(standing) {
-  if (!standing) return "\u2013";
+  const worst = board.overall && !standing?.rank && el("span", { class: "sub warn" }, "counts as 0");
+  if (!standing) return ["\u2013", worst];
   const { rank, coverage } = standing;
   const lost = coverage.diverged + coverage.failed + coverage.undefined;
   return [
     rank && el("span", { class: "faint" }, rank.low === rank.high ? `${rank.low} ` : `${rank.low}\u2013${rank.high} `),
     score(standing.summary?.mean), lost > 0 && el("span", { class: "sub warn" }, `${lost} lost`),
-    coverage.missing > 0 && el("span", { class: "sub" }, `${coverage.missing} missing`),
+    coverage.missing > 0 && el("span", { class: "sub" }, `${coverage.missing} missing`), worst,
   ];
 }
 

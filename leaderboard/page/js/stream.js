@@ -53,7 +53,7 @@ const streamOf = (row) => board.streams.find((stream) => stream.standings.includ
 function streamNotes(stream) {
   const { reference, worst, anchors, comparisons } = stream;
   return el("p", { class: "sub" },
-    reference === null ? "No differences: the reference has no result here. " : `Differences are to ${shortened(reference, 60)}; p-values are Holm-corrected over ${plural(comparisons, "comparison")}. `,
+    reference === null ? "No differences: the reference has no value here. " : `Differences are to ${shortened(reference, 60)}; p-values are Holm-corrected over ${plural(comparisons, "comparison")}. `,
     isNumber(worst) && `A lost run counts as ${score(worst)}. `,
     anchors && `In the score over streams ${score(anchors[0])} counts as 0 and ${score(anchors[1])} as 1.`);
 }

@@ -1,0 +1,139 @@
+"""What stands under the tables of a board: every mark explained, every lost run named."""
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from .board import (
+    ALPHA,
+    HEADLINE_FROM,
+    PROVISIONAL_BELOW,
+    Board,
+    Overall,
+    OverallStanding,
+    Standing,
+    StreamBoard,
+)
+from .numbers import count, number
+
+Placed = Standing | OverallStanding
+"""A row of a table."""
+
+
+def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]:
+    """Explain the marks of a stream's table, and say what it has no columns for."""
+    standings = stream.standings
+    if not wide and even(standings):
+        yield f"{standings[0].coverage.done} of {standings[0].coverage.asked} seeds for everybody"
+    differences = [s.difference for s in standings if s.difference is not None]
+    if stream.reference is None:
+        yield "No differences: the reference has no value on this stream."
+    if any(s.significant for s in standings):
+        yield (
+            f"* differs from {stream.reference} at {ALPHA:.0%} "
+            f"(t-test paired by seed, Holm over {_plural(stream.comparisons, 'comparison')})"
+        )
+    elif differences:
+        yield f"Nobody differs from {stream.reference} at {ALPHA:.0%} (paired t-test, Holm)"
+    if not all(difference.paired for difference in differences):
+        yield "u unpaired (Welch's test): fewer than two seeds are shared"
+    yield from _rank_notes(standings, len(stream.pairs))
+    if not_run := [s.entrant for s in standings if not s.coverage.done and not s.coverage.lost]:
+        yield f"not run yet: {', '.join(not_run)}"
+    yield from (_lost_line(s, stream.worst, board.metric) for s in standings if s.lost)
+    if not wide:
+        yield from _cost_notes(standings)
+
+
+def overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
+    """Explain the score, the ranks and the interquartile means of the table over all streams."""
+    yield (
+        "Score: mean over streams, 0 is the worst anchor and 1 the best; stratified Welch interval."
+    )
+    yield from _rank_notes(overall.standings, len(overall.pairs))
+    if all(s.least_seeds < HEADLINE_FROM for s in overall.standings):
+        yield f"IQM without interval: below {HEADLINE_FROM} seeds bootstraps promise too much"
+    else:
+        for standing in overall.standings:
+            low, high = standing.iqm.interval.low, standing.iqm.interval.high
+            if isfinite(low) and standing.least_seeds >= HEADLINE_FROM:
+                yield f"IQM of {standing.entrant}: {number(low)} to {number(high)}"
+    if not wide:
+        yield from _updates_notes(overall.standings)
+
+
+def absent_notes(board: Board) -> Iterator[str]:
+    """Say what the score counts of a stream on which somebody has no place."""
+    for placed in board.overall.standings if board.overall else ():
+        absent = [
+            stream.stream
+            for stream in board.streams
+            if not any(s.rank and s.entrant == placed.entrant for s in stream.standings)
+        ]
+        if absent:
+            yield f"! {placed.entrant}: nothing to rank on {', '.join(absent)}; counted as 0 there"
+
+
+def even(standings: Sequence[Placed]) -> bool:
+    """Tell whether all have a value from the same number of seeds, and nobody lost or lacks one."""
+    covered = [standing.coverage for standing in standings]
+    return all(one.done == one.asked == covered[0].done for one in covered)
+
+
+def _updates_notes(standings: Sequence[Placed]) -> Iterator[str]:
+    """Say how many updates were made: most make equally many, so it needs no column."""
+    by_number: dict[str, list[str]] = {}
+    for standing in standings:
+        if standing.cost.updates is not None:
+            by_number.setdefault(count(standing.cost.updates), []).append(standing.entrant)
+    if len(by_number) == 1:
+        yield f"{next(iter(by_number))} updates for everybody"
+    elif by_number:
+        half = sum(map(len, by_number.values())) / 2
+        named = {n: "most" if len(who) > half else ", ".join(who) for n, who in by_number.items()}
+        yield f"updates: {'; '.join(f'{number} for {who}' for number, who in named.items())}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _rank_notes(standings: Sequence[Placed], tests: int) -> Iterator[str]:
+    placed = [s.rank for s in standings if s.rank]
+    if any(rank.low < rank.high for rank in placed):
+        yield (
+            f"(1-3) ranks that the data allow at {ALPHA:.0%}, Holm over {_plural(tests, 'pair')}; "
+            "a place is shared where they cannot tell apart"
+        )
+    if any(s.provisional for s in standings):
+        yield f"? provisional: fewer than {PROVISIONAL_BELOW} seeds"
+
+
+def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
+    yield from _updates_notes(standings)
+    for need in sorted({need for s in standings for need in s.needs}):
+        yield f"needs {need}: {', '.join(s.entrant for s in standings if need in s.needs)}"
+    trials = {s.entrant: s.cost.tuning_trials or 0 for s in standings if s.cost.tuning_trials}
+    if trials:
+        others = ", others none" if len(trials) < len(standings) else ""
+        named = ", ".join(f"{name} {count(spent)}" for name, spent in trials.items())
+        yield f"tuning trials: {named}{others}"
+    levels = {s.trust for s in standings}
+    if len(levels) == 1:
+        yield f"trust: all {levels.pop()}"
+        return
+    for level in ("reproduced", "verified"):
+        if trusted := [s.entrant for s in standings if s.trust == level]:
+            yield f"{level}: {', '.join(trusted)}"
+
+
+def _lost_line(standing: Standing, worst: float | None, metric: str) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for seed, reason in sorted(standing.lost.items()):
+        by_reason.setdefault(reason, []).append(str(seed))
+    seeds = ", ".join(
+        f"seed{'s' * (len(found) > 1)} {', '.join(found)} {reason}"
+        for reason, found in by_reason.items()
+    )
+    if worst is None or standing.summary is None:
+        return f"! {standing.entrant}: {seeds}; without a value"
+    return f"! {standing.entrant}: {seeds}; counted as the worst {metric}, {number(worst)}"
