@@ -51,11 +51,20 @@ def unpacked(content: bytes, allowed: re.Pattern[str]) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             _check_members(members, allowed)
-            return {member.filename: archive.read(member) for member in members}
+            return {member.filename: _content(archive, member) for member in members}
     except Refused:
         raise
     except Exception as error:  # zipfile, zlib and struct raise whatever a broken file makes them
         raise Refused(f"it cannot be unpacked: {type(error).__name__}: {error}") from error
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return a file of an archive, unpacked no further than to the size that it says it has."""
+    with archive.open(member) as file:  # `read` of all unpacks everything, and then cuts it off
+        content = file.read(member.file_size + 1)
+    if len(content) != member.file_size:
+        raise Refused(f"{ascii(member.filename)[:LONGEST_NAME]} has not the size that it says")
+    return content
 
 
 def _check_end(content: bytes) -> None:

@@ -3,7 +3,9 @@
 import io
 import json
 import re
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,12 +136,12 @@ def test_two_files_of_one_name_are_refused(sound: bytes) -> None:
 def test_bombs_are_refused_before_they_are_unpacked(
     sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(*_: Any) -> bytes:
+    def unpack(*_: Any) -> bytes:
         raise AssertionError("it was unpacked")
 
     bomb = with_file(sound, result_name(sound), b" " * 20_000_000)
     assert len(bomb) < 50_000
-    monkeypatch.setattr(zipfile.ZipFile, "read", read)
+    monkeypatch.setattr(zipfile.ZipFile, "open", unpack)
     assert re.search(r"would become 20,000,000 bytes from \d\d,\d\d\d", reason(bomb))
     monkeypatch.setattr(hostile, "MOST_UNPACKED", 2000)
     assert "and 2,000 are allowed" in reason(sound)
@@ -156,6 +158,22 @@ def test_a_size_that_lies_is_refused(sound: bytes) -> None:
     assert content.count((100_000).to_bytes(4, "little")) == 2
     lying = content.replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     assert "cannot be unpacked" in reason(lying)
+
+
+def test_a_file_larger_than_it_says_is_not_unpacked_whole(sound: bytes) -> None:
+    name, size = result_name(sound), 60_000_000
+    honest = unzipped(sound)[name]
+    content = zipped({**unzipped(sound), name: honest + b" " * size})
+    real = len(honest) + size
+    for true, said in ((real, len(honest)), (zlib.crc32(honest + b" " * size), zlib.crc32(honest))):
+        assert content.count(true.to_bytes(4, "little")) == 2
+        content = content.replace(true.to_bytes(4, "little"), said.to_bytes(4, "little"))
+    tracemalloc.start()
+    try:
+        checked_archive(content, "cut off where it says that it ends")
+        assert tracemalloc.get_traced_memory()[1] < size / 10
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_is_not_read_beyond_the_limit(
