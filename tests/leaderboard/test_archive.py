@@ -359,7 +359,11 @@ def test_results_without_the_hash_of_their_code_are_refused(make_draft: MakeDraf
 
 
 def set_in_rows(**fields: Any) -> Callable[[dict[str, Any]], None]:
-    return lambda draft: [row.update(fields) for row in draft["rows"]]
+    def change(draft: dict[str, Any]) -> None:
+        for row in draft["rows"]:
+            row.update(fields)
+
+    return change
 
 
 def set_rows(*rows: Any) -> Callable[[dict[str, Any]], None]:
