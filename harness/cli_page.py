@@ -1,7 +1,7 @@
 """The commands `leaderboard build` and `leaderboard serve`: the board as a page."""
 
 import os
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from .cli_options import Entrants, Results, Seeds, Sets, Streams, SuiteName
 if TYPE_CHECKING:
     from ..leaderboard.board import Board
     from ..leaderboard.page import Page
+    from ..leaderboard.result import Result
 
 Out = Annotated[Path, typer.Option(help="Folder for index.html and board.json.")]
 Host = Annotated[
@@ -75,14 +76,27 @@ def serve(
             typer.echo("stopped.")
 
 
-def page_of(found: Found, board: "Board", follow: float | None = None) -> "Page":
-    """Return the page of the board of the results found; `follow` is that of `render`."""
+def page_of(
+    found: Found,
+    board: "Board",
+    follow: float | None = None,
+    shown: "Callable[[Result], Result] | None" = None,
+) -> "Page":
+    """Return the page of the board of the results found.
+
+    Args:
+        found: the results.
+        board: of them.
+        follow: see `render`.
+        shown: what is shown of a result; None shows it as it is.
+    """
     from datetime import UTC, datetime
 
     from ..leaderboard.page import page_data, render
 
     results = found.store.results(fingerprints=found.fingerprints)
-    return render(page_data(board, results, datetime.now(UTC)), follow)
+    chosen = results if shown is None else map(shown, results)
+    return render(page_data(board, chosen, datetime.now(UTC)), follow)
 
 
 def state_of(folder: Path) -> Hashable:

@@ -51,6 +51,7 @@ def publish(
     """
     from ..leaderboard.publish.connect import Deferred, connect
     from ..leaderboard.publish.publish import plan
+    from ..leaderboard.publish.run_plan import with_clean_reason
     from .cli_run import Selection
 
     try:
@@ -58,8 +59,8 @@ def publish(
         target, there = connect(entity or os.environ.get("WANDB_ENTITY"), project_name(project))
         found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
         board = board_of(found, by, None)
-        html = page_of(found, board).html
-        job = plan(board, found.store, found.fingerprints, html, target)
+        page = page_of(found, board, shown=with_clean_reason)
+        job = plan(board, found.store, found.fingerprints, page, target)
         _tell_plan(job, there)
         if not dry_run:
             _tell_outcome(_publish(job, deadline), job)
@@ -113,7 +114,7 @@ def _tell_plan(job: "Publication", there: bool) -> None:
     board = "the board" if any(name.startswith("board-") for name in left) else "no board"
     typer.echo(f"To {job.target.words}: {runs} runs, {entries} entries, {board}.")
     if job.page is None:
-        typer.echo("Without the HTML page, which names your home folder.", err=True)
+        typer.echo("Without the HTML page: settings in it name folders of this machine.", err=True)
     if not there:
         typer.echo(f"The project {job.target.project} is not there yet: the first run makes it.")
 

@@ -10,8 +10,10 @@ import typer
 
 from .cli_leaderboard import store_of
 from .cli_options import Json, Results
+from .errors import BenchError
 
 if TYPE_CHECKING:
+    from ..leaderboard.store import ResultStore
     from ..leaderboard.upkeep import Problem
 
 FAILED = 1
@@ -30,7 +32,7 @@ def rebuild(results: Results = None, json_: Json = False) -> None:
     """
     from ..leaderboard import upkeep
 
-    rebuilt = upkeep.rebuild(store_of(results))
+    rebuilt = upkeep.rebuild(_named(results))
     if json_:
         typer.echo(json.dumps(asdict(rebuilt), indent=1))
         return
@@ -50,7 +52,7 @@ def verify(results: Results = None, json_: Json = False) -> None:
     """
     from ..leaderboard import upkeep
 
-    verification = upkeep.verify(store_of(results))
+    verification = upkeep.verify(_named(results))
     if json_:
         typer.echo(json.dumps(asdict(verification), indent=1))
     else:
@@ -91,6 +93,13 @@ def merge(
         )
     if merged.conflicts or merged.damaged:
         raise typer.Exit(FAILED)
+
+
+def _named(results: Path | None) -> "ResultStore":
+    """Return the store; one that was named must be there: a mistyped folder is no sound one."""
+    if results is not None and not results.is_dir():
+        raise BenchError(f"there is no folder {results}. Name that of the results with --results.")
+    return store_of(results)
 
 
 def _tell(problems: "Iterable[Problem]") -> None:

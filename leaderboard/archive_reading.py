@@ -11,6 +11,7 @@ from ..harness.errors import BenchError
 from ..harness.spec import digest_of_sources
 from . import hostile
 from .archive import MANIFEST, MEMBER, SETTINGS, Archive, Manifest, settings
+from .archive_rows import check_rows
 from .hostile import Refused, check_name
 from .result import Record, canonical, checked
 
@@ -107,6 +108,7 @@ def _record(fingerprint: str, content: bytes) -> Record:
         raise Refused(str(error).removesuffix(".")) from error
     if result.fingerprint != fingerprint:
         raise Refused(f"{name} holds another run, {result.fingerprint[:12]}")
+    check_rows(result, name)
     return result.record
 
 

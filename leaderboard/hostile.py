@@ -15,6 +15,8 @@ MOST_BYTES = 64 * 2**20
 """Of an archive as it comes."""
 MOST_UNPACKED = 256 * 2**20
 """Bytes of all files of an archive together."""
+LARGEST_FILE = 64 * 2**20
+"""Bytes of one file; as JSON it may take twenty times that in memory."""
 MOST_FILES = 10_000
 MOST_TIMES = 200
 """How often smaller than its content a packed file may be; text of ours packs 5 to 30 times."""
@@ -51,11 +53,20 @@ def unpacked(content: bytes, allowed: re.Pattern[str]) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             _check_members(members, allowed)
-            return {member.filename: archive.read(member) for member in members}
+            return {member.filename: _content(archive, member) for member in members}
     except Refused:
         raise
     except Exception as error:  # zipfile, zlib and struct raise whatever a broken file makes them
         raise Refused(f"it cannot be unpacked: {type(error).__name__}: {error}") from error
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return a file of an archive, unpacked no further than to the size that it says it has."""
+    with archive.open(member) as file:  # `read` of all unpacks everything, and then cuts it off
+        content = file.read(member.file_size + 1)
+    if len(content) != member.file_size:
+        raise Refused(f"{ascii(member.filename)[:LONGEST_NAME]} has not the size that it says")
+    return content
 
 
 def _check_end(content: bytes) -> None:
@@ -96,6 +107,8 @@ def _check_member(member: zipfile.ZipInfo, allowed: re.Pattern[str]) -> None:
         raise Refused(f"{name} is packed in a way that submit does not use")
     if member.flag_bits & 1:
         raise Refused(f"{name} is encrypted")
+    if member.file_size > LARGEST_FILE:
+        raise Refused(f"{name} has {member.file_size:,} bytes, and {LARGEST_FILE:,} are allowed")
     if member.file_size > max(FREE_TIMES, MOST_TIMES * member.compress_size):
         raise Refused(
             f"{name} would become {member.file_size:,} bytes from {member.compress_size:,}"
@@ -122,18 +135,21 @@ def parsed(content: bytes, name: str) -> Any:
 
 def _texts(value: Any, name: str) -> Iterator[str]:
     """Yield every text in a JSON value, keys as well."""
-    todo = [(value, 0)]
-    while todo:
-        part, depth = todo.pop()
-        if depth > MOST_NESTED:
-            raise Refused(f"{name} nests more than {MOST_NESTED} deep")
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, dict):
-            yield from part
-            todo += [(inner, depth + 1) for inner in part.values()]
-        elif isinstance(part, list):
-            todo += [(inner, depth + 1) for inner in part]
+    open_parts: list[Iterator[Any]] = [iter([value])]
+    while open_parts:
+        for part in open_parts[-1]:
+            if isinstance(part, str):
+                yield part
+            elif isinstance(part, dict | list):
+                if len(open_parts) > MOST_NESTED:
+                    raise Refused(f"{name} nests more than {MOST_NESTED} deep")
+                if isinstance(part, dict):
+                    yield from part
+                    part = part.values()
+                open_parts.append(iter(part))
+                break
+        else:
+            open_parts.pop()
 
 
 def check_text(text: str, what: str) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +85,17 @@ class Journal:
         """SHA-256 over the sorted ends of all chains; None where nothing was written yet."""
         lasts = sorted(chain.last for chain in self.chains if chain.last is not None)
         return hashlib.sha256("\n".join(lasts).encode()).hexdigest() if lasts else None
+
+    def breaks(self, folder: Path) -> Iterator[tuple[Path, str]]:
+        """Yield the files of a store's journal whose chain is broken, and what to do about it."""
+        for chain in self.chains:
+            if chain.problem is not None:
+                path = folder / "journal" / chain.name
+                yield (
+                    path,
+                    f"{path} was changed: {chain.problem}, so what follows counts for nothing. "
+                    "Restore the file from a copy.",
+                )
 
     def entries(self, fingerprint: str) -> Sequence[Entry]:
         """Return everything written down about a run, in no order of time."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -55,11 +55,13 @@ class Sources(_Strict):
 
 
 class Hashes(_Strict):
-    """SHA-256 of the canonical JSON of two parts of a result."""
+    """SHA-256 of the canonical JSON of parts of a result; the fingerprint is over the others."""
 
     environment: str
     outputs: str
     """Over metrics, rows and status."""
+    about: str | None = None
+    """Over reason, needs and stream digest; None in files from before it was taken."""
 
 
 class Record(_Strict):
@@ -175,14 +177,24 @@ def checked(content: Any, where: str) -> Result:
             f"{where} was changed: its fingerprint {result.fingerprint[:12]} is not the one of "
             f"its spec and sources, {expected[:12]}."
         )
-    if content["hashes"] != _hashes(content):
+    hashes = _hashes(content)
+    if result.hashes.about is None:
+        del hashes["about"]
+    if result.hashes.model_dump(exclude_none=True) != hashes:
         raise BenchError(f"{where} was changed: its hashes are not those of its content.")
     return result
 
 
 def _hashes(content: Mapping[str, Any]) -> dict[str, str]:
-    outputs = {key: content.get(key) for key in ("metrics", "rows", "status")}
-    return {"environment": digest(content.get("environment")), "outputs": digest(outputs)}
+    return {
+        "environment": digest(content.get("environment")),
+        "outputs": _digest_of(content, ("metrics", "rows", "status")),
+        "about": _digest_of(content, ("reason", "needs", "stream_digest")),
+    }
+
+
+def _digest_of(content: Mapping[str, Any], names: Iterable[str]) -> str:
+    return digest({name: content.get(name) for name in names})
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -128,13 +128,16 @@ class ResultStore:
             streams: only runs on streams of these names.
             entrants: only runs of entrants of these names.
             report: called with one message for each file left out because it is damaged, or is
-                not what was written down when the result was put into the store.
+                not what was written down when the result was put into the store; and for each
+                file of the journal that was changed, where nothing can be held against results.
         """
         with _collector_paused():
             written = journal.Journal.read(self.folder)
             chosen = index.records(
                 self.folder, fingerprints=fingerprints, streams=streams, entrants=entrants
             )
+        for _, message in written.breaks(self.folder):
+            report(message)
         for found in chosen:
             path = self.path(found.fingerprint)
             if found.record is None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from . import index, journal
@@ -62,7 +61,7 @@ def verify(store: ResultStore) -> Verification:
     rows = {row.fingerprint: row for row in read_rows(folder, there)}
     after = Journal.read(folder)  # again: others may be writing, and write results down afterwards
     problems = [
-        *_broken(folder, before),
+        *(Problem("broken chain", str(path), message) for path, message in before.breaks(folder)),
         *(problem for row in rows.values() for problem in _of_result(store, row, after)),
         *_missing(store, before, there),
         *_of_index(store, known, rows),
@@ -116,18 +115,6 @@ def _of_result(store: ResultStore, row: IndexRow, written: Journal) -> Iterator[
             f"{path} is sound, but not in the journal: it was copied here, or its writer was "
             "killed. Take it in: plasticity-bench store rebuild",
         )
-
-
-def _broken(folder: Path, written: Journal) -> Iterator[Problem]:
-    for chain in written.chains:
-        if chain.problem is not None:
-            path = folder / "journal" / chain.name
-            yield Problem(
-                "broken chain",
-                str(path),
-                f"{path} was changed: {chain.problem}, so what follows counts for nothing. "
-                "Restore the file from a copy.",
-            )
 
 
 def _missing(store: ResultStore, written: Journal, there: Container[str]) -> Iterator[Problem]:

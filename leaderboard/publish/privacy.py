@@ -37,6 +37,11 @@ def scrubbed_text(text: str) -> str:
     return clean
 
 
+def is_clean(value: Any) -> bool:
+    """Say whether JSON values have nothing in them that `scrubbed` would replace."""
+    return bool(scrubbed(value) == value)
+
+
 def _without_paths(text: str) -> str:
     key = os.environ.get("WANDB_API_KEY")
     if key:

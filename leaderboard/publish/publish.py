@@ -1,5 +1,6 @@
 """Publish a board and its results: what lacks is sent by a process that can be killed any time."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import IO
 
 from ..board import Board
+from ..page import Page
 from ..result import digest
 from ..store import ResultStore
 from .board_plan import plan_board
 from .client import environment, kill_group
 from .connect import PATIENCE, Deferred, connect
 from .job import Job, Target
+from .privacy import is_clean
 from .run_plan import stream_key
 
 DEADLINE = 3600.0
@@ -50,7 +53,7 @@ def plan(
     board: Board,
     store: ResultStore,
     fingerprints: Iterable[str],
-    page_html: bytes | None,
+    page: Page | None,
     target: Target,
 ) -> Job:
     """Plan what is to be on W&B.
@@ -59,29 +62,24 @@ def plan(
         board: as every view shows it.
         store: of the results; receipts and temporary files go to its folder `wandb`.
         fingerprints: of the results to publish.
-        page_html: the board as a page; left out where it names the user's home folder.
+        page: of the board; left out where anything in it names a machine or a person.
         target: where to.
     """
     place = digest([target.base_url, target.entity, target.project])[:16]
     folder = store.folder.absolute() / "wandb" / place
-    page = None
-    if page_html is not None and not _names_home(page_html):
-        page = folder / "leaderboard.html"
+    page_file = None
+    if page is not None and is_clean(json.loads(page.data)):
+        page_file = folder / "leaderboard.html"
         folder.mkdir(parents=True, exist_ok=True)
-        page.write_bytes(page_html)
+        page_file.write_bytes(page.html)
     return Job(
         target=target,
         store=store.folder.absolute(),
         folder=folder,
         fingerprints=sorted(set(fingerprints)),
         board=plan_board(board, _stream_keys(board, store)),
-        page=page,
+        page=page_file,
     )
-
-
-def _names_home(page: bytes) -> bool:
-    home = str(Path.home())
-    return len(home) > 1 and home.encode() in page
 
 
 def _stream_keys(board: Board, store: ResultStore) -> Mapping[str, str]:

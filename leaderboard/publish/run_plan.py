@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from ..result import Record, Result, Sources, Spec, digest
 from .history import left_out
-from .privacy import scrubbed, scrubbed_text
+from .privacy import is_clean, scrubbed, scrubbed_text
 
 NAME_LENGTH = 120
 """W&B refuses display names of more than 128 characters."""
@@ -114,6 +114,12 @@ def may_leave(result: Result) -> bool:
 
     It goes as it is, byte for byte, or not at all.
     """
-    content = result.model_dump()
     reason = result.reason or ""
-    return bool(scrubbed(content) == content and scrubbed_text(reason) == reason)
+    return is_clean(result.model_dump()) and scrubbed_text(reason) == reason
+
+
+def with_clean_reason(result: Result) -> Result:
+    """Return the result as it may be shown on W&B: its reason names no machine and no person."""
+    if result.reason is None:
+        return result
+    return result.model_copy(update={"reason": scrubbed_text(result.reason)})

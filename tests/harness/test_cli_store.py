@@ -110,12 +110,18 @@ def test_two_stores_are_merged_and_conflicts_named(store: ResultStore, tmp_path:
     call("store", "verify", "--results", store.folder)
 
 
-def test_an_empty_store_is_no_trouble(tmp_path: Path) -> None:
+def test_an_empty_store_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = tmp_path / "nowhere"
-    assert "0 results, 0 entries in the journal, 0 problems. Head: none" in (
-        call("store", "verify", "--results", nowhere).stdout
-    )
-    assert "0 results are in the index" in call("store", "rebuild", "--results", nowhere).stdout
+    monkeypatch.setenv("PLASTICITY_BENCH_RESULTS", str(nowhere))
+    done = call("store", "verify")
+    assert "0 results, 0 entries in the journal, 0 problems. Head: none" in done.stdout
+    assert "0 results are in the index" in call("store", "rebuild").stdout
     assert not nowhere.exists()
     done = call("store", "merge", nowhere, "--results", tmp_path / "here", status=2)
     assert f"there is no folder {nowhere}" in done.stderr
+
+
+def test_a_mistyped_folder_is_not_found_to_be_sound(tmp_path: Path) -> None:
+    for command in ("verify", "rebuild"):
+        done = call("store", command, "--results", tmp_path / "heer", status=2)
+        assert "there is no folder" in done.stderr

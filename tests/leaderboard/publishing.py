@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plasticity_bench.leaderboard.board import Board
+from plasticity_bench.leaderboard.page import Page
 from plasticity_bench.leaderboard.publish.connect import connect
 from plasticity_bench.leaderboard.publish.history import history
 from plasticity_bench.leaderboard.publish.job import Job
@@ -62,7 +63,8 @@ class Lab:
 
     def job(self, page: bytes | None = None) -> Job:
         target, _ = connect(None, PROJECT)
-        return plan(self.board(), self.store, self.fingerprints, page, target)
+        whole = None if page is None else Page(page, b"{}", policy="", tag="")
+        return plan(self.board(), self.store, self.fingerprints, whole, target)
 
 
 def made_rows(count: int, score: float) -> list[dict[str, Any]]:

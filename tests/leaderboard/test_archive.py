@@ -3,7 +3,9 @@
 import io
 import json
 import re
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,24 @@ from plasticity_bench.leaderboard import hostile
 from plasticity_bench.leaderboard.archive_reading import checked_archive, read_archive
 from plasticity_bench.leaderboard.result import canonical
 
-from .archives import CODE, Made, archive, result, unzipped, with_file, with_manifest, zipped
+from .archives import (
+    CODE,
+    Made,
+    archive,
+    result,
+    task_rows,
+    unzipped,
+    with_file,
+    with_manifest,
+    zipped,
+)
 
 MakeDraft = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
 def results(make_draft: MakeDraft) -> list[Made]:
-    return [result(make_draft, seed=seed, rows=[{"kind": "task", "loss": 0.5}]) for seed in (0, 1)]
+    return [result(make_draft, seed=seed) for seed in (0, 1)]
 
 
 @pytest.fixture
@@ -134,13 +146,16 @@ def test_two_files_of_one_name_are_refused(sound: bytes) -> None:
 def test_bombs_are_refused_before_they_are_unpacked(
     sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(*_: Any) -> bytes:
+    def unpack(*_: Any) -> bytes:
         raise AssertionError("it was unpacked")
 
     bomb = with_file(sound, result_name(sound), b" " * 20_000_000)
     assert len(bomb) < 50_000
-    monkeypatch.setattr(zipfile.ZipFile, "read", read)
+    monkeypatch.setattr(zipfile.ZipFile, "open", unpack)
     assert re.search(r"would become 20,000,000 bytes from \d\d,\d\d\d", reason(bomb))
+    monkeypatch.setattr(hostile, "LARGEST_FILE", 2000)
+    assert re.search(r"has [\d,]+ bytes, and 2,000 are allowed", reason(sound))
+    monkeypatch.setattr(hostile, "LARGEST_FILE", 20_000)
     monkeypatch.setattr(hostile, "MOST_UNPACKED", 2000)
     assert "and 2,000 are allowed" in reason(sound)
     monkeypatch.setattr(hostile, "MOST_FILES", 3)
@@ -156,6 +171,22 @@ def test_a_size_that_lies_is_refused(sound: bytes) -> None:
     assert content.count((100_000).to_bytes(4, "little")) == 2
     lying = content.replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     assert "cannot be unpacked" in reason(lying)
+
+
+def test_a_file_larger_than_it_says_is_not_unpacked_whole(sound: bytes) -> None:
+    name, size = result_name(sound), 60_000_000
+    honest = unzipped(sound)[name]
+    content = zipped({**unzipped(sound), name: honest + b" " * size})
+    real = len(honest) + size
+    for true, said in ((real, len(honest)), (zlib.crc32(honest + b" " * size), zlib.crc32(honest))):
+        assert content.count(true.to_bytes(4, "little")) == 2
+        content = content.replace(true.to_bytes(4, "little"), said.to_bytes(4, "little"))
+    tracemalloc.start()
+    try:
+        checked_archive(content, "cut off where it says that it ends")
+        assert tracemalloc.get_traced_memory()[1] < size / 10
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_is_not_read_beyond_the_limit(
@@ -325,6 +356,57 @@ def test_a_seed_that_no_run_has_is_refused(make_draft: MakeDraft) -> None:
 def test_results_without_the_hash_of_their_code_are_refused(make_draft: MakeDraft) -> None:
     one = result(make_draft, lambda draft: draft["sources"].update(strategies={}))
     assert "does not have the hash of the source" in reason(archive([one]))
+
+
+def set_in_rows(**fields: Any) -> Callable[[dict[str, Any]], None]:
+    def change(draft: dict[str, Any]) -> None:
+        for row in draft["rows"]:
+            row.update(fields)
+
+    return change
+
+
+def set_rows(*rows: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda draft: draft.update(rows=list(rows))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_rows({"x": 1}), "row 0 of {} does not say of which kind it is"),
+        (set_rows({"kind": []}), "row 0 of {} does not say of which kind it is"),
+        (set_rows({"kind": "task"}), "{} has rows that no run writes (KeyError: "),
+        (set_rows({"kind": "weights", "<b>": 1}), "a name in row 0 of {} has markup"),
+        (set_rows(), "{} has another taoa than its rows give"),
+        (set_in_rows(online_accuracy=0.1), "{} has another taoa than its rows give"),
+        (set_in_rows(online_accuracy="high"), "{} has rows that no run writes"),
+        (set_in_rows(online_accuracy=10**400), "row 0 of {} has a number that no run measures"),
+        (set_in_rows(alive=[1e101]), "row 0 of {} has a number that no run measures"),
+        (set_in_rows(alive="many"), "{} has rows that no run writes (TypeError: "),
+        (set_in_rows(task=-1), "row 0 of {} has no whole number from 0 on as its task"),
+        (set_in_rows(step=None), "row 0 of {} has no whole number from 0 on as its step"),
+        (set_in_rows(step=True), "row 0 of {} has no whole number from 0 on as its step"),
+        (lambda draft: draft["metrics"].update(taoa=0.99), "{} has another taoa than its rows"),
+        (lambda draft: draft["metrics"].update(taoa=None), "{} has another taoa than its rows"),
+        (lambda draft: draft["metrics"].update(acc=0.99), "{} has another acc than its rows"),
+        (lambda draft: draft["metrics"].update(flops=1e308), "{}, in its metrics, has a number"),
+        (lambda draft: draft.update(rows=task_rows(0.9, 5001)), "{} has 5,001 tasks, and 5,000"),
+    ],
+)
+def test_rows_that_no_run_writes_are_refused(
+    make_draft: MakeDraft, change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    one = result(make_draft, change)
+    assert said.format(f"results/{one.fingerprint}.json") in reason(archive([one]))
+
+
+def test_what_a_run_that_did_not_end_has_measured_is_no_reason_to_refuse_it(
+    make_draft: MakeDraft,
+) -> None:
+    for status in ("diverged", "failed"):
+        one = result(make_draft, set_in_rows(online_accuracy=None), status=status)
+        (record,) = checked_archive(archive([one]), "sound").records
+        assert record.status == status
 
 
 def test_a_result_is_in_the_form_of_the_store(sound: bytes, results: list[Made]) -> None:

@@ -1,13 +1,16 @@
 """What W&B is to be told, without W&B: known answers."""
 
+from datetime import UTC, datetime
 from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from plasticity_bench.leaderboard.page import page_data, render
 from plasticity_bench.leaderboard.publish.board_plan import COLUMNS, OVERALL, entry_id, plan_board
 from plasticity_bench.leaderboard.publish.history import Steps, history, left_out
-from plasticity_bench.leaderboard.publish.job import Target
+from plasticity_bench.leaderboard.publish.job import Job, Target
 from plasticity_bench.leaderboard.publish.privacy import scrubbed, scrubbed_text
 from plasticity_bench.leaderboard.publish.publish import plan
 from plasticity_bench.leaderboard.publish.receipts import Receipts
@@ -16,6 +19,7 @@ from plasticity_bench.leaderboard.publish.run_plan import (
     finished_run,
     may_leave,
     shown,
+    with_clean_reason,
 )
 from plasticity_bench.leaderboard.ranking import Question, rank
 from plasticity_bench.leaderboard.store import ResultStore
@@ -162,12 +166,37 @@ def test_a_damaged_receipt_is_none(tmp_path: Path) -> None:
     assert receipts.read("run-1") is None
 
 
-def test_a_page_that_names_the_home_folder_is_not_published(account: None, tmp_path: Path) -> None:
-    store = ResultStore(tmp_path / "store")
-    store.write(draft(rows=made_rows(1, 0.5)))
-    board = rank(list(store.results()))
+def page_job(folder: Path, *drafts: dict[str, Any]) -> Job:
+    """Plan the publication of a page of some results."""
+    store = ResultStore(folder / "store")
+    for each in drafts:
+        store.write(each)
+    results = list(store.results())
+    board = rank(results)
+    page = render(page_data(board, map(with_clean_reason, results), datetime.now(UTC)))
     target = Target(base_url="http://127.0.0.1:9", entity="lab", project="p")
-    assert plan(board, store, [], f"<p>{Path.home()}</p>".encode(), target).page is None
-    job = plan(board, store, [], b"<p>", target)
-    assert job.page is not None
-    assert job.page.read_bytes() == b"<p>"
+    return plan(board, store, [], page, target)
+
+
+def test_a_page_whose_settings_name_a_folder_is_not_published(
+    account: None, tmp_path: Path
+) -> None:
+    for folder in (f"{Path.home()}/pictures", "/mnt/disk7/pictures"):
+        settings = {"tasks": 10, "folder": folder}
+        made = draft(stream_settings=settings, rows=made_rows(1, 0.5))
+        assert page_job(tmp_path / made["fingerprint"], made).page is None
+
+
+def test_a_page_is_published_without_what_reasons_say_of_the_machine(
+    account: None, tmp_path: Path
+) -> None:
+    failed = {
+        **draft(entrant="mine", status="failed"),
+        "reason": "OSError: no /mnt/disk7/x for alicesmith",
+    }
+    page = page_job(tmp_path, draft(rows=made_rows(1, 0.5)), failed).page
+    assert page is not None
+    content = page.read_bytes()
+    assert b"disk7" not in content
+    assert b"alicesmith" not in content
+    assert rb"OSError: no \u003cpath\u003e for \u003cuser\u003e" in content

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.leaderboard.journal import Journal
 from plasticity_bench.leaderboard.result import canonical, plain
+from plasticity_bench.leaderboard.result_file import DamagedResult, read_result
 from plasticity_bench.leaderboard.store import ResultStore, default_folder, fingerprint
 
 MakeDraft = Callable[..., dict[str, Any]]
@@ -198,6 +199,18 @@ def tamper_environment(content: dict[str, Any]) -> None:
     content["environment"]["torch"] = "1.0"
 
 
+def tamper_needs(content: dict[str, Any]) -> None:
+    content["needs"] = []
+
+
+def tamper_reason(content: dict[str, Any]) -> None:
+    content["reason"] = "it was Monday"
+
+
+def tamper_stream_digest(content: dict[str, Any]) -> None:
+    content["stream_digest"] = "f" * 64
+
+
 def tamper_seed(content: dict[str, Any]) -> None:
     content["spec"]["seed"] = 7
 
@@ -213,6 +226,9 @@ def tamper_number(content: dict[str, Any]) -> None:
         (tamper_status, "was changed: its hashes"),
         (tamper_rows, "was changed: its hashes"),
         (tamper_environment, "was changed: its hashes"),
+        (tamper_needs, "was changed: its hashes"),
+        (tamper_reason, "was changed: its hashes"),
+        (tamper_stream_digest, "was changed: its hashes"),
         (tamper_seed, "was changed: its fingerprint"),
         (tamper_number, "is truncated or not JSON"),
         (lambda content: content.pop("needs"), "is not a result: needs: Field required"),
@@ -226,7 +242,7 @@ def test_a_changed_file_is_named_and_left_out(
     change: Callable[[dict[str, Any]], object],
     said: str,
 ) -> None:
-    path = store.write(make_draft())
+    path = store.write(make_draft(needs=["task boundary"]))
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -234,6 +250,29 @@ def test_a_changed_file_is_named_and_left_out(
     assert str(path) in message
     assert said in message
     assert "Delete the file and run it again." in message
+
+
+def test_every_flipped_byte_of_a_file_is_noticed(store: ResultStore, make_draft: MakeDraft) -> None:
+    path = store.write(make_draft(status="failed", needs=["task boundary"]))
+    whole = path.read_bytes()
+    for place in range(len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(DamagedResult):
+            read_result(path)
+
+
+def test_a_file_from_before_all_was_hashed_is_read(
+    store: ResultStore, make_draft: MakeDraft
+) -> None:
+    path = store.write(make_draft())
+    content = json.loads(path.read_bytes())
+    del content["hashes"]["about"]
+    path.write_bytes(canonical(content) + b"\n")
+    assert read_result(path).metrics["taoa"] == 0.9
+    content["hashes"]["outputs"] = content["hashes"]["environment"]
+    path.write_bytes(canonical(content) + b"\n")
+    with pytest.raises(DamagedResult, match="its hashes"):
+        read_result(path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "[" * 100_000, '"\ud800"'])

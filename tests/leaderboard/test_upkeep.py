@@ -158,6 +158,10 @@ def test_a_broken_chain_is_named(store: ResultStore) -> None:
     found = kinds(store)
     assert found[0] == ("broken chain", path.name)
     assert [kind for kind, _ in found[1:]] == ["not in the journal"] * 3
+    messages: list[str] = []
+    assert len(list(store.records(report=messages.append))) == 4
+    assert len(messages) == 1
+    assert f"{path} was changed: line 2 does not follow" in messages[0]
 
 
 def test_an_index_that_says_something_else_is_named(store: ResultStore) -> None:
