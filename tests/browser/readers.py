@@ -20,6 +20,16 @@ def names(page: Any, rows: str = STREAM_ROWS) -> list[str]:
     return found
 
 
+def follow(page: Any, link: Any) -> None:
+    """Click a link, and wait until the page has drawn the view it leads to."""
+    page.evaluate(
+        "() => { window.followed = new Promise((done) => "
+        "addEventListener('hashchange', () => setTimeout(done), { once: true })); }"
+    )
+    link.click()
+    page.evaluate("window.followed")
+
+
 def numeral(text: str) -> float:
     """Read a number as the page writes it, with a minus sign."""
     return float(text.replace("\N{MINUS SIGN}", "-"))

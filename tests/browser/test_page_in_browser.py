@@ -1,6 +1,6 @@
 from plasticity_bench.leaderboard.page.data import identity
 
-from .readers import ORDER, ROWS, STREAM, STREAM_ROWS, Visit, head, names, numeral
+from .readers import ORDER, ROWS, STREAM, STREAM_ROWS, Visit, follow, head, names, numeral
 
 
 def test_the_overall_board_is_in_the_order_of_the_ranking(visit: Visit, usual: str) -> None:
@@ -15,12 +15,12 @@ def test_the_overall_board_is_in_the_order_of_the_ranking(visit: Visit, usual: s
 
 def test_links_lead_to_a_stream_and_to_an_entrant_and_back(visit: Visit, usual: str) -> None:
     page = visit(usual)
-    page.get_by_role("navigation").get_by_role("link", name="permuted-digits").click()
+    follow(page, page.get_by_role("navigation").get_by_role("link", name="permuted-digits"))
     assert page.locator("h2").first.inner_text() == "permuted-digits"
-    page.locator(STREAM_ROWS).get_by_role("link", name="prune", exact=True).click()
+    follow(page, page.locator(STREAM_ROWS).get_by_role("link", name="prune", exact=True))
     assert page.locator("h2").first.inner_text() == "prune"
     page.go_back()
-    assert page.locator("h2").first.inner_text() == "permuted-digits"
+    page.locator("h2", has_text="permuted-digits").wait_for()
     assert page.locator("nav a[aria-current]").inner_text() == "permuted-digits"
 
 
@@ -92,7 +92,7 @@ def test_boxes_hide_what_is_provisional_or_must_be_told(visit: Visit, usual: str
 
 def test_what_is_shown_survives_a_reload(visit: Visit, usual: str) -> None:
     page = visit(usual)
-    page.get_by_role("navigation").get_by_role("link", name="shifting-labels-digits").click()
+    follow(page, page.get_by_role("navigation").get_by_role("link", name="shifting-labels-digits"))
     page.get_by_role("searchbox").fill("e")
     head(page, "Entrant").locator("button").click()
     page.get_by_label("show reset in colour").uncheck()
@@ -164,7 +164,7 @@ def test_an_entrant_has_settings_sources_and_every_run(visit: Visit, usual: str)
 
 def test_two_entrants_are_compared_in_numbers_and_words(visit: Visit, usual: str) -> None:
     page = visit(usual)
-    page.get_by_role("link", name="Compare two").click()
+    follow(page, page.get_by_role("link", name="Compare two"))
     page.get_by_label("First").select_option(label="small")
     page.get_by_label("Second").select_option(label="dense")
     words = "small against dense: worse than the second on 2 streams."
@@ -226,6 +226,6 @@ def test_a_diagnostic_board_has_no_ranks(visit: Visit, diagnostic: str) -> None:
     assert page.get_by_role("button", name="Rank").count() == 0
     assert names(page) == ["dense", "grow"]
     assert "explains a rank and does not make one" in page.locator("header").inner_text()
-    page.get_by_role("navigation").get_by_role("link", name="All streams").click()
+    follow(page, page.get_by_role("navigation").get_by_role("link", name="All streams"))
     assert "There is no ranking over streams" in page.locator("main").inner_text()
     assert names(page, ROWS.format("Stream by stream")) == ["dense", "grow"]

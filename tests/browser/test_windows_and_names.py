@@ -8,7 +8,7 @@ from plasticity_bench.leaderboard.serve import PageServer
 from tests.leaderboard.made_boards import made_board, made_results
 
 from .conftest import HOSTILE, Seen
-from .readers import ROWS, STREAM, STREAM_ROWS, Visit, chart_width, go, head, names, serving
+from .readers import ROWS, STREAM, STREAM_ROWS, Visit, chart_width, follow, go, head, names, serving
 
 
 def test_provisional_entrants_are_marked_and_can_be_hidden(visit: Visit, hostile: str) -> None:
@@ -118,7 +118,7 @@ def test_a_served_page_follows_the_results_and_keeps_its_view(visit: Visit, seen
 
     with PageServer(make, lambda: len(entrants), port=0) as server, serving(server):
         page = visit(server.url)
-        page.get_by_role("navigation").get_by_role("link", name="permuted-digits").click()
+        follow(page, page.get_by_role("navigation").get_by_role("link", name="permuted-digits"))
         head(page, "Entrant").locator("button").click()
         page.get_by_role("searchbox").fill("r")
         assert names(page) == ["grow"]
