@@ -6,9 +6,12 @@ import netrc
 import os
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,8 +41,8 @@ def connect(entity: str | None, project: str) -> tuple[Target, bool]:
         Deferred: the server does not answer.
     """
     base_url = server_url()
-    key = _key(base_url)
-    viewer = _ask(base_url, key, _VIEWER, {}).get("viewer")
+    key = account_key(base_url)
+    viewer = ask(base_url, key, _VIEWER, {}).get("viewer")
     if not viewer:
         raise _refused(base_url)
     teams = [edge["node"]["name"] for edge in (viewer.get("teams") or {}).get("edges", [])]
@@ -48,7 +51,7 @@ def connect(entity: str | None, project: str) -> tuple[Target, bool]:
     if chosen is None:
         raise BenchError("this W&B account has no entity of its own. Name one with --entity.")
     place = {"entity": chosen, "project": project}
-    there = bool(_ask(base_url, key, _PROJECT, place).get("project"))
+    there = bool(ask(base_url, key, _PROJECT, place).get("project"))
     known = {name for name in (own, viewer.get("username"), *teams) if name}
     if not there and chosen not in known:
         # A project that can be seen is proof enough: not every entity is listed.
@@ -78,7 +81,12 @@ def server_url() -> str:
     return chosen.rstrip("/")
 
 
-def _key(base_url: str) -> str:
+def account_key(base_url: str) -> str:
+    """Return the API key of the account for a server, which goes nowhere but to it.
+
+    Raises:
+        BenchError: there is none, or it is too short.
+    """
     key = os.environ.get("WANDB_API_KEY") or _from_netrc(base_url)
     if not key:
         raise BenchError(
@@ -113,7 +121,33 @@ _PROJECT = (
 )
 
 
-def _ask(base_url: str, key: str, query: str, variables: dict[str, str]) -> dict[str, Any]:
+def ask(base_url: str, key: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data that answers one question, and wait no longer than `PATIENCE`.
+
+    Raises:
+        BenchError: the account is not accepted.
+        Deferred: the server does not answer, or not to this.
+    """
+    answers: Queue[dict[str, Any] | Exception] = Queue()
+
+    def put_answer() -> None:
+        try:
+            answers.put(_asked(base_url, key, query, variables))
+        except Exception as error:
+            answers.put(error)
+
+    # A time limit of a socket is one for each piece of an answer, and a name server has none.
+    threading.Thread(target=put_answer, daemon=True).start()
+    try:
+        answer = answers.get(timeout=PATIENCE)
+    except Empty:
+        raise Deferred(f"{base_url} does not answer in {PATIENCE:g} seconds") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _asked(base_url: str, key: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     name = query.split()[1].split("(")[0]
     body = {"query": query, "variables": variables, "operationName": name}
     login = base64.b64encode(f"api:{key}".encode()).decode()

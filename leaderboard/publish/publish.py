@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock, Timeout
+
 from ..board import Board
 from ..page import Page
 from ..result import digest
@@ -21,6 +23,7 @@ from .board_plan import plan_board
 from .client import environment, kill_group
 from .connect import PATIENCE, Deferred, connect
 from .job import Job, Target
+from .listing import withdraw
 from .privacy import is_clean
 from .run_plan import stream_key
 
@@ -30,6 +33,8 @@ ATTEMPTS_IN_VAIN = 3
 """Attempts in a row that publish nothing, after which it is left for another time."""
 BETWEEN_ATTEMPTS = 2.0
 """Seconds."""
+LISTING_PATIENCE = 5.0
+"""Seconds until the list of runs must have what was sent."""
 
 Advance = Callable[[int, int], None]
 """Called with how many things are published, and of how many."""
@@ -56,7 +61,7 @@ def plan(
     page: Page | None,
     target: Target,
 ) -> Job:
-    """Plan what is to be on W&B.
+    """Plan what is to be on W&B, and look whether what has a receipt is still there.
 
     Args:
         board: as every view shows it.
@@ -72,7 +77,7 @@ def plan(
         page_file = folder / "leaderboard.html"
         folder.mkdir(parents=True, exist_ok=True)
         page_file.write_bytes(page.html)
-    return Job(
+    job = Job(
         target=target,
         store=store.folder.absolute(),
         folder=folder,
@@ -80,6 +85,8 @@ def plan(
         board=plan_board(board, _stream_keys(board, store)),
         page=page_file,
     )
+    _look_again(job, 0.0)
+    return job
 
 
 def _stream_keys(board: Board, store: ResultStore) -> Mapping[str, str]:
@@ -103,16 +110,27 @@ def publish(
 
     Raises:
         BenchError: the account is not accepted.
-        Deferred: the server does not answer, before anything was sent.
+        Deferred: another process publishes there; nothing was sent.
     """
     end = time.monotonic() + deadline
     job.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        # Another would remove the temporary files of this one. The system drops it with us.
+        with FileLock(job.folder / "publishing", timeout=1):
+            return _publish(job, end, advance)
+    except Timeout:
+        raise Deferred("another publish to this project is going on here") from None
+
+
+def _publish(job: Job, end: float, advance: Advance) -> Outcome:
     first = left = to_do(job)
     total = len(job.fingerprints) + len(job.board.entries) + 2
     in_vain, problems = 0, tuple[str, ...]()
     while left and time.monotonic() < end and in_vain < ATTEMPTS_IN_VAIN:
         said = _attempt(job, end, lambda: advance(total - len(to_do(job)), total))
         before, left = left, to_do(job)
+        if not left and _look_again(job, min(LISTING_PATIENCE, end - time.monotonic())):
+            said, left = (*said, "some of it was gone or changed right after"), to_do(job)
         problems = said if left else ()
         in_vain = 0 if len(left) < len(before) else in_vain + 1
         if left and end - time.monotonic() > BETWEEN_ATTEMPTS + 2 * PATIENCE:
@@ -123,6 +141,14 @@ def publish(
                 problems = (str(error),)
                 in_vain += 1
     return Outcome(len(first) - len(left), total - len(first), tuple(left), problems)
+
+
+def _look_again(job: Job, patience: float) -> int:
+    """Take back the receipts of what is not there any more, as far as the server says what is."""
+    try:
+        return withdraw(job, patience)
+    except Deferred:
+        return 0
 
 
 def to_do(job: Job) -> list[str]:
@@ -138,9 +164,12 @@ def _attempt(job: Job, end: float, advance: Callable[[], None]) -> tuple[str, ..
     with _scratch(job.folder / "scratch") as scratch, log.open("wb") as output:
         process = _start(command, environment(job.target.base_url, scratch), output)
         try:
+            look = time.monotonic()
             while process.poll() is None and time.monotonic() < end:
                 time.sleep(0.2)
-                advance()
+                if (now := time.monotonic()) >= look:
+                    advance()
+                    look = now + 10 * (time.monotonic() - now)  # it may take seconds of thousands
         finally:
             kill_group(process.pid)
             process.wait()

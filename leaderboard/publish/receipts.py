@@ -33,6 +33,10 @@ class Receipts:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, canonical(receipt) + b"\n")
 
+    def remove(self, name: str) -> None:
+        """Take a receipt back: what it is for is published again."""
+        self._path(name).unlink(missing_ok=True)
+
     def names(self) -> list[str]:
         """Return the names of all receipts."""
         return sorted(path.stem for path in self.folder.glob("*.json"))

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,16 +33,41 @@ def main(job_file: str) -> int:
         _say("another publish to this project is going on")
         return 1
     in_a_row = failed = 0
-    for name, task in _tasks(job, Uploader(job)):
+    late = _Late(job.folder / "failed.txt")
+    for name, task in late.last(_tasks(job, Uploader(job))):
         try:
             job.receipts.write(name, task())
             in_a_row = 0
         except Exception as error:
             failed, in_a_row = failed + 1, in_a_row + 1
+            late.add(name)
             _say(f"{name}: {type(error).__name__}: {error}")
             if in_a_row == GIVE_UP_AFTER:
                 return 1
+    late.forget()
     return 1 if failed else 0
+
+
+class _Late:
+    """Names of what has failed: it is tried after all the rest, so that it keeps nothing back.
+
+    Three results that the server will never take would otherwise pass for a server that is down.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._names = path.read_text(encoding="utf-8").split() if path.exists() else []
+
+    def last(self, tasks: Iterable[Task]) -> list[Task]:
+        """Return the tasks with those that have failed behind the others."""
+        return sorted(tasks, key=lambda task: task[0] in self._names)
+
+    def add(self, name: str) -> None:
+        self._names.append(name)
+        self._path.write_text("\n".join(self._names), encoding="utf-8")
+
+    def forget(self) -> None:
+        self._path.unlink(missing_ok=True)
 
 
 def _tasks(job: Job, uploader: Uploader) -> Iterator[Task]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from plasticity_bench.leaderboard.publish import listing
 from plasticity_bench.leaderboard.publish.publish import Outcome, publish, to_do
-from tests.wandb_server import KEY
+from tests.wandb_server import KEY, Fault
 
 from .conftest import draft
 from .publishing import Lab, assert_all_there_once, receipts, table
@@ -31,8 +32,9 @@ def test_everything_is_there_once_and_as_in_the_store_then_ranks_follow_new_resu
     assert publish(lab.job(PAGE)) == Outcome(sent=0, kept=10, left=(), problems=())
     assert receipts(lab) == before
     assert [name for name, _ in lab.state.requests if "ProjectThere" not in name] == [
-        "graphql Viewer"
-    ], "a publish without news asks who we are, and sends nothing"
+        "graphql Viewer",
+        "graphql RunsThere",
+    ], "a publish without news asks who we are and what is there, and sends nothing"
 
     lab.add({"reset": 0.9}, [0, 1, 2])
     [report] = lab.state.views
@@ -71,6 +73,46 @@ def test_what_was_deleted_on_the_server_comes_back_under_another_id(lab: Lab) ->
     [run] = lab.state.of_job("seed-run")
     assert run.name == f"r-{name[:16]}-2"
     assert run.name.encode() in receipts(lab)[f"run-{name}.json"]
+
+
+def test_what_is_not_there_any_more_is_published_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.add({"dense": 0.5, "grow": 0.7}, [0, 1])
+    assert not publish(lab.job()).left
+    assert_all_there_once(lab)
+    deleted, running, longer, _ = lab.state.of_job("seed-run")
+    del lab.state.runs[deleted.project.entity, deleted.project.name, deleted.name]
+    running.state = "running"  # as after a request of a killed publish that was taken in late
+    longer.history.pop()
+    [entry, _] = lab.state.of_job("leaderboard-entry")
+    entry.state = "crashed"
+    monkeypatch.setattr(listing, "PAGE", 3)
+    job = lab.job()
+    left = [*(f"run-{run.settings['fingerprint']}" for run in (deleted, running, longer))]
+    left.append(f"entry-{job.board.key}-{entry.name}")
+    assert sorted(to_do(job)) == sorted(left)
+    assert publish(job) == Outcome(sent=4, kept=4, left=(), problems=())
+    assert_all_there_once(lab)
+
+
+def test_a_project_that_was_deleted_is_published_again_whole(lab: Lab) -> None:
+    lab.add({"dense": 0.5}, [0])
+    first = publish(lab.job())
+    lab.state.projects.clear()
+    lab.state.runs.clear()
+    lab.state.views.clear()
+    lab.state.artifacts.clear()
+    assert publish(lab.job()) == first
+    assert_all_there_once(lab)
+
+
+def test_a_server_that_does_not_list_runs_leaves_receipts_as_they_are(lab: Lab) -> None:
+    lab.add({"dense": 0.5}, [0])
+    lab.server.fail(Fault("RunsThere", 400))
+    assert not publish(lab.job()).left
+    lab.state.runs.clear()
+    assert to_do(lab.job()) == []
 
 
 def test_no_secret_and_nothing_of_machine_or_user_is_sent_or_written(

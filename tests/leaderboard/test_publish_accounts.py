@@ -1,8 +1,11 @@
 """A user without an account, with a wrong key, a wrong entity, a new project: a clear word each."""
 
+import contextlib
 import json
 import os
 import re
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from typer.testing import CliRunner
 from plasticity_bench.harness.cli import app
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.suite import load_suite
-from plasticity_bench.leaderboard.publish.connect import Deferred, connect
+from plasticity_bench.leaderboard.publish.connect import PATIENCE, Deferred, connect
 from plasticity_bench.leaderboard.publish.job import Target
 from tests.wandb_server import KEY, Fault
 
@@ -72,6 +75,26 @@ def test_a_broken_server_defers(lab: Lab) -> None:
     lab.server.fail(Fault("Viewer", 502))
     with pytest.raises(Deferred, match="answers with status 502"):
         connect(None, "p")
+
+
+def test_a_server_that_answers_drop_by_drop_defers_in_seconds(lab: Lab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+        os.environ["WANDB_BASE_URL"] = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def drip() -> None:
+            client, _ = server.accept()
+            with client, contextlib.suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b" " * 99:
+                    client.send(bytes([byte]))
+                    time.sleep(0.2)
+
+        dripping = threading.Thread(target=drip, daemon=True)
+        dripping.start()
+        start = time.monotonic()
+        with pytest.raises(Deferred, match="does not answer in 3 seconds"):
+            connect(None, "p")
+        assert time.monotonic() - start < PATIENCE + 1
 
 
 def test_a_base_url_without_a_scheme_is_refused(lab: Lab) -> None:

@@ -10,8 +10,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from plasticity_bench.leaderboard.publish import listing
 from plasticity_bench.leaderboard.publish.connect import PATIENCE, Deferred
+from plasticity_bench.leaderboard.publish.job import Job
 from plasticity_bench.leaderboard.publish.publish import publish, to_do
 from tests.wandb_server import Fault
 
@@ -94,6 +97,59 @@ def test_a_server_that_dies_in_the_middle_holds_nobody_up(lab: Lab) -> None:
     lab.server.fail()
     assert publish(lab.job()).left == ()
     assert_all_there_once(lab)
+
+
+def test_what_is_gone_right_after_it_was_seen_is_sent_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.add({"dense": 0.5}, [0])
+    job = lab.job()
+    taken = []
+
+    def withdraw(job: Job, patience: float) -> int:
+        if not taken:
+            [run] = lab.state.of_job("seed-run")
+            run.state = "running"
+            taken.append(run)
+            patience = 0.0
+        return listing.withdraw(job, patience)
+
+    monkeypatch.setattr("plasticity_bench.leaderboard.publish.publish.withdraw", withdraw)
+    assert publish(job).left == ()
+    assert taken
+    assert_all_there_once(lab)
+
+
+def test_results_that_can_never_be_sent_do_not_keep_the_others_back(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"ATTEMPTS_IN_VAIN": 2, "BETWEEN_ATTEMPTS": 0.1}.items():
+        monkeypatch.setattr(f"plasticity_bench.leaderboard.publish.publish.{name}", value)
+    lab.add({"dense": 0.5}, range(5))
+    job = lab.job()
+    spoilt, sound = lab.fingerprints[:3], lab.fingerprints[3:]
+    for name in spoilt:
+        path = lab.store.path(name)
+        path.write_bytes(path.read_bytes()[:-50])
+    outcome = publish(job)
+    assert sorted(outcome.left) == sorted(f"run-{name}" for name in spoilt)
+    assert any("truncated" in problem for problem in outcome.problems)
+    assert [run.settings["fingerprint"] for run in lab.state.of_job("seed-run")] == sound
+
+
+def test_of_two_publishes_at_once_one_is_deferred_and_leaves_the_other_alone(lab: Lab) -> None:
+    lab.add({"dense": 0.5}, [0])
+    job = lab.job()
+    job.folder.mkdir(parents=True)
+    note = job.folder / "scratch"
+    note.write_text(str(lab.store.folder), encoding="utf-8")
+    with (
+        FileLock(job.folder / "publishing"),
+        pytest.raises(Deferred, match="another publish to this project is going on here"),
+    ):
+        publish(job)
+    assert note.exists()
+    assert lab.fingerprints
 
 
 def test_a_publish_killed_again_and_again_goes_on_where_it_was(lab: Lab) -> None:
@@ -182,7 +238,7 @@ def test_200_results_with_faults_and_kills_published_twice(lab: Lab) -> None:
         Fault("PUT storage", 0, times=4, after=120),
         Fault("POST file_stream", 200, times=3, after=150, delay=30),
     )
-    while to_do(job):
+    while to_do(lab.job()):  # which looks whether what a killed one had sent has undone anything
         moment = time.monotonic() + chance.uniform(3, 25)
         kills += not killed_publish(job_file, partial(_past, moment))
         _wait_until_gone(job.folder)

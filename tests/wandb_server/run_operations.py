@@ -159,6 +159,19 @@ def all_runs(state: State, variables: Variables, base: str) -> dict[str, Any]:
     }
 
 
+def runs_there(state: State, variables: Variables, base: str) -> dict[str, Any]:
+    """List states and rows, a page at a time."""
+    project = state.project(variables["entity"], variables["project"])
+    if project is None:
+        return {"project": None}
+    found = sorted(run.name for run in state.runs.values() if run.project is project)
+    start = int(variables["after"] or 0)
+    end = start + variables["first"]
+    nodes = [_fragment(state.runs[project.entity, project.name, name]) for name in found[start:end]]
+    page = {"endCursor": str(end), "hasNextPage": end < len(found)}
+    return {"project": {"runs": {"edges": [{"node": each} for each in nodes], "pageInfo": page}}}
+
+
 def _fragment(run: Run) -> dict[str, Any]:
     return _bucket(run) | {
         "projectId": str(run.project.number),
@@ -204,6 +217,7 @@ OPERATIONS: dict[str, Operation] = {
     "GetProject": project_info,
     "ProjectInternalId": project_info,
     "ProjectThere": project_info,
+    "RunsThere": runs_there,
     "GetProjects": projects,
     "UpsertBucket": upsert_bucket,
     "RunResumeStatus": resume_status,
