@@ -104,13 +104,13 @@ def test_what_is_gone_right_after_it_was_seen_is_sent_again(
 ) -> None:
     lab.add({"dense": 0.5}, [0])
     job = lab.job()
-    taken = []
+    taken: list[str] = []
 
     def withdraw(job: Job, patience: float) -> int:
         if not taken:
             [run] = lab.state.of_job("seed-run")
             run.state = "running"
-            taken.append(run)
+            taken.append(run.name)
             patience = 0.0
         return listing.withdraw(job, patience)
 
