@@ -1,5 +1,6 @@
 """The command `plasticity-bench`. What is heavy is imported when a command needs it."""
 
+import errno
 import json
 import shlex
 from pathlib import Path
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit status where something failed, was asked for wrongly, or was stopped from the keyboard."""
+_NO_PLACE = {
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EISDIR", "ENOTDIR", "EEXIST", "EROFS", "ENOSPC", "EDQUOT")
+    if hasattr(errno, name)
+}
+"""What a place is wrong with, and not the program, where it cannot be written to."""
 
 
 _USUAL_ORDER = (
@@ -38,6 +45,16 @@ class _Commands(TyperGroup):
         except BenchError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(MISUSED) from error
+        except OSError as error:
+            if error.errno not in _NO_PLACE:
+                raise
+            place = error.filename2 or error.filename or "the disk"
+            typer.echo(
+                f"error: cannot write to {place}: {error.strerror}. Name another place, or make "
+                "room or rights there.",
+                err=True,
+            )
+            raise typer.Exit(FAILED) from error
 
 
 app = typer.Typer(

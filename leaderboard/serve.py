@@ -1,5 +1,6 @@
 """Serving a page that follows the results: two addresses to read, none to write."""
 
+import logging
 import socket
 import socketserver
 import threading
@@ -18,6 +19,7 @@ FOLLOW = 30.0
 PATIENCE = 10.0
 """Seconds that a client may take to say what it wants."""
 
+_log = logging.getLogger(__name__)
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -129,6 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
             site = self._page_server.site()
         except BenchError as error:
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n", with_body)
+            return
+        except Exception:  # a mistake of ours: whoever looks after the server has to hear of it
+            _log.exception("the page cannot be made")
+            text = "the page cannot be made; the terminal of the server says why.\n"
+            self._say(HTTPStatus.INTERNAL_SERVER_ERROR, text, with_body)
             return
         self._give(site.answers[path], site.page, with_body)
 

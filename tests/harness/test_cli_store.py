@@ -125,3 +125,10 @@ def test_a_mistyped_folder_is_not_found_to_be_sound(tmp_path: Path) -> None:
     for command in ("verify", "rebuild"):
         done = call("store", command, "--results", tmp_path / "heer", status=2)
         assert "there is no folder" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_to_is_named(store: ResultStore, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = call("store", "merge", store.folder, "--results", file, status=1)
+    assert done.stderr.startswith(f"error: cannot write to {file}: File exists. Name another place")

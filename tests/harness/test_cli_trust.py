@@ -79,6 +79,12 @@ def test_an_entrant_with_a_hostile_name_runs_here_but_is_not_submitted(tmp_path:
     assert not out.exists()
 
 
+def test_an_archive_is_not_written_over_a_folder(results: Path, tmp_path: Path) -> None:
+    words = ("--entrant", "reset", "--results", results, "--out", tmp_path)
+    done = call("submit", *SMALL, *words, status=1)
+    assert f"cannot write to {tmp_path}: Is a directory" in done.stderr
+
+
 def test_runs_that_are_made_again_agree_and_are_attested(packed: Path, tmp_path: Path) -> None:
     done = call("verify", packed, *HERE, "--seed", "3")
     assert "reset is verified: 3 of 4 runs made again (choice 3), 3 agree" in done.stdout

@@ -190,3 +190,15 @@ def test_beyond_this_machine_any_name_is_answered(site: Site) -> None:
         connection.request("GET", "/", headers={"Host": "lab.example"})
         assert connection.getresponse().status == 200
         connection.close()
+
+
+def test_a_mistake_of_ours_is_said_to_the_browser_and_to_the_terminal(
+    site: Site, ask: Callable[..., Response], caplog: pytest.LogCaptureFixture
+) -> None:
+    site.page = KeyError("kind")
+    status, _, body = ask("/")
+    assert status == 500
+    assert b"the terminal of the server says why" in body
+    assert "KeyError: 'kind'" in caplog.text
+    site.page = PAGE
+    assert ask("/")[0] == 200
