@@ -16,6 +16,8 @@ from .hostile import Refused, check_name
 from .result import Record, canonical, checked
 
 LARGEST_SEED = 2**63 - 1
+MOST_NEEDS = 20
+"""Things that one entrant may have to be told; a board has a line for each."""
 
 
 def read_archive(path: Path) -> Archive:
@@ -120,6 +122,8 @@ def _check_record(record: Record, manifest: Manifest, codes: Mapping[str, str]) 
         check_name(name, f"a name in {where}")
     if not 0 <= spec.seed <= LARGEST_SEED:
         raise Refused(f"{where} has a seed that no run has")
+    if len(record.needs) > MOST_NEEDS:
+        raise Refused(f"{where} has {len(record.needs):,} needs, and {MOST_NEEDS} are allowed")
     named = {strategy.name for strategy in spec.entrant.strategies}
     if named != record.sources.strategies.keys():
         raise Refused(f"{where} does not have the hash of the source of each of its strategies")

@@ -353,6 +353,11 @@ def test_a_seed_that_no_run_has_is_refused(make_draft: MakeDraft) -> None:
         assert "has a seed that no run has" in reason(archive([result(make_draft, seed=seed)]))
 
 
+def test_needs_that_would_fill_a_board_are_refused(make_draft: MakeDraft) -> None:
+    one = result(make_draft, needs=[f"need {number}" for number in range(21)])
+    assert "has 21 needs, and 20 are allowed" in reason(archive([one]))
+
+
 def test_results_without_the_hash_of_their_code_are_refused(make_draft: MakeDraft) -> None:
     one = result(make_draft, lambda draft: draft["sources"].update(strategies={}))
     assert "does not have the hash of the source" in reason(archive([one]))
