@@ -90,7 +90,7 @@ def train(strategy: Any, benchmark: Any, *, shuffle: bool = True) -> None:
         strategy.train(experience, shuffle=shuffle)
 
 
-def run_example(module: ModuleType) -> None:
+def run_example(module: ModuleType) -> doctest.TestResults:
     """Run the example of a module's docstring with a `benchmark` of three tasks at hand."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(64, 1, 8, 8, generator=generator)
@@ -98,7 +98,6 @@ def run_example(module: ModuleType) -> None:
     benchmark = tensors_benchmark([part] * 3, [part] * 3, task_labels=[0] * 3)
     given = {"benchmark": benchmark, "loggers": []}
     test = doctest.DocTestParser().get_doctest(module.__doc__ or "", given, "example", None, 0)
-    assert len(test.examples) > 5
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert doctest.DocTestRunner().run(test).failed == 0
+        return doctest.DocTestRunner().run(test)

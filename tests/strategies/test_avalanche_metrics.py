@@ -280,4 +280,6 @@ def test_a_metric_keeps_its_last_values_until_it_is_reset() -> None:
 
 
 def test_the_example_in_the_documentation_does_what_it_says() -> None:
-    run_example(avalanche_metrics)
+    found = run_example(avalanche_metrics)
+    assert found.failed == 0
+    assert found.attempted > 5

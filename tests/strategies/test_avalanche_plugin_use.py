@@ -351,4 +351,6 @@ def test_another_model_or_none_yet_is_refused() -> None:
 
 
 def test_the_example_in_the_documentation_does_what_it_says() -> None:
-    run_example(avalanche_plugin)
+    found = run_example(avalanche_plugin)
+    assert found.failed == 0
+    assert found.attempted > 5
