@@ -152,6 +152,11 @@ class TaskBatches:
         rows, labels = self.draw_rows(random, count)
         return self.bank.take(self.bank.train_x, rows, self.moves), labels
 
+    def take(self, chosen: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return training samples by number within the task, see `TaskSamples.take`."""
+        rows, labels = self._look_up(chosen)
+        return self.bank.take(self.bank.train_x, rows, self.moves), labels
+
     def draw_rows(self, random: ReplicaRandom, count: int) -> tuple[Tensor, Tensor]:
         """Draw rows of the training samples with replacement, and their labels: (R, count) each."""
         return self._look_up(

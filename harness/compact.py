@@ -42,6 +42,8 @@ class CompactTraining:
     @staticmethod
     def is_worthwhile(net: Network) -> bool:
         """Tell whether the alive part is small enough, and of one shape in all replicas."""
+        if any(layer.fading is not None for layer in net.layers):
+            return False
         counts = [layer.alive.sum(1) for layer in net.layers]
         if any(bool((count != count[0]).any()) or int(count[0]) == 0 for count in counts):
             return False

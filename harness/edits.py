@@ -1,4 +1,4 @@
-"""Structural edits on a live network: grow, prune, reset and rewind chosen units of each replica.
+"""Structural edits on a live network: grow, prune, reset, rewire and rewind, in each replica.
 
 An edit never changes a shape. It writes the units' *slices* (row of the producing layer, columns of
 the consuming layer), their optimiser state by a named policy, the masks, and an event into the
@@ -6,7 +6,7 @@ ledger. What is dead is inert: after `hold_dead` dead slots are exactly what the
 died, and their optimiser state is zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -47,14 +47,30 @@ reset_all: the whole optimiser of every replica that is edited starts anew.
 class Event:
     """One edit of one layer of one replica: a line of the ledger."""
 
-    edit: Literal["grow", "prune", "reset"]
+    edit: Literal["grow", "prune", "reset", "rewire"]
     layer: str
     replica: int
     units: tuple[int, ...]
+    """Units switched on, switched off or rewritten; none where single connections are rewired."""
     rule: str
     """Insertion rule and state policy, or what was done to the survivors."""
     reinitialised_weights: int
     """Weights that the edit wrote with fresh, stored or zero values."""
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Weights for the units of a layer that a strategy has worked out itself.
+
+    They have the shapes of whole parameters; only the slices of chosen units are ever used.
+    """
+
+    rule: str
+    """What the ledger calls it."""
+    rows: dict[str, Tensor]
+    """Every parameter of the layer by name: `weight` (R, U, I[, K, K]), `bias` (R, U), ..."""
+    columns: Tensor
+    """The consumer's weights: (R, O, I[, K, K])."""
 
 
 class Network(StackedNetwork):
@@ -94,7 +110,7 @@ class Network(StackedNetwork):
         layer: Layer,
         chosen: Tensor,
         *,
-        insertion: Insertion = "stored",
+        insertion: Insertion | Slices = "stored",
         state: StatePolicy = "stock",
         donor: Tensor | None = None,
     ) -> None:
@@ -103,7 +119,7 @@ class Network(StackedNetwork):
         Args:
             layer: a layer of `hidden`.
             chosen: (R, U) bool; units already alive are ignored.
-            insertion: the newborns' weights.
+            insertion: the newborns' weights: by a rule, or as given.
             state: the newborns' optimiser state.
             donor: (R, U) int64, the alive unit whose moments to copy, for the policy "donor".
         """
@@ -113,7 +129,38 @@ class Network(StackedNetwork):
         layer.set_alive(layer.alive | newborn)
         written = self._write(layer, newborn, insertion)
         self._write_state(layer, newborn, elders, state, donor)
-        self._record("grow", layer, newborn, f"{insertion}, {state}", written)
+        self._record("grow", layer, newborn, f"{_name(insertion)}, {state}", written)
+
+    @torch.no_grad()
+    def rewrite(
+        self,
+        layer: Layer,
+        newborn: Tensor,
+        *,
+        insertion: Insertion | Slices | None = None,
+        state: StatePolicy | None = None,
+        donor: Tensor | None = None,
+    ) -> None:
+        """Give units that were switched on just now other weights or another optimiser state.
+
+        It belongs to the edit that made them: the ledger's line of their birth is added to.
+
+        Args:
+            layer: a layer of `hidden`.
+            newborn: (R, U) bool, alive.
+            insertion: weights as for `grow`; None leaves them.
+            state: optimiser state as for `grow`; None leaves it.
+            donor: as for `grow`.
+        """
+        _check_rules(insertion or "stored", state or "stock")
+        written = torch.zeros(self.replicas, dtype=torch.int64)
+        if insertion is not None:
+            written = self._write(layer, newborn, insertion)
+        if state is not None:
+            self._write_state(layer, newborn, layer.alive & ~newborn, state, donor)
+        names = [one for one in (insertion and _name(insertion), state) if one]
+        self._amend(layer, newborn, ", ".join(names), written)
+        self._after_edit()
 
     @torch.no_grad()
     def prune(self, layer: Layer, chosen: Tensor) -> None:
@@ -130,7 +177,7 @@ class Network(StackedNetwork):
         layer: Layer,
         chosen: Tensor,
         *,
-        insertion: Insertion = "fresh",
+        insertion: Insertion | Slices = "fresh",
         state: StatePolicy = "zero_step",
     ) -> None:
         """Rewrite the weights and optimiser state of chosen alive units: (R, U) bool."""
@@ -138,7 +185,61 @@ class Network(StackedNetwork):
         again = chosen & layer.alive
         written = self._write(layer, again, insertion)
         self._write_state(layer, again, layer.alive & ~again, state, None)
-        self._record("reset", layer, again, f"{insertion}, {state}", written)
+        self._record("reset", layer, again, f"{_name(insertion)}, {state}", written)
+
+    @torch.no_grad()
+    def start_connected(self, layer: Layer, connected: Tensor) -> None:
+        """Set which connections exist before training begins: (R, U, I[, K, K]) bool; no event.
+
+        Connections that do not exist have weight 0. `rewind` gives those that do their initial one.
+        """
+        layer.connected = connected
+        layer.weight.mul_(connected)
+        self._after_edit()
+
+    @torch.no_grad()
+    def rewire(
+        self,
+        layer: Layer,
+        cut: Tensor,
+        made: Tensor,
+        *,
+        values: Tensor | None = None,
+        rule: str = "",
+    ) -> None:
+        """Cut single connections of a layer and make others; what is in both stays as it is.
+
+        A cut connection has weight 0, a new one `values` or 0; the optimiser state of both is zero.
+        Adam's clock is kept for a unit and not for a weight: a new weight starts on that of its
+        elders, hot (see `optimizers`).
+
+        Args:
+            layer: any layer, the head included.
+            cut: (R, U, I[, K, K]) bool; connections that do not exist are ignored.
+            made: the same shape; connections that exist and are not cut are ignored.
+            values: weights of new connections, the same shape; None for 0.
+            rule: how they were chosen, for the ledger.
+        """
+        before = torch.ones_like(layer.weight, dtype=torch.bool)
+        before = before if layer.connected is None else layer.connected
+        after = (before & ~cut) | made
+        layer.connected = after
+        layer.weight.mul_(after)
+        new = after & ~before
+        if values is not None:
+            layer.weight.copy_(torch.where(new, values, layer.weight))
+        for slot in self.optimizer.slots:
+            if slot.layer is layer and slot.name == "weight":
+                for tensor in slot.state.values():
+                    tensor.masked_fill_(before ^ after, 0)
+        self._after_edit()
+        for replica, count in enumerate(new.flatten(1).sum(1).tolist()):
+            self.ledger.append(Event("rewire", layer.name, replica, (), rule, count))
+
+    @torch.no_grad()
+    def set_fading(self, layer: Layer, fading: Tensor | None) -> None:
+        """Set by what alive units are damped: (R, U) in [0, 1]; None for not at all."""
+        layer.set_fading(fading)
 
     @torch.no_grad()
     def blend_fresh(self, keep: float, fresh: float) -> None:
@@ -206,28 +307,35 @@ class Network(StackedNetwork):
 
     # -- slices ------------------------------------------------------------------------------
 
-    def _write(self, layer: Layer, chosen: Tensor, insertion: Insertion) -> Tensor:
+    def _write(self, layer: Layer, chosen: Tensor, insertion: Insertion | Slices) -> Tensor:
         """Write the slices of chosen units by the rule; return how many weights that are: (R,)."""
-        rows, columns = self._values(layer, insertion)
+        slices = insertion if isinstance(insertion, Slices) else self.slices(layer, insertion)
         for name, parameter in layer.parameters().items():
             mask = _row_mask(chosen, parameter)
-            parameter.copy_(torch.where(mask, rows[name], parameter))
+            parameter.copy_(torch.where(mask, slices.rows[name], parameter))
         consumer = layer.consumer
         assert consumer is not None
         mask = _column_mask(layer, chosen, consumer.weight)
-        consumer.weight.copy_(torch.where(mask, columns, consumer.weight))
+        consumer.weight.copy_(torch.where(mask, slices.columns, consumer.weight))
+        for one in (layer, consumer):
+            if one.connected is not None:
+                one.weight.mul_(one.connected)
         per_row = layer.weight.shape[2:].numel()
         per_column = consumer.weight.shape[1] * consumer.weight.shape[3:].numel()
         per_unit = per_row + per_column * layer.columns_per_unit
         return (chosen.sum(1) * per_unit).cpu()
 
-    def _values(self, layer: Layer, insertion: Insertion) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the whole layer's rows and its consumer's weights as the rule would have them."""
+    @torch.no_grad()
+    def slices(self, layer: Layer, insertion: Insertion) -> Slices:
+        """Return the whole layer's rows and its consumer's weights as the rule would have them.
+
+        Fresh ones are drawn at the alive fan-in as it is now: switch units on before.
+        """
         consumer = layer.consumer
         assert consumer is not None
         if insertion == "stored":
             rows = {name: self.initial[f"{layer.name}.{name}"] for name in layer.parameters()}
-            return rows, self.initial[f"{consumer.name}.weight"]
+            return Slices(insertion, rows, self.initial[f"{consumer.name}.weight"])
         rows = self.fresh_parameters(layer, self.fresh, layer.alive_fan_in())
         drawn = self.fresh_parameters(consumer, self.fresh, consumer.alive_fan_in())["weight"]
         if insertion == "zero-outgoing":
@@ -235,7 +343,7 @@ class Network(StackedNetwork):
         if insertion == "zero-incoming":
             rows["weight"] = torch.zeros_like(rows["weight"])
             rows["bias"] = torch.zeros_like(rows["bias"])
-        return rows, drawn
+        return Slices(insertion, rows, drawn)
 
     def _write_state(
         self,
@@ -312,13 +420,31 @@ class Network(StackedNetwork):
                     Event(edit, layer.name, replica, units, rule, int(written[replica]))
                 )
 
+    def _amend(self, layer: Layer, chosen: Tensor, rule: str, written: Tensor) -> None:
+        """Add a rule and the weights written to the last line of the ledger about those units."""
+        for replica, row in enumerate(chosen.cpu()):
+            units = set(row.nonzero().flatten().tolist())
+            for place in reversed(range(len(self.ledger) if units else 0)):
+                event = self.ledger[place]
+                if (event.layer, event.replica) == (layer.name, replica) and units & {*event.units}:
+                    count = event.reinitialised_weights + int(written[replica])
+                    rule_now = f"{event.rule}; {rule}"
+                    self.ledger[place] = replace(event, rule=rule_now, reinitialised_weights=count)
+                    break
+
     def _after_edit(self) -> None:
-        self.has_dead = not all(bool(layer.alive.all()) for layer in self.layers)
+        self.has_dead = any(
+            layer.connected is not None or not bool(layer.alive.all()) for layer in self.layers
+        )
         self.held = self.copy_parameters()
 
 
-def _check_rules(insertion: str, state: str) -> None:
-    if insertion not in get_args(Insertion):
+def _name(insertion: Insertion | Slices) -> str:
+    return insertion.rule if isinstance(insertion, Slices) else insertion
+
+
+def _check_rules(insertion: Insertion | Slices, state: str) -> None:
+    if not isinstance(insertion, Slices) and insertion not in get_args(Insertion):
         raise unknown_name("insertion rule", insertion, get_args(Insertion), "Use one of these.")
     if state not in get_args(StatePolicy):
         raise unknown_name("state policy", state, get_args(StatePolicy), "Use one of these.")

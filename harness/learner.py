@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .batches import TaskBatches
 from .compact import CompactTraining
-from .edits import Network
+from .edits import Event, Network
 from .errors import BenchError
 from .network import LayerStack
 from .optimizers import StackedOptimizer, learning_rate_factor
@@ -17,7 +17,11 @@ from .randomness import ReplicaRandom
 from .spec import NetworkSpec, OptimizerSpec
 from .strategy import Context, Plan, PluginError, Progress, Strategy, overrides
 
-STEP_HOOKS = ("penalty", "after_backward", "after_step")
+WEIGHT_HOOKS = ("penalty", "after_backward", "after_step")
+"""Hooks of an update that reach weights: the whole network has to be up to date for them."""
+
+STEP_HOOKS = ("extend_batch", "learning_rate", *WEIGHT_HOOKS)
+"""Hooks that are called in every update."""
 
 
 class Learner(Protocol):
@@ -72,7 +76,9 @@ class StackedLearner:
             network = strategy.configure(network)
         self.plan = plan
         self._task_starts = plan.task_starts()
-        self.progress = Progress()
+        self.progress = Progress(
+            edit_updates=tuple(sorted({u for s in strategies for u in s.schedule(plan)}))
+        )
         self.random = {
             purpose: ReplicaRandom(seeds, purpose, device)
             for purpose in ("initialisation", "re-initialisation", "activation noise")
@@ -88,7 +94,11 @@ class StackedLearner:
             hook: [entry for entry in self.entries if overrides(entry[0], hook)]
             for hook in STEP_HOOKS
         }
-        self.has_step_hooks = any(self.by_step_hook.values())
+        self.weight_entries = [
+            entry for entry in self.entries if any(overrides(entry[0], h) for h in WEIGHT_HOOKS)
+        ]
+        self._awake_until = 0
+        """Update before which some strategy acts on weights in every update."""
         self.edits = self._edits()
         self._compact: CompactTraining | None = None
         self.skipped = 0
@@ -111,12 +121,19 @@ class StackedLearner:
     def _trained(self) -> tuple[LayerStack, StackedOptimizer]:
         """Return what updates act on: the alive part alone where that is worth it."""
         if not self._is_ready:
-            small = not self.has_step_hooks and CompactTraining.is_worthwhile(self._net)
+            ends = [one.acts_until(self._net, context) for one, context in self.weight_entries]
+            self._awake_until = max(ends, default=0)
+            small = not self._is_awake and CompactTraining.is_worthwhile(self._net)
             self._compact = CompactTraining(self._net) if small else None
             self._is_ready = True
         if self._compact is None:
             return self._net, self._net.optimizer
         return self._compact.stack, self._compact.optimizer
+
+    @property
+    def _is_awake(self) -> bool:
+        """Whether strategies act on weights in the coming update."""
+        return self.progress.update < self._awake_until
 
     def _structure_may_change(self) -> None:
         """Bring the whole network up to date, and look at its structure anew before training on."""
@@ -131,12 +148,15 @@ class StackedLearner:
         own = ReplicaRandom(seeds, f"strategy {number}", device)
         scoring = ReplicaRandom(seeds, f"scoring {number}", device)
         self.random[f"strategy {number}"], self.random[f"scoring {number}"] = own, scoring
-        return strategy, Context(self.plan, self.progress, own, self._probing(scoring))
+        return strategy, Context(self.plan, self.progress, own, self._probing(scoring), self._task)
+
+    def _task(self) -> TaskBatches:
+        assert self.batches is not None, "no task has begun"
+        return self.batches
 
     def _probing(self, random: ReplicaRandom) -> Probing:
         def draw_and_probe(net: Network, count: int) -> Probe:
-            assert self.batches is not None, "no task has begun"
-            return probe(net, *self.batches.draw(random, count))
+            return probe(net, *self._task().draw(random, count))
 
         return draw_and_probe
 
@@ -161,39 +181,55 @@ class StackedLearner:
             y: labels (R, B).
 
         Returns:
-            The share of the batch that was right before the update, and its mean loss: (R,) each.
+            The share of the batch that was right before the update, and its mean loss: (R,) each;
+            what strategies have added to it does not count.
         """
         stack, optimizer = self._trained()
+        own = y.shape[1]
+        for entry in self.by_step_hook["extend_batch"]:
+            x, y = self._call("extend_batch", entry, x, y)
         logits = stack.forward(x, self.random["activation noise"].uniform)
-        loss = replica_loss(logits, y).mean(1)
-        penalised = loss
-        for entry in self.by_step_hook["penalty"]:
+        losses = replica_loss(logits, y)
+        penalised = losses.mean(1)
+        for entry in self._awake("penalty"):
             penalty = self._call("penalty", entry)
             penalised = penalised if penalty is None else penalised + penalty
         penalised.sum().backward()
-        for entry in self.by_step_hook["after_backward"]:
-            self._call("after_backward", entry)
-        optimizer.step(self._learning_rate_factor())
+        replaced = [self._call("after_backward", entry) for entry in self._awake("after_backward")]
+        if not any(replaced):
+            stack.mask_gradients()
+            optimizer.step(self._learning_rate_factor())
         for parameter in stack.parameters():
             parameter.grad = None
-        for entry in self.by_step_hook["after_step"]:
+        for entry in self._awake("after_step"):
             self._call("after_step", entry)
         if self._compact is not None:
             self._compact.updates += 1
-        elif self.has_step_hooks or optimizer.moves_idle_weights:
+        elif self._is_awake or optimizer.moves_idle_weights:
             self._net.hold_dead()
+        self._advance()
+        return right_share(logits.detach()[:, :own], y[:, :own]), losses.detach()[:, :own].mean(1)
+
+    def _advance(self) -> None:
         self.progress.update += 1
-        return right_share(logits.detach(), y), loss.detach()
+        if self._compact is None and self.progress.update == self._awake_until:
+            self._is_ready = False  # nobody acts on weights any more: look how to train on
+
+    def _awake(self, hook: str) -> Sequence[tuple[Strategy, Context]]:
+        return self.by_step_hook[hook] if self._is_awake else ()
 
     def _learning_rate_factor(self) -> float:
         update, task = self.progress.update, self.progress.task
         share = (update - self._task_starts[task]) / self.plan.task_updates[task]
-        return learning_rate_factor(self.schedule_name, update, self.plan.total_updates, share)
+        factor = learning_rate_factor(self.schedule_name, update, self.plan.total_updates, share)
+        for entry in self.by_step_hook["learning_rate"]:
+            factor = self._call("learning_rate", entry, factor)
+        return factor
 
     def skip(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Let a batch go by, as `observe` without the update: the stream has not waited."""
         logits = self.predict(x)
-        self.progress.update += 1
+        self._advance()
         self.skipped += 1
         return right_share(logits, y), replica_loss(logits, y).mean(1)
 
@@ -221,20 +257,26 @@ class StackedLearner:
 
     def call(self, hook: str) -> None:
         """Call a boundary hook of every strategy, in order."""
-        self._structure_may_change()
-        for entry in self.entries:
-            self._call(hook, entry)
+        self._with_births(hook, self.entries)
 
     def call_scheduled_edits(self) -> None:
         """Call `edit` of every strategy that scheduled one for now, in order."""
-        self._structure_may_change()
-        for entry in self.edits.get(self.progress.update, ()):
-            self._call("edit", entry)
+        self._with_births("edit", self.edits.get(self.progress.update, ()))
 
-    def _call(self, hook: str, entry: tuple[Strategy, Context]) -> Any:
+    def _with_births(self, hook: str, entries: Sequence[tuple[Strategy, Context]]) -> None:
+        """Call a hook in which units may be born, and then tell everybody of those that were."""
+        self._structure_may_change()
+        first = len(self._net.ledger)
+        for entry in entries:
+            self._call(hook, entry)
+        born = births(self._net, self._net.ledger[first:])
+        for entry in self.entries if born else ():
+            self._call("after_births", entry, born)
+
+    def _call(self, hook: str, entry: tuple[Strategy, Context], *values: Any) -> Any:
         strategy, context = entry
         try:
-            return getattr(strategy, hook)(self._net, context)
+            return getattr(strategy, hook)(*values, self._net, context)
         except BenchError:
             raise
         except Exception as error:
@@ -255,6 +297,7 @@ class StackedLearner:
             "snapshot": net.snapshot,
             "alive": {layer.name: layer.alive for layer in net.layers},
             "connected": {layer.name: layer.connected for layer in net.layers},
+            "fading": {layer.name: layer.fading for layer in net.layers},
             "restarted_weights": net.restarted_weights,
             "optimizer": net.optimizer.state_dict(),
             "random": {purpose: random.state() for purpose, random in self.random.items()},
@@ -271,9 +314,12 @@ class StackedLearner:
             for name, parameter in net.named_parameters():
                 parameter.copy_(saved["parameters"][name])
         for layer in net.layers:
+            layer.fading = saved["fading"][layer.name]
             layer.set_alive(saved["alive"][layer.name])
             layer.connected = saved["connected"][layer.name]
-        net.has_dead = not all(bool(layer.alive.all()) for layer in net.layers)
+        net.has_dead = any(
+            layer.connected is not None or not bool(layer.alive.all()) for layer in net.layers
+        )
         net.initial, net.held = saved["initial"], saved["held"]
         net.snapshot, net.restarted_weights = saved["snapshot"], saved["restarted_weights"]
         net.optimizer.load_state_dict(saved["optimizer"])
@@ -282,6 +328,21 @@ class StackedLearner:
         for (_, context), state in zip(self.entries, saved["strategies"], strict=True):
             context.state.clear()
             context.state.update(state)
+
+
+def births(net: Network, events: Sequence[Event]) -> dict[str, Tensor]:
+    """Return the units that some edits switched on or rewrote: layer name -> (R, U) bool.
+
+    As for cohorts, whoever is rewritten is newborn if others of its layer are not.
+    """
+    born: dict[str, Tensor] = {}
+    layers = {layer.name: layer for layer in net.layers}
+    for event in events:
+        if event.edit in ("grow", "reset"):
+            layer = layers[event.layer]
+            mask = born.setdefault(event.layer, torch.zeros_like(layer.alive))
+            mask[event.replica, list(event.units)] = True
+    return {name: mask & layers[name].alive for name, mask in born.items()}
 
 
 def right_share(logits: Tensor, y: Tensor) -> Tensor:

@@ -53,6 +53,24 @@ class _StackedLinear(torch.autograd.Function):
         )
 
 
+class _Connected(torch.autograd.Function):
+    """W * connected, whose gradient to W is that of the product: also where nothing is connected.
+
+    Methods that rewire look there for connections worth making; who steps masks the gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, weight: Tensor, connected: Tensor) -> Tensor:
+        del ctx
+        return weight * connected
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        del ctx
+        return gradient, None
+
+
 @dataclass
 class LayerTrace:
     """What passed through one layer in one forward, kept for measurements and scores."""
@@ -104,8 +122,10 @@ class Layer:
     """(R, U, I[, K, K]) bool, which weights exist; None where all do."""
     alive: Tensor = field(init=False)
     """(R, U) bool."""
+    fading: Tensor | None = None
+    """(R, U) in [0, 1], by what alive units are damped while they fade in; None where none is."""
     alive_factor: Tensor = field(init=False)
-    """`alive` as (R, 1, U) or (1, R * U, 1, 1) float: what the output is multiplied by."""
+    """What the output is multiplied by, 0 for the dead: (R, 1, U) or (1, R * U, 1, 1)."""
 
     def __post_init__(self) -> None:
         self.set_alive(torch.ones(self.bias.shape, dtype=torch.bool, device=self.bias.device))
@@ -124,9 +144,15 @@ class Layer:
         """Set which units are alive, (R, U) bool."""
         self.alive = alive
         factor = alive.to(self.weight.dtype)
+        factor = factor if self.fading is None else factor * self.fading
         self.alive_factor = (
             factor.reshape(1, -1, 1, 1) if self.is_convolution else factor.unsqueeze(1)
         )
+
+    def set_fading(self, fading: Tensor | None) -> None:
+        """Set by what alive units are damped, (R, U) in [0, 1]; None for not at all."""
+        self.fading = fading
+        self.set_alive(self.alive)
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the trained tensors by name, each (R, U, ...)."""
@@ -164,7 +190,7 @@ class Layer:
 
     def forward(self, x: Tensor, noise: Noise | None) -> LayerTrace:
         """Compute the layer; `noise` is given in training steps only."""
-        weight = self.weight if self.connected is None else self.weight * self.connected
+        weight = self.weight if self.connected is None else _connected(self.weight, self.connected)
         linear = self._convolve(x, weight) if self.is_convolution else _linear(x, weight, self.bias)
         preactivation = self._normalise(linear)
         if self.activation is None:
@@ -211,6 +237,10 @@ class Layer:
         return uniform
 
 
+def _connected(weight: Tensor, connected: Tensor) -> Tensor:
+    return _Connected.apply(weight, connected)  # type: ignore[no-any-return]
+
+
 def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return _StackedLinear.apply(x, weight, bias)  # type: ignore[no-any-return]
 
@@ -235,6 +265,12 @@ class LayerStack:
     def parameters(self) -> list[Tensor]:
         """Return every trained tensor, layer by layer."""
         return [parameter for layer in self.layers for parameter in layer.parameters().values()]
+
+    def mask_gradients(self) -> None:
+        """Set the gradient of connections that do not exist to zero."""
+        for layer in self.layers:
+            if layer.connected is not None and layer.weight.grad is not None:
+                layer.weight.grad.mul_(layer.connected)
 
     def forward(
         self, x: Tensor, noise: Noise | None = None, trace: list[LayerTrace] | None = None

@@ -33,12 +33,17 @@ class LayerProbe:
     @property
     def output(self) -> Tensor:
         """Post-activation with the mask: (R, S, U)."""
-        return self.raw * self.layer.alive.unsqueeze(1)
+        return self.raw * self.layer.alive_factor.view(self.raw.shape[0], 1, -1)
 
     @property
     def delta(self) -> Tensor:
         """dL/dz of each sample's own loss, as if the unit were alive: (R, S, U)."""
-        return self.gate * self.signal
+        fading = self.layer.fading
+        if fading is None:
+            return self.gate * self.signal
+        # What is dead fades in at nothing, and is shown as if it were there whole.
+        factor = torch.where(self.layer.alive, fading, 1.0).unsqueeze(1)
+        return self.gate * self.signal * factor
 
 
 @dataclass(frozen=True)

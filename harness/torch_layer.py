@@ -33,15 +33,15 @@ class UnitMask:
 
     def __init__(self) -> None:
         self.factor: Tensor | None = None
-        """(1, units) or (1, units, 1, 1), 1 for alive and 0 for dead; None while all are alive."""
+        """(1, units) or (1, units, 1, 1), 0 for dead; None while all are alive and none fades."""
 
     def show(self, layer: Layer) -> None:
-        """Take over which units of a layer are alive."""
-        if bool(layer.alive.all()):
+        """Take over which units of a layer are alive, and which of them fade in."""
+        if layer.fading is None and bool(layer.alive.all()):
             self.factor = None
         else:
             shape = (1, -1, 1, 1) if layer.is_convolution else (1, -1)
-            self.factor = layer.alive.to(layer.weight.dtype).reshape(shape)
+            self.factor = layer.alive_factor.reshape(shape)
 
     def on_output(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Mask the output of the activation."""

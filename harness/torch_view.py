@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from .edits import Network
 from .errors import BenchError
-from .network import LayerStack, LayerTrace, Noise
+from .network import Layer, LayerStack, LayerTrace, Noise
 from .spec import NetworkSpec
 from .torch_chain import Chain, evaluating, read_chain
 from .torch_layer import TorchLayer, UnitMask
@@ -202,6 +202,14 @@ class TorchNetwork(Network):
                 "single connections cannot be cut in a PyTorch model, only whole units. Run this "
                 "strategy with plasticity-bench run."
             )
+        self._show()
+
+    def set_fading(self, layer: Layer, fading: Tensor | None) -> None:
+        """Set by what alive units are damped, in the model's own forward too."""
+        super().set_fading(layer, fading)
+        self._show()
+
+    def _show(self) -> None:
         for layer in self.layers:
             if layer.name in self._masks:
                 self._masks[layer.name].show(layer)

@@ -64,7 +64,9 @@ class GuestStrategies(StackedLearner):
         self._net = self.view = net
         self.plan = plan
         self.samples = samples
-        self.progress = Progress()
+        self.progress = Progress(
+            edit_updates=tuple(sorted({u for s in strategies for u in s.schedule(plan)}))
+        )
         self.random: dict[str, ReplicaRandom] = {}
         self.entries = [self._entry(number, s, [seed]) for number, s in enumerate(strategies)]
         self.by_step_hook = {
@@ -73,6 +75,7 @@ class GuestStrategies(StackedLearner):
         }
         self.edits = self._edits()
         self._compact, self._is_ready = None, False
+        self._awake_until = 0
 
     def _probing(self, random: ReplicaRandom) -> Probing:
         def draw_and_probe(net: Network, count: int) -> Probe:
@@ -107,7 +110,12 @@ class GuestStrategies(StackedLearner):
         for owned, shown in pairs:
             shown.grad = None if owned.grad is None else owned.grad.unsqueeze(0)
         for entry in self.by_step_hook["after_backward"]:
-            self._call("after_backward", entry)
+            if self._call("after_backward", entry):
+                raise BenchError(
+                    f"strategy '{entry[0].name}' makes updates of its own in place of the "
+                    "optimiser's, which Avalanche's loop cannot leave out. Run it with "
+                    "plasticity-bench run."
+                )
         for owned, shown in pairs:
             owned.grad = None if shown.grad is None else shown.grad[0]
             shown.grad = None

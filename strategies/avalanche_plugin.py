@@ -251,6 +251,13 @@ def _check_possible(strategy: Strategy) -> None:
             f"strategy '{strategy.name}' changes the architecture, and in Avalanche the model is "
             "yours. Build what it asks for into the model, and leave it out here."
         )
+    for hook in ("extend_batch", "learning_rate"):
+        if overrides(strategy, hook):
+            raise BenchError(
+                f"strategy '{strategy.name}' acts in {hook}, and in Avalanche batches and learning "
+                "rate are those of your own loop. Use Avalanche's plug-ins for that, and leave it "
+                "out here."
+            )
 
 
 def first_samples(samples: ExperienceSamples) -> Tensor:

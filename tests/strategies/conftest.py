@@ -6,10 +6,14 @@ from plasticity_bench.harness.edits import Network
 from plasticity_bench.harness.probe import probe
 from plasticity_bench.harness.randomness import ReplicaRandom
 from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context, Plan, Progress
+from plasticity_bench.harness.strategy import Context, Plan, Progress, TaskSamples
 from tests.helpers import ADAM, CPU, MLP, make_batch, make_network
 
 SEEDS = (0, 1)
+
+
+def no_samples() -> TaskSamples:
+    raise AssertionError("this context has no samples of a task")
 
 
 @pytest.fixture
@@ -28,6 +32,7 @@ def make() -> Callable[..., tuple[Network, Context]]:
             Progress(),
             ReplicaRandom(seeds, "strategy", CPU),
             lambda net, count: probe(net, *make_batch(len(seeds), count, seed=9)),
+            no_samples,
         )
         return net, context
 
