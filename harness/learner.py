@@ -58,6 +58,7 @@ class StackedLearner:
         classes: outputs of the head.
         plan: how long the run is.
         device: where everything lives.
+        initialisation: purpose of the generators that draw the initial weights.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class StackedLearner:
         classes: int,
         plan: Plan,
         device: torch.device,
+        initialisation: str = "initialisation",
     ) -> None:
         for strategy in strategies:
             network = strategy.configure(network)
@@ -81,9 +83,9 @@ class StackedLearner:
         )
         self.random = {
             purpose: ReplicaRandom(seeds, purpose, device)
-            for purpose in ("initialisation", "re-initialisation", "activation noise")
+            for purpose in (initialisation, "re-initialisation", "activation noise")
         }
-        self._net = Network(network, image, classes, self.random["initialisation"])
+        self._net = Network(network, image, classes, self.random[initialisation])
         self._net.attach(
             StackedOptimizer(optimizer, self._net, learning_rates), self.random["re-initialisation"]
         )

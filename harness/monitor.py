@@ -253,9 +253,11 @@ def spread(row: Row, values: dict[str, Tensor]) -> Iterator[tuple[int, Row]]:
 class CostMeter:
     """Counts what each replica has cost so far: updates, alive units, FLOPs, edits."""
 
-    def __init__(self, net: Network, batch_size: int) -> None:
+    def __init__(self, net: Network, batch_size: int, factor: float = 1.0) -> None:
+        """Start at nothing; `factor` is what strategies cost over a plain update, at least 1."""
         self.net = net
         self.batch_size = batch_size
+        self.factor = factor
         self.charged = 0
         self.totals_by_replica = [
             {"alive_unit_steps": 0.0, "flops": 0.0, "edits": 0.0, "reinitialised_weights": 0.0}
@@ -272,7 +274,7 @@ class CostMeter:
             return
         for replica, total in enumerate(self.totals_by_replica):
             layers = layer_costs(self.net, replica)
-            total["flops"] += updates * cost.update_flops(layers, self.batch_size)
+            total["flops"] += updates * self.factor * cost.update_flops(layers, self.batch_size)
             alive = sum(int(layer.alive[replica].sum()) for layer in self.net.hidden)
             total["alive_unit_steps"] += updates * alive
 

@@ -7,9 +7,10 @@ waits for the device; accuracies are read back once a task.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .batches import Augmentation, SampleBank, TaskBatches, Transition, evaluation_batches
+from .edits import Event
 from .errors import BenchError
 from .learner import StackedLearner
 from .monitor import CohortMonitor, CostMeter, health_rows
@@ -40,6 +42,7 @@ from .single_run import SingleRun
 from .spec import RunSpec, build_settings, source_digest
 from .strategy import Plan, Progress, Strategy
 from .stream import Samples, Stream, Task, chained_digest
+from .ticket import ticket_rows, ticket_strategies, wants_ticket
 
 RESULTS_VERSION = 1
 """Raised when a change of the engine may change numbers: it is part of every fingerprint."""
@@ -57,6 +60,8 @@ class StackedRun:
         device: for example "cpu" or "cuda".
         measured: whether test accuracy, newborn units and the network's health are measured beside
             the run; what it learns is the same.
+        ticket: given where this is the training of a winning ticket: the strategies that train it,
+            from other initial weights than those of the specs' entrant.
 
     Raises:
         BenchError: a setting, a data set or a plug-in is not usable; before any training.
@@ -69,9 +74,12 @@ class StackedRun:
         device: str = "cpu",
         *,
         measured: bool = True,
+        ticket: Sequence[Strategy] | None = None,
     ) -> None:
         first = specs[0]
+        self.data_dir, self.device = data_dir, device
         self.measured = measured
+        self.strategies = build_strategies(first) if ticket is None else list(ticket)
         self.specs = specs
         self.seeds = [spec.seed for spec in specs]
         self.stream: Stream = build_settings(
@@ -89,8 +97,9 @@ class StackedRun:
             network=first.entrant.network,
             optimizer=first.entrant.optimizer,
             learning_rates=[spec.entrant.optimizer.lr for spec in specs],
-            strategies=build_strategies(first),
+            strategies=self.strategies,
             seeds=self.seeds,
+            initialisation="initialisation" if ticket is None else "initialisation of the ticket",
             image=self.bank.image,
             classes=self.stream.output_classes(self.samples),
             plan=self.plan,
@@ -102,7 +111,15 @@ class StackedRun:
         self.augmenting = ReplicaRandom(self.seeds, "augmentation", place)
         self.relative_costs = RelativeCosts.of(self.stream.real_time, specs, data_dir, device)
         self.cohorts = CohortMonitor()
-        self.cost = CostMeter(self.learner.net, self.plan.batch_size)
+        self.cost = CostMeter(
+            self.learner.net,
+            self.plan.batch_size,
+            prod(strategy.cost_factor for strategy in self.strategies),
+        )
+        self.step_edits: list[Event] = []
+        """Edits that strategies made within the updates of the current task."""
+        self.told = 0
+        """Entries of the ledger that have been told of."""
         self.kept_rows: list[list[Row]] = [[] for _ in specs]
         self.diverged: list[str | None] = [None] * len(specs)
         self.seen: list[list[Task]] = []
@@ -128,17 +145,35 @@ class StackedRun:
             on_progress: called with the updates done and in all, every so often.
             at_boundary: called after every task: there `state_dict` holds the whole run.
         """
+        trainings = 2 if wants_ticket(self.strategies) else 1
+
+        def report(done: int, total: int) -> None:
+            on_progress(done, trainings * total)
+
         if self.progress.task == 0:
             self.learner.call("begin_run")
         for tasks in self._tasks():
             started = time.perf_counter()
-            yield from self._keep(self._train_task(tasks, on_progress))
+            yield from self._keep(self._train_task(tasks, report))
             self.seconds += time.perf_counter() - started
             at_boundary()
             if all(self.diverged):
                 break
         self.learner.call("end_run")
+        if wants_ticket(self.strategies) and not all(self.diverged):
+            yield from self._keep(self._train_ticket(on_progress))
         yield from self._ends()
+
+    def _train_ticket(self, on_progress: Callable[[int, int], None]) -> Iterator[tuple[int, Row]]:
+        """Train the final structure again from new weights; its rows are marked as the ticket's."""
+        strategies = ticket_strategies(self.strategies, self.learner.net)
+        ticket = StackedRun(self.specs, self.data_dir, self.device, ticket=strategies)
+
+        def report(done: int, total: int) -> None:
+            on_progress(total + done, 2 * total)
+
+        yield from ticket_rows(ticket.rows(report), len(self.specs))
+        self.seconds += ticket.seconds
 
     def trial_batches(self, updates: int) -> list[tuple[Tensor, Tensor]]:
         """Start the first task and return some batches of it: for a trial that is thrown away."""
@@ -236,9 +271,10 @@ class StackedRun:
         assert learner.batches is not None
         x, y = learner.batches.draw(self.probes, PROBE_BATCHES * self.plan.batch_size)
         before = self._loss(x, y)
-        first = len(learner.net.ledger)
+        self._collect_step_edits()
         learner.call_scheduled_edits() if hook == "edit" else learner.call(hook)
-        events = learner.net.ledger[first:]
+        events = learner.net.ledger[self.told :]
+        self.told = len(learner.net.ledger)
         shock = (self._loss(x, y) - before).tolist() if events else []
         self.cohorts.begin(learner.net, events, self.progress.update)
         self.cost.count(events)
@@ -255,6 +291,36 @@ class StackedRun:
                     "units": list(event.units),
                     "reinitialised_weights": event.reinitialised_weights,
                     "insertion_shock": shock[event.replica],
+                },
+            )
+
+    def _collect_step_edits(self) -> None:
+        """Take notice of edits that were made within updates, so without rows of their own."""
+        ledger = self.learner.net.ledger
+        self.step_edits += ledger[self.told :]
+        self.cost.count(ledger[self.told :])
+        self.told = len(ledger)
+
+    def _step_edit_rows(self, place: Mapping[str, int]) -> Iterator[tuple[int, Row]]:
+        """Sum up the task's edits within updates: a row for each replica, layer and kind."""
+        self._collect_step_edits()
+        groups: dict[tuple[int, str, str, str], list[Event]] = {}
+        for event in self.step_edits:
+            key = event.replica, event.layer, event.edit, event.rule
+            groups.setdefault(key, []).append(event)
+        self.step_edits = []
+        for (replica, layer, edit, rule), events in groups.items():
+            yield (
+                replica,
+                {
+                    "kind": "step-edits",
+                    **place,
+                    "layer": layer,
+                    "edit": edit,
+                    "rule": rule,
+                    "edits": len(events),
+                    "units": sum(len(event.units) for event in events),
+                    "reinitialised_weights": sum(e.reinitialised_weights for e in events),
                 },
             )
 
@@ -292,6 +358,7 @@ class StackedRun:
         self.cost.charge(self.learner.updates)
         alive = [layer.alive.sum(1).tolist() for layer in self.learner.net.hidden]
         place = {"task": self.progress.task, "step": self.progress.update}
+        yield from self._step_edit_rows(place)
         for replica in range(len(self.specs)):
             if self.diverged[replica] is None:
                 first_update = self.progress.update - len(loss)

@@ -12,5 +12,7 @@ BUILT_IN: dict[str, str] = {
     "shrink-perturb": "resets:ShrinkPerturb",
     "optimizer-reset": "resets:OptimizerReset",
     "reset": "resets:FullReset",
+    "winning-ticket": "ticket:WinningTicket",
+    "tiny-er": "memory:TinyER",
 }
 """Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""

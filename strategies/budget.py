@@ -21,6 +21,7 @@ class ScheduledEdits(Strategy):
     `every_passes`, `every_tasks` and `at` to place the edits otherwise.
     """
 
+    edits_structure = True
     compactness: float = 0.2
     """Share of the weight budget of the editable layers that is alive at the end, in (0, 1]."""
     allocation: tuple[float, ...] = ()

@@ -38,6 +38,7 @@ def summarise(rows: Sequence[Row]) -> Metrics:
         kinds[row["kind"]].append(row)
     return {
         **_performance(kinds["task"], kinds["checkpoint"]),
+        **_ticket(kinds),
         **_newborns(kinds["cohort"], kinds["edit"]),
         **_health(kinds["health"], kinds["weights"]),
     }
@@ -61,6 +62,15 @@ def _performance(all_tasks: Sequence[Row], checkpoints: Sequence[Row]) -> Metric
         "plasticity_loss": accuracy.plasticity_loss(online),
         "plasticity_slope": None if slope is None else slope.per_100_tasks,
     }
+
+
+def _ticket(kinds: Mapping[str, Sequence[Row]]) -> Metrics:
+    """Return what the final structure reached from new weights; None where it was not trained."""
+    ticket = _performance(kinds["ticket-task"], kinds["ticket-checkpoint"])
+    acc = _performance(kinds["task"], kinds["checkpoint"])["acc"]
+    delta = None if acc is None or ticket["acc"] is None else ticket["acc"] - acc
+    named = {f"wt_{name}": ticket[name] for name in ("acc", "taa", "taoa")}
+    return {**named, "delta_wt_cycle": delta}
 
 
 def _mean_over_updates(tasks: Sequence[Row], name: str) -> float | None:

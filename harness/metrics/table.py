@@ -98,6 +98,17 @@ def _performance() -> Iterator[Metric]:
         f"{LILLO}; window: {OWN}",
     )
 
+    for name, meaning in {
+        "acc": "test accuracy over all tasks seen, at the last checkpoint",
+        "taa": "mean over checkpoints of the test accuracy over the tasks seen by then",
+        "taoa": "mean accuracy on each batch before the update on it",
+    }.items():
+        yield metric(
+            f"wt_{name}",
+            f"Winning ticket, the final structure trained again from new weights: {meaning}.",
+            LILLO,
+        )
+
     yield Metric(
         name="online_loss",
         family="performance",
@@ -126,6 +137,14 @@ def _diagnostic(
 
 
 def _plasticity() -> Iterator[Metric]:
+    yield _diagnostic(
+        "plasticity",
+        "delta_wt_cycle",
+        "share",
+        (-1, 1),
+        "Final accuracy of the winning ticket minus that of the run that found it.",
+        LILLO,
+    )
     yield _diagnostic(
         "plasticity",
         "recovery_time",

@@ -1,0 +1,18 @@
+"""The wish to see what a structure is worth on its own."""
+
+from dataclasses import dataclass
+
+from ..harness.strategy import Strategy
+
+
+@dataclass(frozen=True, kw_only=True)
+class WinningTicket(Strategy):
+    """Train the final structure once more from new weights after the run: same stream and seed.
+
+    The result then holds `wt_acc`, `wt_taa`, `wt_taoa` and `delta_wt_cycle` as well; the run itself
+    is what it would be without. It takes about twice the time. Source: Lillo and Cheney 2026,
+    section 4, after Frankle and Carbin 2019.
+    """
+
+    name = "winning-ticket"
+    retrains = True
