@@ -138,6 +138,14 @@ def run(
         typer.Option(help="Processes at a time; else one per core. 1 runs in this process."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where to compute, as cpu or cuda.")] = "cpu",
+    controls: Annotated[
+        bool,
+        typer.Option(
+            "--controls",
+            help="Run the controls of every entrant that changes its structure as well: what is it "
+            "about it that acts? The report says what each shows.",
+        ),
+    ] = False,
     wandb: cli_publish.Wandb = None,
     results: Results = None,
     data: Data = None,
@@ -152,8 +160,12 @@ def run(
     from .jobs import prepare
 
     selection = Selection(suite, stream, entrant, seeds, set_)
-    runs = selection.runs()
     store, data_dir = store_of(results), data or _default_data_dir()
+    runs = selection.runs()
+    if controls:
+        from .controls import with_controls
+
+        runs = with_controls(runs, data_dir)
     jobs = prepare(runs, data_dir, fingerprint)
     curves = cli_publish.live_curves(wandb, jobs, store)
     with curves, progress_bar(Console(stderr=True)) as progress:

@@ -176,7 +176,7 @@ def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
             results were made with.
     """
     wanted = list(records)
-    jobs = prepare([_run(record) for record in wanted], data_dir, fingerprint)
+    jobs = prepare([as_run(record) for record in wanted], data_dir, fingerprint)
     for record, job in zip(wanted, jobs, strict=True):
         if job.fingerprint != record.fingerprint:
             raise BenchError(
@@ -186,7 +186,12 @@ def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
     return jobs
 
 
-def _run(record: Record) -> RunSpec:
+def as_run(record: Record) -> RunSpec:
+    """Return what was run, as it would be asked for again.
+
+    Raises:
+        BenchError: a strategy is not here, or its settings are not allowed.
+    """
     spec = record.spec
     for strategy in spec.entrant.strategies:
         cls = load_entrant(strategy.name)

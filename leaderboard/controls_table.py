@@ -1,0 +1,100 @@
+"""The report's table of controls: what was run beside an entrant to know what about it acts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..harness.controls import Control, controls_among, is_structural
+from ..harness.errors import BenchError
+from ..harness.structure import structure_of
+from .board import ALPHA
+from .grouping import EntrantRuns, StreamRuns
+from .reproduction import as_run
+from .result import Result
+from .statistics import Difference, compare, holm
+
+METRICS = ("taoa", "acc")
+"""Compared by the first of these that the runs have."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An entrant beside one of its controls."""
+
+    control: Control
+    difference: Difference
+    """Control minus entrant."""
+    p: float
+    """Holm-corrected over the controls of the entrant."""
+
+    @property
+    def verdict(self) -> str:
+        """Better, worse, or not told apart."""
+        if not self.p < ALPHA:
+            return "not told apart"
+        return "better" if self.difference.mean > 0 else "worse"
+
+
+def controls_table(stream: StreamRuns[Result]) -> Iterator[str]:
+    """Yield a Markdown table for every entrant that has controls among the results."""
+    metric = next((name for name in METRICS if _has(stream, name)), None)
+    for entrant in stream.entrants if metric else ():
+        found = compared(entrant, stream.entrants, metric or "")
+        if found:
+            yield from _table(entrant.label, found, metric or "")
+
+
+def compared(
+    entrant: EntrantRuns[Result], others: Sequence[EntrantRuns[Result]], metric: str
+) -> list[Compared]:
+    """Compare an entrant with those of the others that are controls of it, by paired t-tests."""
+    if not entrant.done:
+        return []
+    beside = {other.name: other for other in others if other is not entrant and other.done}
+    values = _values(entrant, metric)
+    pairs = [
+        (control, compare(theirs, values))
+        for control in _controls(entrant, list(beside.values()))
+        if values and (theirs := _values(beside[control.entrant.name], metric))
+    ]
+    corrected = holm([difference.p for _, difference in pairs])
+    return [Compared(*pair, p) for pair, p in zip(pairs, corrected, strict=True)]
+
+
+def _controls(entrant: EntrantRuns[Result], beside: Sequence[EntrantRuns[Result]]) -> list[Control]:
+    """Recognise controls by their settings: it does not matter how they came to be run."""
+    try:
+        run = as_run(entrant.done[0])
+        structure = structure_of(run.entrant.network, entrant.done[0].rows)
+        if structure is None or not is_structural(run.entrant):
+            return []
+        return controls_among(run, structure, [as_run(other.done[0]) for other in beside])
+    except BenchError:  # a strategy or stream of somebody else's that is not installed here
+        return []
+
+
+def _values(entrant: EntrantRuns[Result], metric: str) -> dict[int, float]:
+    numbers = {run.spec.seed: run.metrics.get(metric) for run in entrant.done}
+    return {seed: value for seed, value in numbers.items() if value is not None}
+
+
+def _has(stream: StreamRuns[Result], metric: str) -> bool:
+    return any(_values(entrant, metric) for entrant in stream.entrants)
+
+
+def _table(label: str, found: Sequence[Compared], metric: str) -> Iterator[str]:
+    yield f"### Controls of {label}\n"
+    yield (
+        f"By {metric}; control minus {label}, mean and 95 % interval over the seeds that both have "
+        f"(paired t-tests, Holm over {len(found)} controls).\n"
+    )
+    yield "| control | entrant | difference | | what it shows |"
+    yield "|---|---|---|---|---|"
+    for one in found:
+        low, high = one.difference.interval.low, one.difference.interval.high
+        numbers = f"{one.difference.mean:+.4f} [{low:+.4f}, {high:+.4f}]"
+        control = one.control
+        yield (
+            f"| {control.kind} | `{control.entrant.name}` | {numbers} | {one.verdict} "
+            f"| {control.question} |"
+        )
+    yield ""
