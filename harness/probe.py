@@ -25,6 +25,8 @@ class LayerProbe:
     """phi'(z): (R, S, U)."""
     signal: Tensor
     """Gradient of each sample's own loss to the unit's output, dL/dh: (R, S, U)."""
+    linear: Tensor
+    """What the weights compute, before any norm: (R, S, U)."""
     linear_gradient: Tensor
     """Gradient of each sample's own loss to what the weights compute: (R, S, U)."""
     inputs: Tensor | None
@@ -105,6 +107,7 @@ def _layer_probe(
         _by_unit(layer.activation(z), units),
         _by_unit(layer.activation.gate(z), units),
         _by_unit(signal, units),
+        _by_unit(passed.linear.detach(), units),
         _by_unit(linear_gradient, units),
         None if layer.is_convolution else passed.inputs.detach(),
     )
