@@ -86,9 +86,10 @@ def probe(net: Network, x: Tensor, y: Tensor) -> Probe:
     with torch.enable_grad():
         logits = net.forward(x, trace=trace)
         losses = replica_loss(logits, y)
+        total = losses.sum()
     *hidden, head = trace
     wanted = [t for passed in hidden for t in (passed.output, passed.linear)]
-    *gradients, head_delta = torch.autograd.grad(losses.sum(), [*wanted, head.output])
+    *gradients, head_delta = torch.autograd.grad(total, [*wanted, head.output])
     layers = {
         layer.name: _layer_probe(layer, passed, gradients[2 * i], gradients[2 * i + 1])
         for i, (layer, passed) in enumerate(zip(net.layers, hidden, strict=False))
