@@ -1,0 +1,312 @@
+import pytest
+import torch
+from torch import Tensor
+
+from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.harness.strategy import Strategy
+from plasticity_bench.strategies.newborn_fading import FadeIn
+from plasticity_bench.strategies.newborn_windows import (
+    FreezeIncumbents,
+    FreezeNewborns,
+    MatchNorms,
+    SlowIncumbents,
+    TwoSpeed,
+)
+from tests.helpers import make_batch
+from tests.strategies.newborn_helpers import (
+    ADAM,
+    MLP,
+    NORMED,
+    PLAIN_SGD,
+    TRUNK,
+    Make,
+    aged,
+    bear,
+    columns,
+    consumer_of,
+    live_entries,
+    slice_entries,
+    update,
+)
+
+NETWORKS = [
+    pytest.param(MLP, id="mlp"),
+    pytest.param(NORMED, id="norm"),
+    pytest.param(TRUNK, id="trunk"),
+]
+MOMENTUM = OptimizerSpec(name="sgd", lr=0.05, momentum=0.9, weight_decay=0.01)
+
+
+def optimiser_state(net: Network) -> dict[tuple[str, str, str], Tensor]:
+    return {
+        (slot.layer.name, slot.name, key): tensor.clone()
+        for slot in net.optimizer.slots
+        for key, tensor in slot.state.items()
+    }
+
+
+# -- two-speed and slow-incumbents ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_os6_under_sgd_is_a_larger_learning_rate_on_the_slices_also_when_births_overlap(
+    make: Make, network: NetworkSpec
+) -> None:
+    """Born after 0, 3 and, once more in one replica, 4 updates; each for exactly 5 updates."""
+    net, ctx = aged(make, network, PLAIN_SGD)
+    strategy = TwoSpeed(factor=4, updates=5)
+    births = {0: ([0], [1]), 3: ([1], []), 4: ([0], [])}
+    windows: list[tuple[int, dict[str, Tensor]]] = []
+    for number in range(12):
+        if number == 4:  # a unit dies within its window and is born again
+            for layer in net.hidden:
+                net.prune(layer, slice_units(layer.alive, 0, [0]))
+        if number in births:
+            windows.append((number, bear(net, ctx, strategy, *births[number])))
+            assert strategy.acts_until(net, ctx) == number + 5
+        before, live = net.copy_parameters(), live_entries(net)
+        inside = {name: torch.zeros_like(p, dtype=torch.bool) for name, p in before.items()}
+        for start, born in windows:
+            if number - start < 5:
+                for name, marked in slice_entries(net, born).items():
+                    inside[name] |= marked
+        gradients = update(net, ctx, strategy)
+        for name, parameter in net.named_parameters():
+            rate = torch.where(inside[name], 4 * 0.05, 0.05)
+            expected = before[name] - rate * gradients[name]
+            torch.testing.assert_close(
+                parameter[live[name]], expected[live[name]], atol=1e-7, rtol=1e-6
+            )
+        assert any(mask.any() for mask in inside.values()) is (number < 9)
+
+
+def slice_units(like: Tensor, replica: int, numbers: list[int]) -> Tensor:
+    mask = torch.zeros_like(like)
+    mask[replica, numbers] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [TwoSpeed(updates=3), SlowIncumbents(updates=3), MatchNorms(updates=3),
+     FreezeIncumbents(updates=3), FadeIn(updates=3)],
+)  # fmt: skip
+@pytest.mark.parametrize("optimizer", [MOMENTUM, ADAM])
+def test_a_window_acts_in_its_updates_and_leaves_no_trace_after_them(
+    make: Make, strategy: Strategy, optimizer: OptimizerSpec
+) -> None:
+    """In the third update it still acts; the fourth is to the last bit one without it."""
+    for updates, acts in ((2, True), (3, False)):
+        results = []
+        for last in (strategy, Strategy()):
+            net, ctx = aged(make, optimizer=optimizer)
+            bear(net, ctx, strategy, [0], [1])
+            for _ in range(updates):
+                update(net, ctx, strategy)
+            update(net, ctx, last)
+            factors = {f"{layer.name} as seen": layer.alive_factor for layer in net.hidden}
+            results.append(net.copy_parameters() | factors)
+        same = all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+        assert same is not acts
+        assert (strategy.acts_until(net, ctx) > updates) is acts
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [TwoSpeed(updates=3), SlowIncumbents(updates=3), MatchNorms(updates=3),
+     FreezeIncumbents(updates=3), FadeIn(updates=3), FreezeNewborns()],
+)  # fmt: skip
+def test_a_replica_without_births_trains_as_ever(make: Make, strategy: Strategy) -> None:
+    results = []
+    for acting in (strategy, Strategy()):
+        net, ctx = aged(make)
+        bear(net, ctx, acting, [0, 1], [])
+        for _ in range(3):
+            update(net, ctx, acting)
+        results.append(net.copy_parameters())
+    for name, parameter in results[0].items():
+        torch.testing.assert_close(parameter[1], results[1][name][1], atol=1e-6, rtol=1e-5)
+    assert not all(torch.equal(results[0][n][0], results[1][n][0]) for n in results[0])
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_slow_incumbents_learn_at_a_share_of_the_rate_and_newborns_at_all_of_it(
+    make: Make, network: NetworkSpec
+) -> None:
+    net, ctx = aged(make, network, PLAIN_SGD)
+    strategy = SlowIncumbents(factor=0.1, updates=5)
+    inside = slice_entries(net, bear(net, ctx, strategy, [0, 2], [1]))
+    before, live = net.copy_parameters(), live_entries(net)
+    gradients = update(net, ctx, strategy)
+    for name, parameter in net.named_parameters():
+        rate = torch.where(inside[name], 0.05, 0.005)
+        expected = before[name] - rate * gradients[name]
+        torch.testing.assert_close(
+            parameter[live[name]], expected[live[name]], atol=1e-7, rtol=1e-6
+        )
+
+
+# -- freezing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("network", "optimizer", "head"),
+    [
+        (MLP, MOMENTUM, "frozen"),
+        (MLP, ADAM, "biases"),
+        (MLP, ADAM, "all"),
+        (NORMED, ADAM, "frozen"),
+        (TRUNK, ADAM, "frozen"),
+        (TRUNK, MOMENTUM, "all"),
+    ],
+)
+def test_tr1_all_but_newborns_is_bit_identical_in_the_window(
+    make: Make, network: NetworkSpec, optimizer: OptimizerSpec, head: str
+) -> None:
+    """Weights, biases, norm parameters, moments and clocks; the newborns' slices all move."""
+    net, ctx = aged(make, network, optimizer)
+    strategy = FreezeIncumbents(updates=4, head=head)  # type: ignore[arg-type]
+    born = bear(net, ctx, strategy, [0, 2], [1])
+    inside, live = slice_entries(net, born), live_entries(net)
+    before, state = net.copy_parameters(), optimiser_state(net)
+    clocks = {name: clock.clone() for name, clock in net.optimizer.clocks.items()}
+    for _ in range(4):
+        update(net, ctx, strategy)
+    assert not torch.equal(net.head.weight, before["head.weight"])
+    learns = {"frozen": (), "biases": ("head.bias",), "all": ("head.bias", "head.weight")}[head]
+    for name, parameter in net.named_parameters():
+        frozen = ~inside[name] if name not in learns else torch.zeros_like(inside[name])
+        assert torch.equal(parameter[frozen], before[name][frozen]), name
+        learning = ~frozen & live[name]
+        assert (parameter != before[name])[learning].any() or not learning.any()
+        for key, tensor in optimiser_state(net).items():
+            if name == f"{key[0]}.{key[1]}":
+                assert torch.equal(tensor[frozen], state[key][frozen]), key
+    for layer in net.layers:
+        stopped = ~born.get(layer.name, torch.zeros_like(layer.alive))
+        if layer is net.head and learns:
+            stopped[:] = False
+        clock = net.optimizer.clocks[layer.name]
+        assert torch.equal(clock[stopped], clocks[layer.name][stopped])
+        assert torch.equal(clock[~stopped], clocks[layer.name][~stopped] + 4)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("part", ["all", "outgoing"])
+def test_frozen_newborns_never_learn_and_all_others_do(
+    make: Make, network: NetworkSpec, part: str
+) -> None:
+    net, ctx = aged(make, network, OptimizerSpec(name="adamw", lr=0.01, weight_decay=0.1))
+    strategy = FreezeNewborns(part=part)  # type: ignore[arg-type]
+    assert strategy.acts_until(net, ctx) <= ctx.update
+    born = bear(net, ctx, strategy, [0, 2], [1])
+    assert strategy.acts_until(net, ctx) == ctx.plan.total_updates
+    before, live = net.copy_parameters(), live_entries(net)
+    frozen = slice_entries(net, born)
+    if part == "outgoing":
+        frozen = {name: torch.zeros_like(mask) for name, mask in frozen.items()}
+        for layer in net.hidden:
+            for replica, unit in born[layer.name].nonzero().tolist():
+                columns(layer, frozen[f"{consumer_of(layer).name}.weight"], unit)[replica] = True
+    for _ in range(12):
+        update(net, ctx, strategy)
+    for name, parameter in net.named_parameters():
+        assert torch.equal(parameter[frozen[name]], before[name][frozen[name]])
+        learning = live[name] & ~frozen[name]
+        assert float((parameter != before[name])[learning].float().mean()) > 0.5
+
+
+# -- norms and fading ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_tr6_outgoing_norms_are_the_incumbents_mean_after_every_step(
+    make: Make, network: NetworkSpec
+) -> None:
+    net, ctx = aged(make, network)
+    strategy = MatchNorms(updates=3)
+    born = bear(net, ctx, strategy, [0, 2], [1], layers=[1])
+    layer = net.hidden[1]
+    following = consumer_of(layer)
+    for _ in range(3):
+        update(net, ctx, strategy)
+        for replica in range(2):
+            weight = following.weight.detach()[replica, following.alive[replica]]
+            norm = torch.stack(
+                [columns(layer, weight[None], unit).norm() for unit in range(layer.units)]
+            )
+            newborn = born[layer.name][replica]
+            mean = norm[layer.alive[replica] & ~newborn].mean()
+            torch.testing.assert_close(norm[newborn], mean.expand_as(norm[newborn]))
+    direction = following.weight.detach().clone()
+    update(net, ctx, strategy)
+    assert not torch.equal(following.weight, direction)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_fading_newborns_say_nothing_at_first(make: Make, network: NetworkSpec) -> None:
+    """Behind a norm layer too: they take no part in its statistics yet."""
+    net, ctx = aged(make, network)
+    x, _ = make_batch(size=64, seed=7)
+    with torch.no_grad():
+        before = net.forward(x)
+        bear(net, ctx, FadeIn(updates=10), [0, 1, 3], [2])
+        torch.testing.assert_close(net.forward(x), before, atol=1e-6, rtol=1e-6)
+        for layer in net.hidden:
+            net.set_fading(layer, None)
+        assert float((net.forward(x) - before).abs().amax((1, 2)).min()) > 1e-4
+
+
+def test_fading_is_a_straight_line_for_each_birth(make: Make) -> None:
+    net, ctx = aged(make)
+    layer, strategy = net.hidden[0], FadeIn(updates=4)
+    bear(net, ctx, strategy, [0], [1], layers=[0])
+    trace = []
+    for number in range(6):
+        if number == 2:
+            bear(net, ctx, strategy, [1], [], layers=[0])
+        fading = layer.fading
+        assert (fading is None) is (number == 6)
+        assert fading is not None
+        trace.append([float(fading[0, 0]), float(fading[0, 1]), float(fading[1, 1])])
+        assert (fading[:, 2:] == 1).all()
+        update(net, ctx, strategy)
+    assert trace == [
+        [0, 1, 0],
+        [0.25, 1, 0.25],
+        [0.5, 0, 0.5],
+        [0.75, 0.25, 0.75],
+        [1, 0.5, 1],
+        [1, 0.75, 1],
+    ]
+    assert layer.fading is None
+    assert strategy.acts_until(net, ctx) == ctx.update
+
+
+def test_fading_ends_with_the_next_update_where_the_last_ones_were_let_go_by(make: Make) -> None:
+    net, ctx = aged(make)
+    strategy = FadeIn(updates=4)
+    bear(net, ctx, strategy, [0], [1], layers=[0])
+    update(net, ctx, strategy)
+    ctx.progress.update = 9
+    assert strategy.acts_until(net, ctx) == 10
+    update(net, ctx, strategy)
+    assert net.hidden[0].fading is None
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings", "message"),
+    [
+        (TwoSpeed, {"updates": 0}, "updates=0: give at least 1"),
+        (TwoSpeed, {"factor": -1.0}, "factor=-1.0: give 0 or more"),
+        (SlowIncumbents, {"factor": float("nan")}, "factor=nan"),
+        (FadeIn, {"updates": -3}, "updates=-3"),
+    ],
+)
+def test_settings_out_of_range_are_refused(
+    cls: type[Strategy], settings: dict[str, float], message: str
+) -> None:
+    with pytest.raises(BenchError, match=message):
+        cls(**settings)
