@@ -104,8 +104,8 @@ def rates(entrant: str, *sets: str) -> list[float]:
     """Return by what the rate is multiplied in each of the 24 updates of a run."""
     learner = tiny_run(entrant, "0", *sets).learner
     factors = []
-    for update in range(learner.plan.total_updates):
-        learner.progress.update = update
+    for done in range(learner.plan.total_updates):
+        learner.progress.update = done
         factors.append(learner._learning_rate_factor())
     return factors
 
