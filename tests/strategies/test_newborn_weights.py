@@ -89,11 +89,11 @@ def test_nothing_but_the_newborns_slices_is_written(
 @pytest.mark.parametrize("rule", get_args(Insertion))
 def test_a_rule_of_the_engine_is_a_birth_with_it(make: Make, rule: Insertion) -> None:
     weights = []
-    for strategy, insertion in ((NewbornWeights(rule=rule), None), (None, rule)):
+    for strategy in (NewbornWeights(rule=rule), None):
         net, ctx = aged(make)
         layer = net.hidden[0]
         newborn = units(layer, *BORN)
-        net.grow(layer, newborn, insertion=insertion or "stored")
+        net.grow(layer, newborn, insertion="stored" if strategy else rule)
         if strategy is not None:
             strategy.after_births({layer.name: newborn}, net, ctx)
         weights.append(net.copy_parameters())
