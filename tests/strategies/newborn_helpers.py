@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -19,6 +20,12 @@ NORMED = NetworkSpec(hidden=(9, 8), norm="layer")
 TRUNK = NetworkSpec(kind="convnet", channels=(6, 7), hidden=(8, 7), edit_trunk=True)
 PLAIN_SGD = OptimizerSpec(name="sgd", lr=0.05)
 ADAM = OptimizerSpec(name="adam", lr=0.01)
+MOMENTUM = OptimizerSpec(name="sgd", lr=0.05, momentum=0.9, weight_decay=0.01)
+NETWORKS = [
+    pytest.param(MLP, id="mlp"),
+    pytest.param(NORMED, id="norm"),
+    pytest.param(TRUNK, id="trunk"),
+]
 LONG = Plan(task_updates=(1000,), passes=1, batch_size=16)
 
 TINY = ("stream.samples_per_task=64", "network.hidden=[12,10]", "stream.batch_size=8")
