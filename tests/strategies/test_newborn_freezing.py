@@ -64,6 +64,7 @@ def test_tr1_all_but_newborns_is_bit_identical_in_the_window(
         for key, tensor in optimiser_state(net).items():
             if name == f"{key[0]}.{key[1]}":
                 assert torch.equal(tensor[frozen], state[key][frozen]), key
+    assert net.optimizer.common_clock is None  # each unit's step is corrected by its own clock
     for layer in net.layers:
         stopped = ~born.get(layer.name, torch.zeros_like(layer.alive))
         if layer is net.head and learns:

@@ -140,7 +140,10 @@ def test_edits_of_every_strategy_of_the_entrant_count() -> None:
 def test_newborns_alone_can_start_anew_while_others_follow_the_schedule(make: Make) -> None:
     net, ctx = aged(make, optimizer=PLAIN_SGD)
     strategy = RestartRate(of="newborns")
-    ctx.progress.edit_updates, ctx.progress.update = (0, 500), 500
+    ctx.progress.edit_updates = (0, 100, 500)
+    ctx.progress.update = 100
+    bear(net, ctx, strategy, [3], [3], layers=[0])  # of the cycle before: newborn no more
+    ctx.progress.update = 500
     born = bear(net, ctx, strategy, [0, 2], [1], layers=[0])["fc1"]
     for done in range(3):
         before = net.copy_parameters()["fc1.bias"]
@@ -151,7 +154,7 @@ def test_newborns_alone_can_start_anew_while_others_follow_the_schedule(make: Ma
             net.hidden[0].bias.detach(), before - 0.05 * rate * gradient, atol=1e-7, rtol=1e-6
         )
     assert strategy.acts_until(net, ctx) == 1000
-    ctx.progress.edit_updates, ctx.progress.update = (0, 500, 503), 503
+    ctx.progress.edit_updates, ctx.progress.update = (0, 100, 500, 503), 503
     assert strategy.acts_until(net, ctx) == 0
 
 

@@ -117,6 +117,18 @@ def test_se6_the_never_alive_come_first_and_then_those_dead_for_longest(make: Ma
         del expected[: len(event)]
 
 
+def test_se6_a_seed_unit_that_died_before_the_first_edit_was_alive(make: Make) -> None:
+    net, ctx = make(NetworkSpec(hidden=(10, 10)), ADAM, seeds=(0,))
+    strategy = Grow(compactness=0.9, seed_share=0.5, at=(10,), selection="least-recent")
+    strategy.begin_run(net, ctx)
+    layer = net.hidden[0]
+    died = int(layer.alive[0].nonzero()[0])
+    net.prune(layer, units(layer, [died]))
+    ctx.progress.update = 10
+    strategy.edit(net, ctx)
+    assert (~layer.alive[0]).nonzero().flatten().tolist() == [died]
+
+
 @pytest.mark.parametrize("strategy", [Grow(), Grow(selection="gradient"), Prune()])
 def test_only_who_chooses_by_age_remembers_ages(make: Make, strategy: Grow | Prune) -> None:
     net, ctx = make(WIDE, ADAM)
