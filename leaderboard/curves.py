@@ -62,8 +62,17 @@ def parity_by_age(runs: Iterable[Result], quantity: str) -> Line | None:
     Returns:
         None where no newborns were measured.
     """
+    return ratio_by_age(cohorts_of(runs), quantity)
+
+
+def ratio_by_age(cohorts: Iterable[Iterable[Mapping[str, Any]]], quantity: str) -> Line | None:
+    """Return a field of cohorts' rows by age in updates: median and quartiles over cohorts.
+
+    Returns:
+        None where no row has a value.
+    """
     ratios: dict[int, list[float]] = defaultdict(list)
-    for row in chain.from_iterable(cohorts_of(runs)):
+    for row in chain.from_iterable(cohorts):
         if row.get(quantity) is not None:
             ratios[row["age"]].append(row[quantity])
     if not ratios:
