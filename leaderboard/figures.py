@@ -17,9 +17,10 @@ from .curves import (
     alive_over_steps,
     smoothing_window,
 )
-from .explanation import explanations, newborn_tables
+from .explanation import explanations
 from .grouping import StreamRuns, grouped
 from .integration_study import Study, study_of
+from .integration_tables import newborn_tables
 from .newborn_figures import LOWEST_RATIO, parity_figure, survival_figure
 from .overview import overview
 from .pictures import Picture, file_stem, look, saved

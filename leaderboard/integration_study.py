@@ -93,7 +93,9 @@ class _Facts:
     ended: Ending
 
 
-def _facts(rows: Sequence[Row], measured: Sequence[Row]) -> Iterator[tuple[tuple[str, int], _Facts]]:
+def _facts(
+    rows: Sequence[Row], measured: Sequence[Row]
+) -> Iterator[tuple[tuple[str, int], _Facts]]:
     edits: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row["kind"] == "edit" and row.get("layer") is not None:
@@ -242,7 +244,9 @@ def pace_tests(study: Study, question: tuple[str, float]) -> list[PaceTest]:
     restricted means are compared beside it (`statistics.compare`), where a run counts once.
     """
     pairs = list(combinations(study.entrants, 2))
-    ranks = [log_rank(*([c.times[question] for c in one.cohorts] for one in pair)) for pair in pairs]
+    ranks = [
+        log_rank(*([c.times[question] for c in one.cohorts] for one in pair)) for pair in pairs
+    ]
     means = {one.label: run_means(one, question, study.horizon) for one in study.entrants}
     differences = [
         compare(means[a.label], means[b.label]) if means[a.label] and means[b.label] else None

@@ -1,13 +1,16 @@
 """Tables of newborn integration in Markdown: times, tests between entrants, parity and factors."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ..harness.metrics.summary import FACTORS, INTEGRATION_QUANTITIES, PARITIES
 from ..harness.metrics.table import INTEGRATION_RHOS
 from .integration_study import Cohort, Pace, PaceTest, Study, pace, pace_tests
+from .pictures import file_stem
 from .statistics import CONFIDENCE
+from .styles import in_order
 
 Groups = Mapping[str, Sequence[Cohort]]
 """Cohorts by the name of their line in a table."""
@@ -146,3 +149,18 @@ def _spread(values: Sequence[float | None]) -> str:
     low, middle, high = np.quantile(known, (0.25, 0.5, 0.75))
     return f"{middle:.2f} [{low:.2f}, {high:.2f}]" if len(known) > 1 else f"{middle:.2f}"
 
+
+def newborn_tables(stream: str, study: Study, folder: Path) -> Iterator[str]:
+    """Yield a stream's tables of newborns, by entrant; write those of the tests to a page apart."""
+    if not study.entrants:
+        return
+    by_label = {one.label: one.cohorts for one in study.entrants}
+    by_entrant = {label: by_label[label] for label in in_order(by_label)}
+    yield integration_rules(study.horizon)
+    yield from integration_tables("entrant", by_entrant, study.horizon)
+    if len(study.entrants) > 1:
+        name = f"{file_stem(stream)}-integration-tests.md"
+        head = [f"# Integration time on {stream}: tests\n", "[Back to the report](report.md)\n"]
+        (folder / name).write_text("\n".join([*head, *comparison_tables(study)]), encoding="utf-8")
+        yield f"Tests between every two entrants: [log-rank, and paired by seed]({name}).\n"
+    yield from parity_table("entrant", by_entrant)
