@@ -41,7 +41,10 @@ def _write(
     cohorts = own.get(entrant.label, ())
     stem = f"{file_stem(stream.label)}-{file_stem(entrant.label)}"
     title = f"{entrant.label} on {stream.label}"
-    parts = [saved(p, folder, stem) for p in _pictures(title, entrant.done, cohorts)]
+    parts = [
+        saved(picture, folder, stem, vector=False)  # many pages: an SVG doubles their time
+        for picture in _pictures(title, entrant.done, cohorts)
+    ]
     lines = [
         f"# {title}\n",
         "[Back to the report](report.md)\n",

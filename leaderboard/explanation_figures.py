@@ -12,7 +12,7 @@ from .curves import PARITY_QUANTITIES, ratio_by_age
 from .integration_study import Cohort
 from .newborn_figures import draw_survival, floored
 from .run_curves import Panel, Trace, newborn_ratio
-from .styles import COLOURS, DASHES, age_axis, draw_line
+from .styles import COLOURS, DASHES, age_axis, draw_line, ratio_axis
 
 MOST_LINES = 12
 """More edits than this are marked by a rug at the foot of each panel instead of by lines."""
@@ -55,7 +55,9 @@ def time_figure(
 
 def _look(trace: Trace, number: int, layers: Sequence[str]) -> tuple[str, str]:
     if trace.name in layers:
-        return _LAYERS[layers.index(trace.name) % len(_LAYERS)], "-"
+        place = layers.index(trace.name)
+        dash = DASHES[place % len(DASHES)] if trace.steps else "-"  # steps often coincide
+        return _LAYERS[place % len(_LAYERS)], dash
     return "black", DASHES[number % len(DASHES)]
 
 
@@ -80,7 +82,7 @@ def _draw_ratios(axes: Axes, cohorts: Sequence[Cohort]) -> None:
     for quantity, dash in (("gradient", "-"), ("activation", "--")):
         x, y = newborn_ratio(rows, quantity)
         axes.plot(x, y.clip(1e-4), color="black", linestyle=dash, linewidth=1.2)
-    axes.set_yscale("log")
+    ratio_axis(axes)
 
 
 def _mark(axes: Axes, edits: Mapping[str, Sequence[int]]) -> None:
@@ -130,9 +132,9 @@ def newborn_figure(title: str, cohorts: Sequence[Cohort]) -> Figure:
             if line is not None:
                 style = {"color": COLOURS[number], "linestyle": DASHES[number]}
                 draw_line(axes, name.replace("_", " "), floored(line), style)
-        axes.set_yscale("log")
+        ratio_axis(axes)
     survival.set_title(
-        f"not yet integrated, rho {INTEGRATION_RHOS[0]:g} and {INTEGRATION_RHOS[1]:g} (dashed)",
+        f"not integrated: rho {INTEGRATION_RHOS[0]:g}, or {INTEGRATION_RHOS[1]:g} (dashed)",
         fontsize=10,
     )
     for name in INTEGRATION_QUANTITIES:

@@ -122,9 +122,9 @@ def _integration(cohorts: Sequence[Cohort]) -> Iterator[str]:
         )
     else:
         yield (
-            f"Half of the cohorts integrate, at half of the incumbents' gradient, within "
-            f"{found.median:,.0f} updates of their birth (Kaplan-Meier); {found.censored:.0%} are "
-            "cut off before they do."
+            "Half of the cohorts integrate, at half of the incumbents' gradient, "
+            f"{f'within {found.median:,.0f} updates of' if found.median else 'at'} their birth "
+            f"(Kaplan-Meier); {found.censored:.0%} are cut off before they do."
         )
     if found.overshooting:
         yield f"{found.overshooting:.0%} of cohorts at some age receive more than twice as much."
@@ -140,16 +140,16 @@ def _health(runs: Sequence[Result]) -> Iterator[str]:
     """Compare the first with the last measurement: means over layers, then over seeds."""
     dormant = _first_and_last(runs, "health", "dormant")
     if dormant:
-        yield f"{dormant[1]:.0%} of units are dormant at the end, {dormant[0]:.0%} at the first look."
+        yield f"{dormant[1]:.0%} of units are dormant at the end, {dormant[0]:.0%} at first."
     rank = _first_and_last(runs, "health", "effective_rank")
     if rank:
         yield (
             f"A layer's features have an effective rank of {rank[1]:.1f} at the end, "
-            f"{rank[0]:.1f} at the first look."
+            f"{rank[0]:.1f} at first."
         )
     norm = _first_and_last(runs, "weights", "weight_norm")
     if norm and norm[0]:
-        yield f"The norm of its live weights is {norm[1] / norm[0]:.2f} times that at the first look."
+        yield f"The norm of its live weights is {norm[1] / norm[0]:.2f} times that at first."
 
 
 def _first_and_last(runs: Sequence[Result], kind: str, name: str) -> tuple[float, float] | None:

@@ -68,7 +68,7 @@ def _section(stream: StreamRuns[Result], looks: Mapping[str, Style], folder: Pat
             *_draw_alive(stream, looks),
         ]
         parts = [saved(picture, folder, file_stem(stream.label)) for picture in pictures]
-        pages = explanations(stream, study, folder)
+        pages = list(explanations(stream, study, folder))
     tables = [*plasticity_table(stream), *newborn_tables(stream.label, study, folder)]
     return "\n".join([f"## {stream.label}", "", *_origin(stream), *pages, *tables, *parts])
 

@@ -12,7 +12,7 @@ from ..harness.metrics.summary import INTEGRATION_QUANTITIES
 from ..harness.metrics.table import INTEGRATION_RHOS
 from .curves import PARITY_QUANTITIES, Line, ratio_by_age
 from .integration_study import Study
-from .styles import Style, age_axis, draw_line, in_order, legend
+from .styles import Style, age_axis, draw_line, in_order, legend, ratio_axis
 
 Panel = TypeVar("Panel")
 
@@ -31,7 +31,7 @@ def parity_figure(title: str, study: Study, styles: Mapping[str, Style]) -> Figu
             line = ratio_by_age(cohorts[label], quantity)
             if line is not None:
                 draw_line(axes, label, floored(line), styles[label])
-        axes.set_yscale("log")
+        ratio_axis(axes)
 
     figure = _panels(2, 2, PARITY_QUANTITIES, draw)
     figure.suptitle(f"{title}: newborn parity by age", fontsize=11)

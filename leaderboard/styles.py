@@ -10,6 +10,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .curves import Line
 from .grouping import EntrantRuns
@@ -103,6 +104,14 @@ def legend(figure: Figure, axes: Axes) -> None:
 
 
 def age_axis(axes: Axes) -> None:
-    """Make x an age in updates: linear from 0 to 1, logarithmic above, so that birth has a place."""
+    """Make x an age in updates: linear from 0 to 1, logarithmic above, so that 0 has a place."""
     axes.set_xscale("symlog", linthresh=1, linscale=0.5)
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=-0.2)  # what falls at birth is not hidden by the axis
+
+
+def ratio_axis(axes: Axes) -> None:
+    """Make y logarithmic, with plain numbers at 1, 2 and 5 of each decade."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())

@@ -22,8 +22,8 @@ def pooled_curves(runs: Iterable[Sequence[Row]]) -> list[list[Row]]:
         runs: the cohort rows of each seed.
 
     Returns:
-        Curves as of `cohort_curves`, none of them empty; a pooled one has the keys layer, birth, age,
-        newborns, the parities and their factors.
+        Curves as of `cohort_curves`, none of them empty; a pooled one has the keys layer, birth,
+        age, newborns, the parities and their factors.
     """
     alike: dict[tuple[str, int], list[list[Row]]] = defaultdict(list)
     for rows in runs:
