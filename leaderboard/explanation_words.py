@@ -79,7 +79,7 @@ def _edits(runs: Sequence[Result]) -> Iterator[str]:
         own = [row for row in rows if row["edit"] == kind]
         units = sum(len(row["units"]) for row in own) / len(runs)
         known = [s for row in own if (s := row.get("insertion_shock")) is not None]
-        shock = f"; the loss changes by {fmean(known):+.3f} nats at once, in the mean" * bool(known)
+        shock = f"; the loss changes by {fmean(known):+.3f} at once, in the mean" if known else ""
         moments = _count(len(steps), "moment")
         yield f"It edits ({kind}) at {moments}, {units:,.0f} units a run in all{shock}."
 
