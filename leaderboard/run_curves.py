@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -128,7 +129,7 @@ def _health(runs: Sequence[Result], layers: Sequence[str], name: str) -> list[Tr
     return [
         trace
         for layer in layers
-        for trace in _one(layer, runs, lambda run, at=layer: _field(run, "health", name, at))
+        for trace in _one(layer, runs, partial(_field, kind="health", name=name, layer=layer))
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -66,7 +67,7 @@ def _scaled(entrants: Sequence[EntrantRuns[Result]]) -> dict[str, Style]:
             scale, dash = next(scales)
             for label, number in numbers.items():
                 position = 0.85 * (1 - ordered.index(number) / (len(ordered) - 1))
-                colour = mpl.colors.to_hex(mpl.colormaps[scale](position))
+                colour = to_hex(mpl.colormaps[scale](position))
                 found[label] = {"color": colour, "linestyle": dash}
     return found
 

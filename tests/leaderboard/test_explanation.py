@@ -105,6 +105,7 @@ def test_curves_are_averaged_where_all_runs_were_measured(make_result: MakeResul
 
 
 def test_newborn_ratios_break_at_every_birth() -> None:
+    rows: list[list[dict[str, Any]]]
     rows = [[{"birth": b, "age": a, "gradient": b + a} for a in (0, 1)] for b in (5, 9)]
     rows.append([{"birth": 5, "age": 1, "gradient": 8.0}])
     x, y = newborn_ratio(rows, "gradient")
