@@ -7,7 +7,8 @@ import numpy as np
 
 from ..harness.metrics.summary import FACTORS, INTEGRATION_QUANTITIES, PARITIES
 from ..harness.metrics.table import INTEGRATION_RHOS
-from .integration_study import Cohort, Pace, PaceTest, Study, pace, pace_tests
+from .integration_study import Cohort, Pace, Study, pace
+from .pace_tests import PaceTest, pace_tests
 from .pictures import file_stem
 from .statistics import CONFIDENCE
 from .styles import in_order

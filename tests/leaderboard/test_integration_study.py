@@ -13,7 +13,6 @@ from plasticity_bench.leaderboard.integration_study import (
     cohorts_in,
     groups,
     pace,
-    pace_tests,
     study_of,
 )
 from plasticity_bench.leaderboard.integration_tables import (
@@ -23,6 +22,7 @@ from plasticity_bench.leaderboard.integration_tables import (
     ratio_at_birth,
     ratio_over_cycle,
 )
+from plasticity_bench.leaderboard.pace_tests import pace_tests
 from plasticity_bench.leaderboard.result import Result
 from plasticity_bench.leaderboard.statistics import compare
 from tests.leaderboard.conftest import MakeResult
