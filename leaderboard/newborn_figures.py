@@ -80,6 +80,7 @@ def _panels(
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=True):
         draw(axes, panel)
+    for axes in grid.flat:  # after all are drawn: they share an axis that this fixes
         age_axis(axes)
     for axes in grid[-1]:
         axes.set_xlabel("age in updates")

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from plasticity_bench.harness.metrics.summary import INTEGRATION_QUANTITIES
 from plasticity_bench.leaderboard.grouping import grouped
 from plasticity_bench.leaderboard.integration_study import (
     Cohort,
+    EntrantStudy,
     Study,
     cohorts_in,
     groups,
@@ -22,6 +24,7 @@ from plasticity_bench.leaderboard.integration_tables import (
     ratio_at_birth,
     ratio_over_cycle,
 )
+from plasticity_bench.leaderboard.newborn_figures import survival_figure
 from plasticity_bench.leaderboard.pace_tests import pace_tests
 from plasticity_bench.leaderboard.result import Result
 from plasticity_bench.leaderboard.statistics import compare
@@ -192,6 +195,22 @@ def test_over_the_cycle_an_update_counts_the_same_at_every_age() -> None:
     assert ratio_over_cycle(one, "gradient") == pytest.approx(10.5 / 11)
     assert ratio_over_cycle(one, "alignment") is None
     assert ratio_at_birth(Cohort("fc1", 5, 1, rows[1:], "edit"), "gradient") is None
+
+
+def test_figures_reach_the_oldest_age_of_all_panels() -> None:
+    """By activation all integrate at birth, by utility one is cut off at age 10."""
+    rows = [{**row, "utility": 0.1} for row in curve(5, [0.9] * 15)]
+    own = [Cohort("fc1", 5, 1, rows, "edit")]
+    study = Study([EntrantStudy("grow", own, {(0, None): own})], horizon=10)
+    figure = survival_figure("made", study, {"grow": {"color": "black", "linestyle": "-"}})
+    assert len(figure.axes) == 6
+    for axes in figure.axes:
+        left, right = axes.get_xlim()
+        assert left < 0
+        assert right >= 10
+    ticks = {axes.get_title(): axes.lines[1].get_xdata() for axes in figure.axes}
+    assert list(np.asarray(ticks["utility, rho = 0.5"])) == [10]
+    assert len(np.asarray(ticks["gradient, rho = 0.5"])) == 0
 
 
 def test_tables_show_these_numbers(make_result: MakeResult) -> None:
