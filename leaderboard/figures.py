@@ -33,6 +33,9 @@ from .styles import Style, draw_line, in_order, legend, styles
 def report(results: Iterable[Result], folder: Path, board: Board | None = None) -> Path:
     """Draw the figures of every stream as PNG and SVG, and write `report.md` that shows them.
 
+    Every entrant of a stream has a page of its own beside it, `...-why.md`, that explains how it
+    did; the tests of integration time between entrants have one a stream.
+
     Only runs that are done are drawn; the page names the others and why they are not done.
 
     Args:
