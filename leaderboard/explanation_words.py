@@ -11,9 +11,13 @@ from .result import Result
 from .run_curves import edit_steps
 from .statistics import CONFIDENCE, Difference, Interval, compare, summarise
 
-_ORDER = ("taoa", "acc")
+_ORDER = ("taoa", "acc", "online_loss")
 """How well a run did is said by the first of these that it has."""
-_NAMES = {"taoa": "mean online accuracy", "acc": "final accuracy on the tasks seen"}
+_NAMES = {
+    "taoa": "mean online accuracy",
+    "acc": "final accuracy on the tasks seen",
+    "online_loss": "mean online loss",
+}
 
 
 def sentences(
@@ -137,18 +141,26 @@ def _integration(cohorts: Sequence[Cohort]) -> Iterator[str]:
 
 
 def _health(runs: Sequence[Result]) -> Iterator[str]:
-    """Compare the first with the last measurement: means over layers, then over seeds."""
+    """Compare the first with the last measurement: means over layers, then over seeds.
+
+    Where there is one measurement only it is the one at the end.
+    """
+    many = any(len({r["step"] for r in run.rows if r["kind"] == "health"}) > 1 for run in runs)
+
+    def first(value: float, form: str) -> str:
+        return f", {value:{form}} at first" if many else ""
+
     dormant = _first_and_last(runs, "health", "dormant")
     if dormant:
-        yield f"{dormant[1]:.0%} of units are dormant at the end, {dormant[0]:.0%} at first."
+        yield f"{dormant[1]:.0%} of units are dormant at the end{first(dormant[0], '.0%')}."
     rank = _first_and_last(runs, "health", "effective_rank")
     if rank:
         yield (
-            f"A layer's features have an effective rank of {rank[1]:.1f} at the end, "
-            f"{rank[0]:.1f} at first."
+            f"A layer's features have an effective rank of {rank[1]:.1f} at the end"
+            f"{first(rank[0], '.1f')}."
         )
     norm = _first_and_last(runs, "weights", "weight_norm")
-    if norm and norm[0]:
+    if norm and norm[0] and many:
         yield f"The norm of its live weights is {norm[1] / norm[0]:.2f} times that at first."
 
 
@@ -172,7 +184,7 @@ def _cost(stream: StreamRuns[Result], entrant: EntrantRuns[Result]) -> Iterator[
     flops = list(by_key(entrant.done, "flops").values())
     if not flops:
         return
-    dense = next((one.done for one in stream.entrants if one.name == "dense"), ())
+    dense = next((one.done for one in stream.entrants if one.name == "dense" != entrant.name), ())
     full = list(by_key(dense, "flops").values())
     share = f", {fmean(flops) / fmean(full):.0%} of dense's" if full and fmean(full) else ""
     yield f"A run costs {fmean(flops):.2e} operations{share}."

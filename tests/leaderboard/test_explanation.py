@@ -159,6 +159,18 @@ def test_what_chance_explains_is_not_called_a_trend_or_a_difference(
     assert "dormant" not in text
 
 
+def test_what_was_measured_once_is_not_said_to_have_changed(make_result: MakeResult) -> None:
+    rows = [task(0, [2]), health(10, "fc1", 0.25)]
+    rows.append({"kind": "weights", "step": 10, "weight_norm": 2.0})
+    text = said([make_result(rows=rows, metrics={"online_loss": 0.5, "flops": 1e6})], "dense")
+    assert text.splitlines() == [
+        "Its mean online loss is 0.500 over 1 seed.",
+        "25% of units are dormant at the end.",
+        "A layer's features have an effective rank of 3.0 at the end.",
+        "A run costs 1.00e+06 operations.",
+    ]
+
+
 def test_an_entrant_without_a_finished_run_has_nothing_to_explain(make_result: MakeResult) -> None:
     assert "nothing to explain" in said([make_result(status="failed", metrics={})], "dense")
 
