@@ -193,7 +193,7 @@ def report(
     set_: Sets = [],  # noqa: B006
     results: Results = None,
 ) -> None:
-    """Draw the figures of a suite's results: accuracy, newborn parity, alive units."""
+    """Draw a suite's results, compare integration times, explain every entrant on a page."""
     from ..leaderboard import figures
     from .cli_run import Selection
 
