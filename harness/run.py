@@ -272,19 +272,23 @@ class StackedRun:
         x, y = learner.batches.draw(self.probes, PROBE_BATCHES * self.plan.batch_size)
         before = self._loss(x, y)
         self._collect_step_edits()
+        restarted = learner.net.restarted_weights.clone()
         learner.call_scheduled_edits() if hook == "edit" else learner.call(hook)
         events = learner.net.ledger[self.told :]
         self.told = len(learner.net.ledger)
         shock = (self._loss(x, y) - before).tolist() if events else []
         self.cohorts.begin(learner.net, events, self.progress.update)
         self.cost.count(events)
+        place = {"step": self.progress.update, "task": self.progress.task}
+        for replica, count in enumerate((learner.net.restarted_weights - restarted).tolist()):
+            if count:
+                yield replica, {"kind": "restart", **place, "weights": count}
         for event in events:
             yield (
                 event.replica,
                 {
                     "kind": "edit",
-                    "step": self.progress.update,
-                    "task": self.progress.task,
+                    **place,
                     "layer": event.layer,
                     "edit": event.edit,
                     "rule": event.rule,

@@ -93,7 +93,7 @@ def structure_of(network: NetworkSpec, rows: Sequence[Mapping[str, Any]]) -> Str
     changes: dict[int, list[int]] = {0: [0] * len(names)}
     now, offset, last = [0] * len(names), None, 0
     for row in rows:
-        if row["kind"] == "edit" and row["layer"] in names:
+        if row["kind"] == "edit" and row.get("layer") in names:
             sign = {"grow": 1, "prune": -1}.get(row["edit"], 0)
             now[names.index(row["layer"])] += sign * len(row["units"])
             changes[row["step"]] = [*now]

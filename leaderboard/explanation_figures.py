@@ -17,7 +17,13 @@ from .styles import COLOURS, DASHES, age_axis, draw_line, ratio_axis
 MOST_LINES = 12
 """More edits than this are marked by a rug at the foot of each panel instead of by lines."""
 
-_EDITS = {"grow": "#009E73", "prune": "#D55E00", "reset": "#CC79A7", "rewire": "#56B4E9"}
+_EDITS = {
+    "grow": "#009E73",
+    "prune": "#D55E00",
+    "reset": "#CC79A7",
+    "rewire": "#56B4E9",
+    "restart": "#E69F00",
+}
 _LAYERS = ("#0072B2", "#E69F00", "#7B3294", "#000000", "#8C510A", "#666666")
 """Apart from the colours of edits."""
 

@@ -79,6 +79,9 @@ def _trend(runs: Sequence[Result]) -> Iterator[str]:
 
 def _edits(runs: Sequence[Result]) -> Iterator[str]:
     for kind, steps in edit_steps(runs).items():
+        if kind == "restart":
+            yield f"All its weights are rewound or drawn anew at {_count(len(steps), 'moment')}."
+            continue
         rows = [row for run in runs for row in run.rows if row["kind"] == "edit"]
         own = [row for row in rows if row["edit"] == kind]
         units = sum(len(row["units"]) for row in own) / len(runs)

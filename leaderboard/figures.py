@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ..harness.errors import BenchError
 from ..harness.metrics.pooling import SMALLEST_COHORT
 from .board import Board
+from .controls_table import controls_table
 from .curves import (
     Line,
     accuracy_over_steps,
@@ -72,7 +73,11 @@ def _section(stream: StreamRuns[Result], looks: Mapping[str, Style], folder: Pat
         ]
         parts = [saved(picture, folder, file_stem(stream.label)) for picture in pictures]
         pages = list(explanations(stream, study, folder))
-    tables = [*plasticity_table(stream), *newborn_tables(stream.label, study, folder)]
+    tables = [
+        *plasticity_table(stream),
+        *controls_table(stream),
+        *newborn_tables(stream.label, study, folder),
+    ]
     return "\n".join([f"## {stream.label}", "", *_origin(stream), *pages, *tables, *parts])
 
 

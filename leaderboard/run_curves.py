@@ -75,11 +75,16 @@ def layer_names(runs: Iterable[Result]) -> list[str]:
 
 
 def edit_steps(runs: Iterable[Result]) -> Mapping[str, list[int]]:
-    """Return by kind of edit the updates after which any run had one, ascending."""
+    """Return by kind of edit the updates after which any run had one, ascending.
+
+    "restart" is a rewind or a reset of all weights at once.
+    """
     found: dict[str, set[int]] = {}
     for run in runs:
         for row in _rows(run, "edit"):
             found.setdefault(row["edit"], set()).add(row["step"])
+        for row in _rows(run, "restart"):
+            found.setdefault("restart", set()).add(row["step"])
     return {kind: sorted(steps) for kind, steps in sorted(found.items())}
 
 
