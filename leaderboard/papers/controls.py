@@ -69,9 +69,7 @@ def _why(row: str, results: Sequence[Measured]) -> Why:
 def _answer(rewinding: Difference, pruning: Difference) -> Answer:
     p_values = corrected([rewinding, pruning])
     adds = [
-        True
-        if one.mean > 0 and p < ALPHA
-        else (False if one.interval.high < NEGLIGIBLE else None)
+        True if one.mean > 0 and p < ALPHA else (False if one.interval.high < NEGLIGIBLE else None)
         for one, p in zip((rewinding, pruning), p_values, strict=True)
     ]
     answers: dict[tuple[bool | None, bool | None], Answer] = {

@@ -48,7 +48,10 @@ def printed_and_measured(title: str, cells: Mapping[tuple[str, str], Cell]) -> F
 
 
 def _panel(axes: Axes, metric: str, cells: Mapping[str, Cell]) -> None:
-    for shift, colour, sign, label in ((-0.15, PRINTED, "s", "printed"), (0.15, MEASURED, "o", "measured")):
+    for shift, colour, sign, label in (
+        (-0.15, PRINTED, "s", "printed"),
+        (0.15, MEASURED, "o", "measured"),
+    ):
         places, values, halves = [], [], []
         for place, one in enumerate(cells.values()):
             value = one.mean if label == "measured" else one.printed and one.printed.value

@@ -104,7 +104,8 @@ class Row:
     @property
     def margin(self) -> float | None:
         """Twice the widest interval that the row prints for an accuracy: what two entries may
-        differ by and still agree within the sum of their intervals. Per cent; None without any."""
+        differ by and still agree within the sum of their intervals. Per cent; None without any.
+        """
         widths = [
             number.half_width
             for entry in self.entries

@@ -155,18 +155,20 @@ def _table(name: str, content: Mapping[str, JsonValue], what: str) -> Table:
     return Table(name, table.title, table.origin, rows)
 
 
-def _row(
-    name: str, content: Mapping[str, JsonValue], controls: Sequence[Any], what: str
-) -> Row:
+def _row(name: str, content: Mapping[str, JsonValue], controls: Sequence[Any], what: str) -> Row:
     row = build_settings(_Row, content, what, remedy=REMEDY)
     for scale in row.scales:
         if scale not in SCALES:
             raise unknown_name(f"scale of {what} named", scale, SCALES, REMEDY)
     asked = [
-        *((build_settings(_Entrant, one, f"an entrant of {what}", remedy=REMEDY), False)
-          for one in row.entrants),
-        *((build_settings(_Entrant, one, f"a control of {what}", remedy=REMEDY), True)
-          for one in controls),
+        *(
+            (build_settings(_Entrant, one, f"an entrant of {what}", remedy=REMEDY), False)
+            for one in row.entrants
+        ),
+        *(
+            (build_settings(_Entrant, one, f"a control of {what}", remedy=REMEDY), True)
+            for one in controls
+        ),
     ]
     widest = _widest([one for one, _ in asked])
     entries = [entry for one, control in asked for entry in _entries(one, control, widest, what)]
@@ -197,7 +199,9 @@ def _entries(
     shares: list[float | None] = [*one.compactness] or [None]
     requests = [parse_entrant(one.entrant.replace("{c}", f"{share}")) for share in shares]
     if not 0 < one.width <= 1:
-        raise BenchError(f"width = {one.width} of {one.method} in {what} is not in (0, 1]. {REMEDY}")
+        raise BenchError(
+            f"width = {one.width} of {one.method} in {what} is not in (0, 1]. {REMEDY}"
+        )
     if one.mean:
         groups = [(None, tuple(requests))]
     else:
@@ -219,9 +223,7 @@ def _entries(
         )
 
 
-def _pick(
-    values: Number | list[Number], number: int, count: int, metric: str, what: str
-) -> Number:
+def _pick(values: Number | list[Number], number: int, count: int, metric: str, what: str) -> Number:
     if not isinstance(values, list):
         return values
     if len(values) != count:

@@ -100,9 +100,7 @@ def _fits(reports: Sequence[RowReport]) -> dict[str, str]:
     for one in reports:
         name = f"{one.chosen.table.name}/{one.chosen.row.name}"
         variants.setdefault(name, {})[one.chosen.variant] = one.cells
-    return {
-        name: fit_sentence(fits(cells)) for name, cells in variants.items() if len(cells) > 1
-    }
+    return {name: fit_sentence(fits(cells)) for name, cells in variants.items() if len(cells) > 1}
 
 
 def warning(scale: Scale) -> str:

@@ -78,11 +78,7 @@ def choose(target: str, rows: Sequence[str] = (), variant: str | None = None) ->
     variants = {name for _, row in found for name in row.variants}
     if variant not in (None, ALL, *variants):
         raise unknown_name(f"variant of {target}", str(variant), {ALL, *variants}, SEE)
-    return [
-        Chosen(paper, one, row, name)
-        for one, row in found
-        for name in _variants(row, variant)
-    ]
+    return [Chosen(paper, one, row, name) for one, row in found for name in _variants(row, variant)]
 
 
 def _variants(row: Row, asked: str | None) -> list[str]:
@@ -110,7 +106,11 @@ def cases(chosen: Iterable[Chosen], scale: Scale, seeds: Sequence[int]) -> list[
         BenchError: a name or a setting is not there; the message says in which row.
     """
     return [
-        Case(one, entry, tuple(_specs(one, entry, request, scale, seeds) for request in entry.entrants))
+        Case(
+            one,
+            entry,
+            tuple(_specs(one, entry, request, scale, seeds) for request in entry.entrants),
+        )
         for one in chosen
         for entry in one.row.entries
     ]
@@ -204,5 +204,7 @@ def _filled(targets: Mapping[str, Settings], known: Settings) -> dict[str, dict[
 
 def _value(name: str, known: Settings) -> JsonValue:
     if name not in known:
-        raise unknown_name("setting of the stream named in braces", name, known, "Correct the file.")
+        raise unknown_name(
+            "setting of the stream named in braces", name, known, "Correct the file."
+        )
     return known[name]

@@ -114,8 +114,7 @@ def _signs(
     """Judge the direction of each difference, corrected for their number."""
     p_values = corrected([found for *_, found in differences])
     parts = [
-        sign(found, p, wanted)
-        for (_, wanted, found), p in zip(differences, p_values, strict=True)
+        sign(found, p, wanted) for (_, wanted, found), p in zip(differences, p_values, strict=True)
     ]
     numbers = [
         f"{where}: {words}{points(found)}, Holm p = {p:.2g}: {part}"

@@ -85,8 +85,7 @@ def _births(one: Measured) -> list[tuple[SeedValues, SeedValues]]:
     """Return activation and gradient parity right after each birth, in order of birth."""
     births = sorted({row["birth"] for rows in one.cohorts.values() for row in rows})
     return [
-        (_at_birth(one, birth, "activation"), _at_birth(one, birth, "gradient"))
-        for birth in births
+        (_at_birth(one, birth, "activation"), _at_birth(one, birth, "gradient")) for birth in births
     ]
 
 

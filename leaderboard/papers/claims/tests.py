@@ -102,9 +102,7 @@ def by_compactness(
     results: Sequence[Measured], row: str, method: str
 ) -> dict[float | None, Measured]:
     """Return the entries of a method on a row by compactness."""
-    return {
-        one.compactness: one for one in results if one.row == row and one.method == method
-    }
+    return {one.compactness: one for one in results if one.row == row and one.method == method}
 
 
 def rows_of(results: Sequence[Measured]) -> list[str]:
