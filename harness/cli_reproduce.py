@@ -179,6 +179,7 @@ def _listed(data_dir: Path, workers: int | None) -> list[dict[str, Any]]:
     from ..leaderboard.papers.paper_file import paper_names
     from ..leaderboard.papers.runs import choose
 
+    trials: dict[str, float] = {}
     return [
         {
             "row": f"{one.paper.name}/{one.table.name} {one.row.name}",
@@ -186,14 +187,16 @@ def _listed(data_dir: Path, workers: int | None) -> list[dict[str, Any]]:
             "numbers": one.row.numbers,
             "claims": ", ".join(one.row.claims) or "-",
             "variants": ", ".join(one.row.variants),
-            **{scale: _row_time(one, scale, data_dir, workers) for scale in SCALES},
+            **{scale: _row_time(one, scale, data_dir, workers, trials) for scale in SCALES},
         }
         for name in paper_names()
         for one in choose(name)
     ]
 
 
-def _row_time(one: "Chosen", scale: Any, data_dir: Path, workers: int | None) -> str:
+def _row_time(
+    one: "Chosen", scale: Any, data_dir: Path, workers: int | None, trials: dict[str, float]
+) -> str:
     """Estimate a row by its first entry, which stands for all of its entries and seeds."""
     from ..leaderboard.numbers import duration
     from ..leaderboard.papers.runs import run_specs
@@ -213,7 +216,7 @@ def _row_time(one: "Chosen", scale: Any, data_dir: Path, workers: int | None) ->
         if where(source, data_dir) is None:
             return f"{source} is not here"
         jobs = prepare(runs, data_dir, fingerprint)
-        seconds = sum(e.seconds for e in estimates(jobs, {}, data_dir, workers))
+        seconds = sum(e.seconds for e in estimates(jobs, {}, data_dir, workers, trials))
     except BenchError as error:
         return f"cannot run: {str(error)[:40]}"
     trainings = sum(

@@ -1,4 +1,4 @@
-"""Does Prune win under shift because it prunes, or because it rewinds? Answered by a stated rule."""
+"""Does Prune win under shift because it prunes, or because it rewinds? Answered by a rule."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

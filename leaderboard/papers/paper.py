@@ -103,8 +103,9 @@ class Row:
 
     @property
     def margin(self) -> float | None:
-        """Twice the widest interval that the row prints for an accuracy: what two entries may
-        differ by and still agree within the sum of their intervals. Per cent; None without any.
+        """Twice the widest interval that the row prints for an accuracy; None without any.
+
+        What two entries may differ by and still agree within the sum of their intervals, per cent.
         """
         widths = [
             number.half_width

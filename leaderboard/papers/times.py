@@ -48,21 +48,33 @@ def known_seconds(records: Iterable[Record]) -> dict[str, float]:
 
 
 def estimates(
-    jobs: Sequence[Job], known: Mapping[str, float], data_dir: Path, workers: int | None
+    jobs: Sequence[Job],
+    known: Mapping[str, float],
+    data_dir: Path,
+    workers: int | None,
+    trials: dict[str, float] | None = None,
 ) -> list[Estimate]:
-    """Return an estimate for every run, making one trial of each shape that has no results."""
-    trials: dict[str, float] = {}
+    """Return an estimate for every run, making one trial of each shape that has no results.
+
+    Args:
+        jobs: of `prepare`.
+        known: of `known_seconds`.
+        data_dir: where data sets are cached.
+        workers: processes at a time; None is one per core.
+        trials: seconds by shape of trials made before, filled in here.
+    """
+    trials = {} if trials is None else trials
     found = []
     at_once = at_a_time(workers)
-    for job in jobs:
+    kinds = [_trial_shape(job.run.as_json()) for job in jobs]
+    for job, kind in zip(jobs, kinds, strict=True):
         spec = job.run.as_json()
         shape = _shape(spec)
         if shape in known:
             found.append(Estimate(known[shape] * _length(spec), "results"))
             continue
-        kind = _trial_shape(spec)
         if kind not in trials:
-            alike = [other.run for other in jobs if _trial_shape(other.run.as_json()) == kind]
+            alike = [other.run for other, same in zip(jobs, kinds, strict=True) if same == kind]
             trials[kind] = _update_seconds(job.run, alike, data_dir, at_once)
         twice = 2 if any(one.name == TICKET for one in job.run.entrant.strategies) else 1
         found.append(Estimate(twice * job.updates * trials[kind], "trial"))
@@ -96,7 +108,7 @@ def _trial_shape(spec: Mapping[str, Any]) -> str:
     entrant, stream = spec["entrant"], spec["stream"]
     names = [one["name"] for one in entrant["strategies"]]
     batch = [stream["settings"].get(name) for name in ("source", "batch_size")]
-    return json.dumps([stream["name"], batch, names, entrant["network"]], sort_keys=True)
+    return json.dumps([batch, names, entrant["network"]], sort_keys=True)
 
 
 def _update_seconds(run: RunSpec, alike: Sequence[RunSpec], data_dir: Path, at_once: int) -> float:
