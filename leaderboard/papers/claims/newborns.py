@@ -61,8 +61,8 @@ def starved_at_birth(results: Sequence[Measured]) -> ClaimVerdict:
                 ("gradient", gradient, -1.0, FAR_BELOW_ONE),
             ):
                 found = _interval(values)
+                parts.append("not decided" if found is None else _side(found, low, high))
                 if found is not None:
-                    parts.append(_side(found, low, high))
                     numbers.append(
                         f"{one.row} {one.label}, growth {cycle}: {name} parity "
                         f"{_shown(found)}: {parts[-1]}"
@@ -110,8 +110,8 @@ def slow_to_integrate(results: Sequence[Measured]) -> ClaimVerdict:
             ("rank correlation of gradient parity with age", _trends(one), 0.0, 2.0),
         ):
             found = _interval(values)
+            parts.append("not decided" if found is None else _side(found, low, high))
             if found is not None:
-                parts.append(_side(found, low, high))
                 numbers.append(f"{one.row} {one.label}: {name} {_shown(found)}: {parts[-1]}")
     missing = [] if parts else ["3 seeds of Grow with newborns after the first update"]
     return ClaimVerdict(
@@ -141,8 +141,9 @@ def _trends(one: Measured) -> SeedValues:
         values = []
         for curve in cohort_curves(rows):
             ages, ratios = curve_of(curve, "gradient")
-            if len(ages) >= 3 and len(set(ratios)) > 1 and not np.isnan(ratios).any():
-                values.append(_spearman(ages, ratios))
+            if len(ages) >= 3 and not np.isnan(ratios).any():
+                # A constant ratio has no ranks: it does not rise.
+                values.append(_spearman(ages, ratios) if len(set(ratios)) > 1 else 0.0)
         if values:
             found[seed] = fmean(values)
     return found
