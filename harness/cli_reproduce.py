@@ -52,10 +52,10 @@ def reproduce(
         raise unknown_name("scale", scale, SCALES, "Choose one of them.")
     known: Scale = next(one for one in SCALES if one == scale)
     data_dir = data or _default_data_dir()
-    if target == "list":
-        _list(data_dir, workers, json_)
-        return
     names = [name.strip() for name in rows.split(",")] if rows else []
+    if target == "list":
+        _list(names, data_dir, workers, json_)
+        return
     chosen = choose(target, names, variant)
     asked = cases(chosen, known, parse_seeds(seeds or chosen[0].paper.seeds))
     jobs = [] if only_report else _run(asked, data_dir, workers, results)
@@ -158,22 +158,25 @@ def _report(
         raise typer.Exit(FAILED)
 
 
-def _list(data_dir: Path, workers: int | None, json_: bool) -> None:
+def _list(names: Sequence[str], data_dir: Path, workers: int | None, json_: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    lines = _listed(data_dir, workers)
+    from ..leaderboard.papers.paper import SCALES
+
+    lines = _listed(names, data_dir, workers)
     if json_:
         typer.echo(json.dumps(lines, indent=1))
         return
-    table = Table(*lines[0])
+    shown = ("row", "numbers", "claims", *SCALES)
+    table = Table(*shown)
     for line in lines:
-        table.add_row(*(str(value) for value in line.values()))
+        table.add_row(*(str(line[name]) for name in shown))
     Console().print(table)
     typer.echo("Times are for all seeds that are printed, from short trials without evaluation.")
 
 
-def _listed(data_dir: Path, workers: int | None) -> list[dict[str, Any]]:
+def _listed(names: Sequence[str], data_dir: Path, workers: int | None) -> list[dict[str, Any]]:
     """Return a line for every row of every paper."""
     from ..leaderboard.papers.paper import SCALES
     from ..leaderboard.papers.paper_file import paper_names
@@ -191,6 +194,7 @@ def _listed(data_dir: Path, workers: int | None) -> list[dict[str, Any]]:
         }
         for name in paper_names()
         for one in choose(name)
+        if not names or one.row.name in names
     ]
 
 

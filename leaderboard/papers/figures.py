@@ -54,8 +54,10 @@ def _panel(axes: Axes, metric: str, cells: Mapping[str, Cell]) -> None:
     ):
         places, values, halves = [], [], []
         for place, one in enumerate(cells.values()):
-            value = one.mean if label == "measured" else one.printed and one.printed.value
-            half = one.half_width if label == "measured" else one.printed and one.printed.half_width
+            value, half = one.mean, one.half_width
+            if label == "printed":
+                value = None if one.printed is None else one.printed.value
+                half = None if one.printed is None else one.printed.half_width
             if value is not None:
                 places.append(place + shift)
                 values.append(value)

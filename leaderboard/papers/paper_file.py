@@ -43,7 +43,7 @@ from pydantic import JsonValue
 
 from ...harness.errors import BenchError, unknown_name
 from ...harness.spec import build_settings
-from ...harness.suite import parse_entrant, parse_seeds, parse_stream
+from ...harness.suite import EntrantRequest, parse_entrant, parse_seeds, parse_stream
 from .paper import DIFFERENCES, SCALES, Changes, Entry, Paper, Printed, Row, Scale, Table
 
 Number = str | float
@@ -202,6 +202,7 @@ def _entries(
         raise BenchError(
             f"width = {one.width} of {one.method} in {what} is not in (0, 1]. {REMEDY}"
         )
+    groups: list[tuple[float | None, tuple[EntrantRequest, ...]]]
     if one.mean:
         groups = [(None, tuple(requests))]
     else:

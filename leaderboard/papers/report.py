@@ -13,6 +13,7 @@ from ..pictures import Picture, file_stem, look, saved
 from ..result import plain
 from . import controls, verdicts
 from .claims import CLAIMS, ClaimVerdict
+from .claims.tests import points
 from .controls import Why, why
 from .figures import printed_and_measured, prune_or_rewind
 from .measured import Measured
@@ -211,7 +212,7 @@ def _why(report: Report, folder: Path) -> Iterator[str]:
     for one in report.why:
         yield f"* {one.sentence}"
         for (base, other), found in one.differences.items():
-            yield f"  * {base} minus {other}: {controls.points(found)}, p = {found.p:.2g}"
+            yield f"  * {base} minus {other}: {points(found)}, p = {found.p:.2g}"
     yield ""
     with look():
         figure = prune_or_rewind(report.results)

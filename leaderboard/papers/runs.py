@@ -84,7 +84,7 @@ def choose(target: str, rows: Sequence[str] = (), variant: str | None = None) ->
 def _variants(row: Row, asked: str | None) -> list[str]:
     if asked == ALL:
         return list(row.variants)
-    return [asked] if asked in row.variants else [next(iter(row.variants))]
+    return [asked] if asked is not None and asked in row.variants else [next(iter(row.variants))]
 
 
 def _target(target: str) -> tuple[Paper, Table | None]:
@@ -156,7 +156,8 @@ def run_specs(
     runs = _resolved(stream, made, seeds)
     if entry.width == 1:
         return runs
-    hidden = [max(1, round(entry.width * units)) for units in runs[0].entrant.network.hidden]
+    widths = runs[0].entrant.network.hidden
+    hidden: list[JsonValue] = [max(1, round(entry.width * units)) for units in widths]
     return _resolved(stream, replace(made, network={**made.network, "hidden": hidden}), seeds)
 
 

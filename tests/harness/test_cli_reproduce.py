@@ -18,10 +18,15 @@ claims = ["C1", "C3"]
 set = { network = { hidden = [16, 16] } }
 scales = { smoke = { set = { stream = { passes = 2 } } } }
 variants = { small-batch = {}, large-batch = { set = { stream = { batch_size = 128 } } } }
-entrants = [
-  { method = "Dense", entrant = "dense", printed = { acc = "99 ± 1", taa = 40 } },
-  { method = "Grow", entrant = "grow(compactness={c})", compactness = [0.2], printed = { acc = "10 ± 20" } },
-]
+[[tables.one.rows.digits.entrants]]
+method = "Dense"
+entrant = "dense"
+printed = { acc = "99 ± 1", taa = 40 }
+[[tables.one.rows.digits.entrants]]
+method = "Grow"
+entrant = "grow(compactness={c})"
+compactness = [0.2]
+printed = { acc = "10 ± 20" }
 """
 
 
@@ -83,8 +88,8 @@ def test_wrong_names_are_told(place: Path) -> None:
     )
 
 
-def test_the_list_has_every_row(tmp_path: Path) -> None:
-    done = call("list", "--json", "--data", str(tmp_path), "--workers", "2")
+def test_the_list_says_what_a_row_has_and_takes(tmp_path: Path) -> None:
+    done = call("list", "--rows", "mnist-iid", "--json", "--data", str(tmp_path), "--workers", "2")
     rows = {line["row"]: line for line in json.loads(done.stdout)}
     row = rows["lillo2026/table3 mnist-iid"]
     assert (row["numbers"], row["claims"]) == (26, "C1, C3, C4")
