@@ -168,6 +168,10 @@ def _list(names: Sequence[str], data_dir: Path, workers: int | None, json_: bool
     if json_:
         typer.echo(json.dumps(lines, indent=1))
         return
+    if not lines:
+        raise BenchError(
+            f"no row is called {', '.join(names)}. See all: plasticity-bench reproduce list"
+        )
     shown = ("row", "numbers", "claims", *SCALES)
     table = Table(*shown)
     for line in lines:

@@ -113,7 +113,7 @@ def _signs(
 ) -> tuple[list[Judgement], list[str]]:
     """Judge the direction of each difference, corrected for their number."""
     p_values = corrected([found for *_, found in differences])
-    parts = [
+    parts: list[Judgement] = [
         sign(found, p, wanted) for (_, wanted, found), p in zip(differences, p_values, strict=True)
     ]
     numbers = [
