@@ -142,8 +142,9 @@ def run_specs(
     base = next((c.stream for c in reversed(changes) if c.stream is not None), row.stream)
     asked = StreamSpec(base.name, {**base.settings, **_merged(layers, "stream")})
     stream = _filled_stream(asked)
-    values = resolved_stream(stream).settings
-    sets = _filled({target: _merged(layers, target) for target in _targets(layers)}, values)
+    asked_sets = {target: _merged(layers, target) for target in _targets(layers)}
+    named = any(_names(value) for one in asked_sets.values() for value in one.values())
+    sets = _filled(asked_sets, resolved_stream(stream).settings if named else {})
     made = EntrantRequest(
         None,
         tuple(
@@ -183,6 +184,8 @@ def _merged(layers: Sequence[Targets], target: str) -> dict[str, JsonValue]:
 
 def _filled_stream(asked: StreamSpec) -> StreamSpec:
     """Put the stream's own numbers where its settings name them."""
+    if not any(map(_names, asked.settings.values())):
+        return asked
     plain = {name: value for name, value in asked.settings.items() if not _names(value)}
     known = resolved_stream(StreamSpec(asked.name, plain)).settings
     return StreamSpec(asked.name, _filled({"stream": dict(asked.settings)}, known)["stream"])
