@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cli_leaderboard, cli_page, cli_publish, cli_store, cli_trust
+from . import cli_leaderboard, cli_page, cli_publish, cli_reproduce, cli_store, cli_trust
 from .cli_leaderboard import board_of, find, store_of
 from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
@@ -29,7 +29,7 @@ _NO_PLACE = {
 
 _USUAL_ORDER = (
     *("list", "run", "leaderboard", "compare", "report", "publish"),
-    *("submit", "verify", "import", "check", "data", "store", "speed"),
+    *("reproduce", "submit", "verify", "import", "check", "data", "store", "speed"),
 )
 
 
@@ -71,6 +71,7 @@ cli_trust.register(app)
 app.add_typer(cli_leaderboard.app, name="leaderboard")
 app.command()(cli_leaderboard.compare)
 app.command()(cli_publish.publish)
+app.command()(cli_reproduce.reproduce)
 cli_leaderboard.app.command("build")(cli_page.build)
 cli_leaderboard.app.command("serve")(cli_page.serve)
 
