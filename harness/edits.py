@@ -233,8 +233,10 @@ class Network(StackedNetwork):
                 for tensor in slot.state.values():
                     tensor.masked_fill_(before ^ after, 0)
         self._after_edit()
+        changed = (before ^ after).flatten(1).any(1).tolist()
         for replica, count in enumerate(new.flatten(1).sum(1).tolist()):
-            self.ledger.append(Event("rewire", layer.name, replica, (), rule, count))
+            if changed[replica]:
+                self.ledger.append(Event("rewire", layer.name, replica, (), rule, count))
 
     @torch.no_grad()
     def set_fading(self, layer: Layer, fading: Tensor | None) -> None:

@@ -322,13 +322,18 @@ class CostMeter:
 
 
 def layer_costs(net: Network, replica: int, *, whole: bool = False) -> list[cost.LayerCost]:
-    """Describe what one replica's layers compute: alive units only, or the whole width."""
+    """Describe what one replica's layers compute: what is alive and connected, or all of it."""
     return [
         cost.LayerCost(
             inputs=layer.weight.shape[2] if whole else int(layer.alive_inputs()[replica].sum()),
             outputs=layer.units if whole else int(layer.alive[replica].sum()),
             kernel_area=layer.weight.shape[3:].numel(),
             positions=layer.positions,
+            connections=None if whole else _connections(layer, replica),
         )
         for layer in net.layers
     ]
+
+
+def _connections(layer: Layer, replica: int) -> int | None:
+    return None if layer.connected is None else int(layer.live_weights()[replica].sum())

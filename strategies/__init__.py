@@ -14,5 +14,12 @@ BUILT_IN: dict[str, str] = {
     "reset": "resets:FullReset",
     "winning-ticket": "ticket:WinningTicket",
     "tiny-er": "memory:TinyER",
+    "scheduled-reset": "resets:ScheduledReset",
+    "han-pruning": "weight_pruning:HanPruning",
+    "lottery-ticket": "weight_pruning:LotteryTicket",
+    "rigl": "rewire_rigl:RigL",
+    "set": "rewire_set:SparseEvolutionaryTraining",
+    "sparse-momentum": "rewire_momentum:SparseMomentum",
+    "deep-rewiring": "rewire_deep:DeepRewiring",
 }
 """Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""
