@@ -25,6 +25,8 @@ class LayerProbe:
     """phi'(z): (R, S, U)."""
     signal: Tensor
     """Gradient of each sample's own loss to the unit's output, dL/dh: (R, S, U)."""
+    linear: Tensor
+    """What the weights compute, before any norm: (R, S, U)."""
     linear_gradient: Tensor
     """Gradient of each sample's own loss to what the weights compute: (R, S, U)."""
     inputs: Tensor | None
@@ -84,9 +86,10 @@ def probe(net: Network, x: Tensor, y: Tensor) -> Probe:
     with torch.enable_grad():
         logits = net.forward(x, trace=trace)
         losses = replica_loss(logits, y)
+        total = losses.sum()
     *hidden, head = trace
     wanted = [t for passed in hidden for t in (passed.output, passed.linear)]
-    *gradients, head_delta = torch.autograd.grad(losses.sum(), [*wanted, head.output])
+    *gradients, head_delta = torch.autograd.grad(total, [*wanted, head.output])
     layers = {
         layer.name: _layer_probe(layer, passed, gradients[2 * i], gradients[2 * i + 1])
         for i, (layer, passed) in enumerate(zip(net.layers, hidden, strict=False))
@@ -105,6 +108,7 @@ def _layer_probe(
         _by_unit(layer.activation(z), units),
         _by_unit(layer.activation.gate(z), units),
         _by_unit(signal, units),
+        _by_unit(passed.linear.detach(), units),
         _by_unit(linear_gradient, units),
         None if layer.is_convolution else passed.inputs.detach(),
     )

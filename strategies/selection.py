@@ -1,15 +1,22 @@
 """Scores of units, and the choice of the best or worst of them in every replica."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..harness.edits import Network
+from ..harness.errors import BenchError
+from ..harness.metrics.cohorts import incoming_gradient_norm
 from ..harness.network import Layer
 from ..harness.strategy import Context
 
-Score = Literal["activation", "gradient", "magnitude", "random"]
+Score = Literal[
+    "activation", "gradient", "magnitude", "random", "mask-gradient", "gradmax", "least-recent"
+]
+
+NEVER = -1
 
 
 def activation_scores(net: Network, ctx: Context, tau: float) -> dict[str, Tensor]:
@@ -31,6 +38,65 @@ def gradient_scores(net: Network, ctx: Context) -> dict[str, Tensor]:
     return {name: one.delta.abs().mean(1) for name, one in layers.items()}
 
 
+def mask_gradient_scores(net: Network, ctx: Context) -> dict[str, Tensor]:
+    """Score units by |sum_x phi(z_j) <w_out,j, delta>| on one mini-batch, over its size: (R, U).
+
+    The absolute derivative of the loss by the unit's mask: how much the loss changes, to first
+    order, by switching a dead unit on. Unlike `gradient_scores`, samples may cancel out.
+    """
+    layers = ctx.score_batch(net).layers
+    return {name: (one.raw * one.signal).mean(1).abs() for name, one in layers.items()}
+
+
+def gradmax_scores(net: Network, ctx: Context) -> dict[str, Tensor]:
+    """Score units by the norm of the gradient of their incoming weights and bias: (R, U).
+
+    ||sum_x delta_j(x) [h(x); 1]|| over the mini-batch's size, delta_j = phi'(z_j) <w_out,j, delta>
+    and h what the layer reads, as if dead units were unmasked: what GradMax (Evci et al. 2022)
+    maximises over outgoing weights, here of those that are stored. With a norm layer delta_j is
+    taken behind it.
+
+    Raises:
+        BenchError: an editable layer is a convolution.
+    """
+    check_score("gradmax", net)
+    layers = ctx.score_batch(net).layers
+    gradients: dict[str, Tensor] = {}
+    for layer in net.hidden:
+        one = layers[layer.name]
+        assert one.inputs is not None
+        gradients[layer.name] = incoming_gradient_norm(one.inputs, one.delta, batches=1)
+    return gradients
+
+
+def check_score(kind: Score, net: Network) -> None:
+    """Refuse a score that the network's editable layers do not have.
+
+    Raises:
+        BenchError: "gradmax", and one of them is a convolution.
+    """
+    convolutions = [layer.name for layer in net.hidden if layer.is_convolution]
+    if kind == "gradmax" and convolutions:
+        raise BenchError(
+            f"selection=gradmax does not know the gradient of a convolution's weights, and "
+            f"{convolutions[0]} is one. Set network.edit_trunk=false, or selection=gradient."
+        )
+
+
+def note_alive(net: Network, ctx: Context) -> None:
+    """Remember that the units that are alive now were so after this many updates."""
+    times: dict[str, Tensor] = ctx.state.setdefault("last alive", {})
+    for layer in net.hidden:
+        known = times.get(layer.name, torch.full_like(layer.alive, NEVER, dtype=torch.int64))
+        times[layer.name] = torch.where(layer.alive, ctx.update, known)
+
+
+def least_recent_scores(ctx: Context) -> dict[str, Tensor]:
+    """Score units by how long ago `note_alive` last saw them alive, never being longest: (R, U)."""
+    times: dict[str, Tensor] = ctx.state["last alive"]
+    return {name: (ctx.update - time).double() for name, time in times.items()}
+
+
 def magnitude_scores(net: Network) -> dict[str, Tensor]:
     """Score units by their mean absolute incoming weight: (R, U). Lillo and Cheney 2026, eq. 24."""
     return {layer.name: layer.weight.detach().abs().flatten(2).mean(2) for layer in net.hidden}
@@ -43,11 +109,16 @@ def random_scores(net: Network, ctx: Context) -> dict[str, Tensor]:
 
 def score(kind: Score, net: Network, ctx: Context, tau: float) -> dict[str, Tensor]:
     """Score every unit of the hidden layers: layer name -> (R, U)."""
-    if kind == "activation":
-        return activation_scores(net, ctx, tau)
-    if kind == "gradient":
-        return gradient_scores(net, ctx)
-    return magnitude_scores(net) if kind == "magnitude" else random_scores(net, ctx)
+    makers: dict[str, Callable[[], dict[str, Tensor]]] = {
+        "activation": lambda: activation_scores(net, ctx, tau),
+        "gradient": lambda: gradient_scores(net, ctx),
+        "mask-gradient": lambda: mask_gradient_scores(net, ctx),
+        "gradmax": lambda: gradmax_scores(net, ctx),
+        "least-recent": lambda: least_recent_scores(ctx),
+        "magnitude": lambda: magnitude_scores(net),
+        "random": lambda: random_scores(net, ctx),
+    }
+    return makers[kind]()
 
 
 def best(scores: Tensor, among: Tensor, count: int) -> Tensor:
