@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -29,8 +29,6 @@ class Prune(ScheduledEdits):
     """
 
     name = "prune"
-    edits_structure: ClassVar[bool] = True
-
     selection: Literal["magnitude", "activation", "random"] | UnitScore = "magnitude"
     """Which alive units go first: the smallest incoming weights, those that fire least, any.
 
