@@ -159,7 +159,10 @@ def run_specs(
         return runs
     widths = runs[0].entrant.network.hidden
     hidden: list[JsonValue] = [max(1, round(entry.width * units)) for units in widths]
-    return _resolved(stream, replace(made, network={**made.network, "hidden": hidden}), seeds)
+    # The name is that of the same control by `run --controls`, so that they share results.
+    name = f"{runs[0].entrant.name} {'-'.join(map(str, hidden))}"
+    sized = replace(made, name=name, network={**made.network, "hidden": hidden})
+    return _resolved(stream, sized, seeds)
 
 
 def _resolved(stream: StreamSpec, entrant: EntrantRequest, seeds: Sequence[int]) -> list[RunSpec]:
