@@ -12,5 +12,8 @@ BUILT_IN: dict[str, str] = {
     "shrink-perturb": "resets:ShrinkPerturb",
     "optimizer-reset": "resets:OptimizerReset",
     "reset": "resets:FullReset",
+    "turnover": "turnover:Turnover",
+    "gradmax": "gradmax:GradMax",
+    "net2wider": "net2wider:Net2Wider",
 }
 """Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""

@@ -50,14 +50,17 @@ def column_blocks(layer: Layer, weight: Tensor) -> Tensor:
 def row_norms(layer: Layer) -> Tensor:
     """Return the L2 norm of the weights into each unit that alive inputs feed: (R, U)."""
     live = layer.alive_inputs().view(layer.weight.shape[0], 1, -1, *(1,) * (layer.weight.dim() - 3))
-    return (layer.weight.detach() * live).flatten(2).norm(dim=2)
+    norms: Tensor = torch.linalg.vector_norm((layer.weight.detach() * live).flatten(2), dim=2)
+    return norms
 
 
 def column_norms(layer: Layer) -> Tensor:
     """Return the L2 norm of the weights from each unit to alive consumers: (R, U)."""
     consumer = consumer_of(layer)
     live = consumer.weight.detach() * like_rows(consumer.alive, consumer.weight)
-    return column_blocks(layer, live).transpose(1, 2).flatten(2).norm(dim=2)
+    by_unit = column_blocks(layer, live).transpose(1, 2).flatten(2)
+    norms: Tensor = torch.linalg.vector_norm(by_unit, dim=2)
+    return norms
 
 
 def mean_over(values: Tensor, units: Tensor) -> Tensor:
@@ -149,6 +152,40 @@ def share_row_state(net: Network, layer: Layer, newborn: Tensor, donor: Tensor) 
         for key, tensor in slot.state.items() if slot.layer is layer else ():
             factor = like_rows(shared, tensor)
             tensor.div_(factor.square() if "second" in key else factor)
+
+
+# -- new weights ---------------------------------------------------------------------------------
+
+
+def silent_rows(layer: Layer) -> dict[str, Tensor]:
+    """Return incoming weights and offsets of 0, gains of 1: what passes nothing on."""
+    return {
+        name: torch.ones_like(parameter) if name == "gain" else torch.zeros_like(parameter)
+        for name, parameter in layer.parameters().items()
+    }
+
+
+def fresh_slices(net: Network, layer: Layer, newborn: Tensor) -> Slices:
+    """Draw slices by the initialisation law, at the fan-ins there are once the newborns live."""
+    consumer = consumer_of(layer)
+    kernel = consumer.weight.shape[3:].numel()
+    more = (newborn & ~layer.alive).sum(1) * layer.columns_per_unit * kernel
+    rows = net.fresh_parameters(layer, net.fresh, layer.alive_fan_in())
+    drawn = net.fresh_parameters(consumer, net.fresh, consumer.alive_fan_in() + more)
+    return Slices("fresh", rows, drawn["weight"])
+
+
+def random_columns(layer: Layer, ctx: Context, norm: Tensor) -> Tensor:
+    """Draw outgoing weights to alive consumers, each unit's in a random direction of a norm (R,).
+
+    Returns:
+        (R, O, I[, K, K]).
+    """
+    consumer = consumer_of(layer)
+    drawn = normal(ctx, consumer.weight.shape) * like_rows(consumer.alive, consumer.weight)
+    blocks = column_blocks(layer, drawn)
+    length = torch.linalg.vector_norm(blocks.transpose(1, 2).flatten(2), dim=2)
+    return (blocks * like_blocks(norm.unsqueeze(1) / length, blocks)).flatten(2, 3)
 
 
 # -- pairs ---------------------------------------------------------------------------------------
