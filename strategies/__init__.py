@@ -15,5 +15,6 @@ BUILT_IN: dict[str, str] = {
     "turnover": "turnover:Turnover",
     "gradmax": "gradmax:GradMax",
     "net2wider": "net2wider:Net2Wider",
+    "variance-transfer": "variance_transfer:VarianceTransfer",
 }
 """Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""
