@@ -33,5 +33,9 @@ BUILT_IN: dict[str, str] = {
     "set": "rewire_set:SparseEvolutionaryTraining",
     "sparse-momentum": "rewire_momentum:SparseMomentum",
     "deep-rewiring": "rewire_deep:DeepRewiring",
+    "turnover": "turnover:Turnover",
+    "gradmax": "gradmax:GradMax",
+    "net2wider": "net2wider:Net2Wider",
+    "variance-transfer": "variance_transfer:VarianceTransfer",
 }
 """Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""
