@@ -18,7 +18,7 @@ from plasticity_bench.harness.structure import Structure
 
 from .test_run import DATA, make_specs
 
-STRUCTURE = Structure((4, 3), (8.4, 6.6))
+STRUCTURE = Structure((4, 3), (8.4, 6.6), (12, 6), 3)
 SIZES = {"small dense", "equal capacity"}
 
 
@@ -36,6 +36,9 @@ def test_prune_has_all_that_take_its_parts_away() -> None:
         "equal capacity": "dense 8-7",
         "no rewind": "prune(compactness=0.3,events=3,rewind=none)",
         "rewind only": "prune(compactness=1.0,events=3)",
+        "random turnover": (
+            "turnover(born=random,compactness=0.3,dies=random,events=3,insertion=fresh,share=0.833)"
+        ),
     }
     assert found["small dense"].entrant.network.hidden == (4, 3)
     assert all(control.question == QUESTIONS[kind] for kind, control in found.items())
@@ -68,12 +71,15 @@ def test_where_boundaries_are_not_told_a_schedule_stands_for_them() -> None:
 
 def test_one_task_needs_no_fresh_network_and_one_size_no_second_control() -> None:
     assert "fresh per task" not in controls("prune", "stream.tasks=1")
-    assert "equal capacity" not in controls("grow", structure=Structure((4, 3), (4.0, 3.0)))
+    assert "equal capacity" not in controls(
+        "grow", structure=replace(STRUCTURE, average=(4.0, 3.0))
+    )
 
 
 def test_a_trunk_that_is_edited_gets_its_size_too() -> None:
     settings = ("network.kind=convnet", "network.edit_trunk=true", "network.channels=[6,8]")
-    small = controls("grow", *settings, structure=Structure((3, 4, 5, 6), (3, 4, 5, 6)))
+    sizes = Structure((3, 4, 5, 6), (3, 4, 5, 6), (1, 1, 1, 1), 1)
+    small = controls("grow", *settings, structure=sizes)
     assert small["small dense"].entrant.network.channels == (3, 4)
     assert small["small dense"].entrant.network.hidden == (5, 6)
 

@@ -10,8 +10,11 @@ from .test_run import DATA, make_specs
 
 
 def test_an_average_is_over_updates() -> None:
-    found = Structure.of({0: (10, 4), 30: (20, 4), 60: (2, 8)}, 100)
-    assert found == Structure((2, 8), (0.3 * 10 + 0.3 * 20 + 0.4 * 2, 0.6 * 4 + 0.4 * 8))
+    edits = [(30, 0, 10), (60, 0, 18), (60, 1, 4)]
+    found = Structure.of({0: (10, 4), 30: (20, 4), 60: (2, 8)}, 100, edits)
+    average = (0.3 * 10 + 0.3 * 20 + 0.4 * 2, 0.6 * 4 + 0.4 * 8)
+    assert found == Structure((2, 8), average, (28, 4), 2)
+    assert found.edited_share() == pytest.approx((28 / 2 + 4 / 8) / 2 / 2)
 
 
 @pytest.mark.parametrize(
