@@ -179,7 +179,9 @@ def run(
         typer.echo(f"stopped: {left} runs are left; the same command goes on with them.", err=True)
         raise typer.Exit(INTERRUPTED)
     if not json_:
-        typer.echo(f"Results are in {store.folder}. Next: {_next_command(selection, results)}")
+        shown = "report" if controls else "leaderboard"
+        command = _next_command(shown, selection, results)
+        typer.echo(f"Results are in {store.folder}. Next: {command}")
     if outcome.ended("failed"):
         raise typer.Exit(FAILED)
 
@@ -194,12 +196,18 @@ def report(
     set_: Sets = [],  # noqa: B006
     results: Results = None,
 ) -> None:
-    """Draw a suite's results, compare integration times, explain every entrant on a page."""
+    """Draw a suite's results, compare integration times, explain every entrant on a page.
+
+    Controls that were run beside the entrants are shown with what each of them shows.
+    """
     from ..leaderboard import figures
+    from ..leaderboard.controls_table import controls_beside
     from .cli_run import Selection
 
     found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
-    runs = found.store.results(fingerprints=found.fingerprints)
+    runs = list(found.store.results(fingerprints=found.fingerprints))
+    beside = controls_beside(runs, found.store.records())
+    runs += found.store.results(fingerprints=beside)
     typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()
 
@@ -259,6 +267,6 @@ def _default_data_dir() -> Path:
     return default_data_dir()
 
 
-def _next_command(selection: "Selection", results: Path | None) -> str:
+def _next_command(command: str, selection: "Selection", results: Path | None) -> str:
     folder = "" if results is None else f" --results {shlex.quote(str(results))}"
-    return f"plasticity-bench leaderboard {selection.words()}{folder}"
+    return f"plasticity-bench {command} {selection.words()}{folder}"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .errors import BenchError
+from .grammar import Settings
 from .plugins import is_learner, load_strategy, load_stream
 from .resolve import entrant_name, resolve
 from .spec import EntrantSpec, NetworkSpec, RunSpec, StrategySpec, StreamSpec, build_settings
@@ -180,8 +181,15 @@ def _turnover(
     share = min(1.0, structure.edited_share())
     compactness = editor.settings.get("compactness")
     if share and isinstance(compactness, float) and compactness < 1 and editor.name != "turnover":
-        kept = {key: editor.settings[key] for key in (*SCHEDULE, "compactness", "allocation")}
-        how = {"dies": "random", "born": "random", "insertion": "fresh", "share": round(share, 3)}
+        kept: Settings = {
+            key: editor.settings[key] for key in (*SCHEDULE, "compactness", "allocation")
+        }
+        how: Settings = {
+            "dies": "random",
+            "born": "random",
+            "insertion": "fresh",
+            "share": round(share, 3),
+        }
         yield (
             "random turnover",
             _request(entrant, [StrategySpec("turnover", {**kept, **how}), *others]),
