@@ -52,7 +52,11 @@ class CohortMonitor:
         self.next_due: int | None = None
 
     def begin(self, net: Network, events: Sequence[Event], update: int) -> None:
-        """Start a cohort for every birth among the events; an edit ends the layer's former one."""
+        """Start a cohort for every birth among the events; an edit ends the layer's former one.
+
+        Rewired connections are neither: their layer's units stay what they are.
+        """
+        events = [event for event in events if event.edit != "rewire"]
         if update == 0 or not events:
             return
         for event in events:

@@ -89,9 +89,11 @@ class Prune(ScheduledEdits):
             net.optimizer.reset()
 
     def _scores(self, net: Network, ctx: Context) -> dict[str, Tensor]:
-        if self.selection in ("magnitude", "activation", "random"):
-            return score(self.selection, net, ctx, self.tau)
-        return unit_scores(self.selection, net, ctx)
+        match self.selection:
+            case "magnitude" | "activation" | "random" as kind:
+                return score(kind, net, ctx, self.tau)
+            case kind:
+                return unit_scores(kind, net, ctx)
 
 
 @torch.no_grad()
