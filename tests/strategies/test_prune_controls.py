@@ -61,7 +61,7 @@ def test_the_optimiser_may_start_anew_without_a_rewind(make: Make) -> None:
 def test_resets_are_at_the_moments_of_prune_but_the_first(make: Make) -> None:
     _, ctx = make()
     for settings in ({}, {"events": 3}, {"every_tasks": 2}, {"at": (3, 30)}):
-        prune, reset = Prune(**settings), ScheduledReset(**settings)  # type: ignore[arg-type]
+        prune, reset = Prune(**settings), ScheduledReset(**settings)
         assert list(reset.schedule(ctx.plan)) == [u for u in prune.schedule(ctx.plan) if u > 0]
     assert not ScheduledReset().needs
     assert not ScheduledReset().edits_structure
@@ -73,7 +73,7 @@ def test_a_scheduled_reset_draws_anew_or_returns_to_the_same_start(make: Make) -
         net, ctx = make()
         train(net, 5)
         trained = net.copy_parameters()
-        ScheduledReset(to=to).edit(net, ctx)  # type: ignore[arg-type]
+        ScheduledReset(to=to).edit(net, ctx)
         weight, initial = net.layers[0].weight, net.initial["fc1.weight"]
         assert not (weight == trained["fc1.weight"]).any()
         assert bool((weight == initial).all()) == (to == "same")

@@ -110,7 +110,7 @@ def test_a_random_ticket_is_another_one_of_the_same_size(make: Make) -> None:
     kept = {}
     for selection in ("magnitude", "random"):
         net, ctx = make(WIDE, SGD, plan=plan_of(25))
-        masks = masks_by_level(LotteryTicket(selection=selection), net, ctx)  # type: ignore[arg-type]
+        masks = masks_by_level(LotteryTicket(selection=selection), net, ctx)
         kept[selection] = torch.cat([mask.flatten(1) for mask in masks[-1].values()], 1)
     smallest, chance = kept["magnitude"], kept["random"]
     assert torch.equal(smallest.sum(1), chance.sum(1))
