@@ -1,7 +1,9 @@
 """Prune taken apart: the rewind without the pruning, the pruning without the rewind."""
 
 from collections.abc import Callable
+from typing import Any, Literal
 
+import pytest
 import torch
 
 from plasticity_bench.harness.edits import Network
@@ -60,7 +62,8 @@ def test_the_optimiser_may_start_anew_without_a_rewind(make: Make) -> None:
 
 def test_resets_are_at_the_moments_of_prune_but_the_first(make: Make) -> None:
     _, ctx = make()
-    for settings in ({}, {"events": 3}, {"every_tasks": 2}, {"at": (3, 30)}):
+    placed: list[dict[str, Any]] = [{}, {"events": 3}, {"every_tasks": 2}, {"at": (3, 30)}]
+    for settings in placed:
         prune, reset = Prune(**settings), ScheduledReset(**settings)
         assert list(reset.schedule(ctx.plan)) == [u for u in prune.schedule(ctx.plan) if u > 0]
     assert not ScheduledReset().needs
@@ -68,16 +71,18 @@ def test_resets_are_at_the_moments_of_prune_but_the_first(make: Make) -> None:
     assert Prune().edits_structure
 
 
-def test_a_scheduled_reset_draws_anew_or_returns_to_the_same_start(make: Make) -> None:
-    for to in ("fresh", "same"):
-        net, ctx = make()
-        train(net, 5)
-        trained = net.copy_parameters()
-        ScheduledReset(to=to).edit(net, ctx)
-        weight, initial = net.layers[0].weight, net.initial["fc1.weight"]
-        assert not (weight == trained["fc1.weight"]).any()
-        assert bool((weight == initial).all()) == (to == "same")
-        assert bool((weight == initial).any()) == (to == "same")
-        assert net.optimizer.common_clock == 0
-        counted = sum(layer.weight[0].numel() for layer in net.layers)
-        assert net.restarted_weights.tolist() == [counted] * 2
+@pytest.mark.parametrize("to", ["fresh", "same"])
+def test_a_scheduled_reset_draws_anew_or_returns_to_the_same_start(
+    make: Make, to: Literal["fresh", "same"]
+) -> None:
+    net, ctx = make()
+    train(net, 5)
+    trained = net.copy_parameters()
+    ScheduledReset(to=to).edit(net, ctx)
+    weight, initial = net.layers[0].weight, net.initial["fc1.weight"]
+    assert not (weight == trained["fc1.weight"]).any()
+    assert bool((weight == initial).all()) == (to == "same")
+    assert bool((weight == initial).any()) == (to == "same")
+    assert net.optimizer.common_clock == 0
+    counted = sum(layer.weight[0].numel() for layer in net.layers)
+    assert net.restarted_weights.tolist() == [counted] * 2

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 import torch
@@ -107,8 +107,8 @@ def test_masks_are_nested_and_what_is_cut_stays_zero(
 
 
 def test_a_random_ticket_is_another_one_of_the_same_size(make: Make) -> None:
-    kept = {}
-    for selection in ("magnitude", "random"):
+    kept, both = {}, get_args(Literal["magnitude", "random"])
+    for selection in both:
         net, ctx = make(WIDE, SGD, plan=plan_of(25))
         masks = masks_by_level(LotteryTicket(selection=selection), net, ctx)
         kept[selection] = torch.cat([mask.flatten(1) for mask in masks[-1].values()], 1)
