@@ -35,7 +35,8 @@ class Prune(ScheduledEdits):
     """Which alive units go first: the smallest incoming weights, those that fire least, any.
 
     Or those that contribute least: contribution is mean |h| * sum |w_out|, adaptable-contribution
-    that of |h - mean h| over sum |w_in|, taylor |mean of h dL/dh|, taylor-2019 (sum of w dL/dw)^2.
+    that of |h - mean h| over sum |w_in|, taylor |mean of h dL/dh|, taylor-2017 the mean of each
+    sample's |h dL/dh|, taylor-2019 (sum of w dL/dw)^2.
     """
     tau: float = 0.05
     """Threshold on the post-activation above which a unit counts as firing."""

@@ -22,6 +22,7 @@ from plasticity_bench.strategies.unit_scores import (
     contribution,
     mean_inputs,
     taylor,
+    taylor_by_sample,
     unit_scores,
     weight_taylor_scores,
 )
@@ -117,6 +118,18 @@ def test_signs_cancel_inside_the_mean_of_taylor() -> None:
     each = probed.output * probed.signal
     assert (taylor(probed) < each.abs().mean(1) - 1e-4).any()
     torch.testing.assert_close(taylor(probed), each.sum(1).abs() / 16)
+    torch.testing.assert_close(taylor_by_sample(probed), each.abs().mean(1))
+
+
+def test_the_published_taylor_averages_over_positions_before_the_absolute_value() -> None:
+    net = make_network(CONVNET)
+    for name in ("conv1", "conv2"):
+        together = probe(net, *make_batch(2, 16, seed=9)).layers[name]
+        score = torch.zeros_like(together.layer.bias)
+        for sample in range(16):
+            x, y = (part[:, sample : sample + 1] for part in make_batch(2, 16, seed=9))
+            score += taylor(probe(net, x, y).layers[name]) / 16
+        torch.testing.assert_close(taylor_by_sample(together), score, atol=1e-7, rtol=1e-4)
 
 
 @pytest.mark.parametrize("network", NETWORKS[:2], ids=IDS[:2])
