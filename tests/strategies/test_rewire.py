@@ -183,6 +183,30 @@ def test_scheduled_rewirings_are_rows_with_the_number_of_new_connections() -> No
         assert 0.15 * 0.3 * size < row["reinitialised_weights"] < 0.4 * size
 
 
+@pytest.mark.parametrize(
+    ("entrant", "rewirings"),
+    [
+        ("rigl(density=0.3,every=7,anneal=constant)", 9),  # after 0, 7, ..., 56 of 60 updates
+        ("rigl(density=0.3,every=12)", 4),  # and before 45
+        ("set(density=0.3)", 2),
+        ("sparse-momentum(density=0.3,every=9)", 6),
+    ],
+)
+def test_a_real_run_rewires_at_every_moment_of_the_schedule(entrant: str, rewirings: int) -> None:
+    run = StackedRun(make_specs(entrant, "0:2"), DATA)
+    assert len(list(run.rows())) > 0
+    ledger = run.learner.net.ledger
+    assert len(ledger) == rewirings * 2 * 2  # layers, replicas
+    assert {event.edit for event in ledger} == {"rewire"}
+    assert sum(event.reinitialised_weights for event in ledger) > len(ledger)
+
+
+def test_two_strategies_that_choose_connections_are_refused() -> None:
+    run = StackedRun(make_specs("set+rigl", "0"), DATA)
+    with pytest.raises(BenchError, match=r"rigl chooses the connections .* Name one of them only"):
+        list(run.rows())
+
+
 def test_few_connections_cost_few_operations() -> None:
     """Exactly the share of the connections of what the whole network costs."""
     flops = {}
