@@ -224,7 +224,7 @@ class Network(StackedNetwork):
         before = before if layer.connected is None else layer.connected
         after = (before & ~cut) | made
         layer.connected = after
-        layer.weight.mul_(after)
+        layer.weight.mul_(before & after)
         new = after & ~before
         if values is not None:
             layer.weight.copy_(torch.where(new, values, layer.weight))
@@ -368,6 +368,10 @@ class Network(StackedNetwork):
         if policy == "zero_step" and bool(chosen.any()):
             self.optimizer.clocks[layer.name].masked_fill_(chosen, 0)
             self.optimizer.split_clocks()
+        for slot in self.optimizer.slots:
+            if slot.name == "weight" and slot.layer.connected is not None:
+                for tensor in slot.state.values():
+                    tensor.mul_(slot.layer.connected)
 
     def _state_slices(self, layer: Layer, chosen: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Pair each state tensor that the chosen units touch with the mask of their entries."""

@@ -56,9 +56,11 @@ class CohortMonitor:
     def begin(self, net: Network, events: Sequence[Event], update: int) -> None:
         """Start a cohort for every birth among the events; an edit ends the layer's former one.
 
-        A restart of all weights of a replica ends its cohorts in every layer.
+        A restart of all weights of a replica ends its cohorts in every layer. Rewired connections
+        are neither births nor ends: their layer's units stay what they are.
         """
         self._end_restarted(net)
+        events = [event for event in events if event.edit != "rewire"]
         if update == 0 or not events:
             return
         for event in events:

@@ -33,7 +33,8 @@ class Prune(ScheduledEdits):
     """Which alive units go first: the smallest incoming weights, those that fire least, any.
 
     Or those that contribute least: contribution is mean |h| * sum |w_out|, adaptable-contribution
-    that of |h - mean h| over sum |w_in|, taylor |mean of h dL/dh|, taylor-2019 (sum of w dL/dw)^2.
+    that of |h - mean h| over sum |w_in|, taylor |mean of h dL/dh|, taylor-2017 the mean of each
+    sample's |h dL/dh|, taylor-2019 (sum of w dL/dw)^2.
     """
     tau: float = 0.05
     """Threshold on the post-activation above which a unit counts as firing."""
@@ -87,9 +88,11 @@ class Prune(ScheduledEdits):
             net.optimizer.reset()
 
     def _scores(self, net: Network, ctx: Context) -> dict[str, Tensor]:
-        if self.selection in ("magnitude", "activation", "random"):
-            return score(self.selection, net, ctx, self.tau)
-        return unit_scores(self.selection, net, ctx)
+        match self.selection:
+            case "magnitude" | "activation" | "random" as kind:
+                return score(kind, net, ctx, self.tau)
+            case kind:
+                return unit_scores(kind, net, ctx)
 
 
 @torch.no_grad()

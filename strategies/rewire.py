@@ -49,8 +49,17 @@ class SparseNetwork(Strategy):
         return layers_but(self.dense, net)
 
     def begin_run(self, net: Network, ctx: Context) -> None:
-        """Leave as many connections of each layer as the densities say, chosen by chance."""
+        """Leave as many connections of each layer as the densities say, chosen by chance.
+
+        Raises:
+            BenchError: another strategy has chosen connections already.
+        """
         layers = self.sparse_layers(net)
+        if any(layer.connected is not None for layer in layers):
+            raise BenchError(
+                f"{self.name} chooses the connections that a network starts with, and another "
+                "strategy of this entrant has chosen them already. Name one of them only."
+            )
         shapes = [layer.weight.shape[1:] for layer in layers]
         counts = connection_counts(self.density, self.distribution, shapes)
         for layer, count in zip(layers, counts, strict=True):

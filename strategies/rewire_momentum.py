@@ -24,9 +24,10 @@ EPSILON = 1e-8
 class SparseMomentum(PeriodicRewiring):
     """Prune small weights, share them out by the layers' momentum, grow where momentum is largest.
 
-    A layer's share is the mean |momentum| of the weights that it keeps. What was just pruned may
-    grow again, with its weight; other new connections start at 0, with the momentum that they would
-    have. The network as a whole keeps its number of connections.
+    A layer's share is the mean |momentum| of its weights, before it is pruned; what does not fit in
+    goes to other layers by their shares. What was just pruned may grow again, with its weight;
+    other new connections start at 0, with the momentum that they would have. The network as a whole
+    keeps its number of connections.
 
     Momentum is that of the dense gradient, kept here: with SGD an average at the optimiser's
     momentum (0.9 without one), with Adam m / (sqrt(v) + 1e-8). Weight decay is not in it. So every
@@ -92,10 +93,11 @@ class SparseMomentum(PeriodicRewiring):
         """Return how many connections each layer grows: (R, layers) int64."""
         total, means, most = [], [], []
         for layer, cut, signal in zip(layers, pruned, signals, strict=True):
-            kept = layer.live_weights() & ~cut
+            live = layer.live_weights()
+            empty = possible(layer) & ~(live & ~cut)
             total.append(count(cut))
-            means.append((signal.abs() * kept).flatten(1).sum(1) / count(kept).clamp(min=1))
-            most.append((FULLEST * count(possible(layer) & ~kept).double()).long())
+            means.append((signal.abs() * live).flatten(1).sum(1) / count(live).clamp(min=1))
+            most.append((FULLEST * count(empty).double()).long())
         wanted = torch.stack(total, 1)
         return share_out(
             wanted.sum(1), layer_shares(torch.stack(means, 1), wanted), torch.stack(most, 1)

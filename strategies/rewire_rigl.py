@@ -58,6 +58,12 @@ class RigL(SparseNetwork):
         moments = range(0, plan.total_updates, self.every)
         return [update for update in moments if self.drop_share(plan, update) > 0]
 
+    def edit(self, net: Network, ctx: Context) -> None:
+        """Do nothing yet: the edit needs the gradient of the coming update, and takes its place.
+
+        That it is there has the engine ask `acts_until` at every moment of the schedule.
+        """
+
     def acts_until(self, net: Network, ctx: Context) -> int:
         """Return the end of the present update if it is an edit: between edits nothing is done."""
         del net

@@ -16,15 +16,18 @@ from ..harness.network import LayerTrace
 from ..harness.probe import LayerProbe, replica_loss
 from ..harness.strategy import Context
 
-UnitScore = Literal["contribution", "adaptable-contribution", "taylor", "taylor-2019"]
+UnitScore = Literal[
+    "contribution", "adaptable-contribution", "taylor", "taylor-2017", "taylor-2019"
+]
 """How much a unit contributes:
 
 contribution: mean |h_j| times the L1 norm of the outgoing weights (Dohare et al. 2024).
 adaptable-contribution: mean |h_j - mean h_j| times the L1 norm of the outgoing weights, over that
     of the incoming ones (Dohare et al. 2021, there with a running mean; here the batch's).
 taylor: |mean of h_j dL/dh_j| over samples and positions, the absolute first-order change of the
-    mean loss when the unit is removed (Molchanov et al. 2017). Signs cancel inside the mean, over
-    samples too.
+    mean loss when the unit is removed. Signs cancel over samples and over positions.
+taylor-2017: mean over samples of |mean of h_j dL/dh_j| over positions, as published (Molchanov et
+    al. 2017, eq. 8). Signs cancel over the positions of one sample only.
 taylor-2019: (sum of w dL/dw)^2 over the unit's incoming weights, without its bias, L the mean loss
     (Molchanov et al. 2019, group form; there averaged over many batches).
 """
@@ -40,6 +43,7 @@ def unit_scores(kind: UnitScore, net: Network, ctx: Context) -> dict[str, Tensor
         "contribution": contribution,
         "adaptable-contribution": adaptable_contribution,
         "taylor": taylor,
+        "taylor-2017": taylor_by_sample,
     }[kind]
     return {layer.name: score(layers[layer.name]) for layer in net.hidden}
 
@@ -60,6 +64,12 @@ def adaptable_contribution(probed: LayerProbe) -> Tensor:
 def taylor(probed: LayerProbe) -> Tensor:
     """Return |mean over samples and positions of h_j dL/dh_j|: (R, U)."""
     return (probed.output * probed.signal).mean(1).abs()
+
+
+def taylor_by_sample(probed: LayerProbe) -> Tensor:
+    """Return the mean over samples of |mean over positions of h_j dL/dh_j|: (R, U)."""
+    by_sample: Tensor = (probed.output * probed.signal).unflatten(1, (-1, probed.layer.positions))
+    return by_sample.mean(2).abs().mean(1)
 
 
 def weight_taylor_scores(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:

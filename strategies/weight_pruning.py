@@ -56,7 +56,8 @@ class WeightPruning(Scheduled):
 class HanPruning(WeightPruning):
     """Cut weights below a threshold of quality * their layer's standard deviation, train on.
 
-    The standard deviation is that of the connections that are left. Survivors keep their weights
+    The standard deviation is that of the connections that are left, so that at one quality later
+    cuts take fewer. Survivors keep their weights
     and continue with a new optimiser at a lower rate; units that no connection enters, or none
     leaves, are switched off. With selection="random" as many are cut by chance.
 
