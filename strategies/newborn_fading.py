@@ -35,8 +35,9 @@ class FadeIn(NewbornWindow):
 
     def acts_until(self, net: Network, ctx: Context) -> int:
         """Return when the last window closes; later where its last batches were let go by."""
+        closes = super().acts_until(net, ctx)
         is_faded = any(layer.fading is not None for layer in net.layers)
-        return max(super().acts_until(net, ctx), ctx.update + is_faded)
+        return max(closes, ctx.update + 1) if is_faded else closes
 
     def _damp(self, net: Network, ctx: Context, update: int) -> None:
         times: dict[str, Tensor] = ctx.state.get("born", {})
