@@ -16,5 +16,9 @@ BUILT_IN: dict[str, str] = {
     "gradmax": "gradmax:GradMax",
     "net2wider": "net2wider:Net2Wider",
     "variance-transfer": "variance_transfer:VarianceTransfer",
+    "nest": "nest:Nest",
+    "splitting": "splitting:Splitting",
+    "firefly": "firefly:Firefly",
+    "morphnet": "morphnet:MorphNet",
 }
 """Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""
