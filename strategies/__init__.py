@@ -20,5 +20,6 @@ BUILT_IN: dict[str, str] = {
     "splitting": "splitting:Splitting",
     "firefly": "firefly:Firefly",
     "morphnet": "morphnet:MorphNet",
+    "den": "den:Den",
 }
 """Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""

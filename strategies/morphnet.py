@@ -81,7 +81,7 @@ class MorphNet(ScheduledEdits):
         """Remove what has come to nothing, then widen."""
         for layer in net.hidden:
             norms = group_norms(layer)
-            largest = best_of_each(norms, layer.alive, torch.ones(net.replicas))
+            largest = best_of_each(norms, layer.alive, torch.ones(net.replicas, device=net.device))
             net.prune(layer, layer.alive & (norms <= self.threshold) & ~largest)
         budget = self.budget(net)
         alive = torch.stack([layer.alive.sum(1) for layer in net.hidden], 1).tolist()

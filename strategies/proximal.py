@@ -37,3 +37,10 @@ def shrink_groups(layer: Layer, amount: Tensor) -> None:
     kept = torch.where(layer.alive, kept, 1.0)
     for parameter in group(layer):
         parameter.mul_(like_rows(kept, parameter))
+
+
+@torch.no_grad()
+def soft_threshold(weight: Tensor, amount: Tensor) -> None:
+    """Move weights (R, ...) towards zero by an amount (R,), to exactly zero where it is more."""
+    amount = amount.view(-1, *(1,) * (weight.dim() - 1))
+    weight.copy_(weight.sign() * (weight.abs() - amount).clamp(min=0))
