@@ -37,5 +37,10 @@ BUILT_IN: dict[str, str] = {
     "gradmax": "gradmax:GradMax",
     "net2wider": "net2wider:Net2Wider",
     "variance-transfer": "variance_transfer:VarianceTransfer",
+    "nest": "nest:Nest",
+    "splitting": "splitting:Splitting",
+    "firefly": "firefly:Firefly",
+    "morphnet": "morphnet:MorphNet",
+    "den": "den:Den",
 }
 """Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""

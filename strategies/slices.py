@@ -22,6 +22,22 @@ def start_with_seed(net: Network, ctx: Context, share: float, targets: list[int]
         net.start_with(layer, best(random_scores(net, ctx)[layer.name], layer.alive, seed))
 
 
+def best_of_each(scores: Tensor, among: Tensor, counts: Tensor) -> Tensor:
+    """Choose the best allowed units, a number of its own for every replica; see `best`.
+
+    Args:
+        scores: (R, U).
+        among: (R, U) bool.
+        counts: (R,), how many; all of them where there are fewer.
+
+    Returns:
+        (R, U) bool.
+    """
+    ranked = scores.masked_fill(~among, -torch.inf).sort(dim=1, descending=True, stable=True)
+    first = torch.arange(scores.shape[1], device=scores.device) < counts.unsqueeze(1)
+    return torch.zeros_like(among).scatter_(1, ranked.indices, first) & among
+
+
 # -- units and their slices ----------------------------------------------------------------------
 
 

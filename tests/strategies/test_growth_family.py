@@ -12,14 +12,21 @@ from plasticity_bench.harness.run import StackedRun
 from plasticity_bench.harness.spec import NetworkSpec, RunSpec
 from plasticity_bench.harness.suite import Suite, parse_entrant, parse_seeds, parse_stream
 from plasticity_bench.strategies.budget import ScheduledEdits
+from plasticity_bench.strategies.firefly import Firefly
 from plasticity_bench.strategies.gradmax import GradMax
+from plasticity_bench.strategies.nest import Nest
 from plasticity_bench.strategies.net2wider import Net2Wider
 from plasticity_bench.strategies.seeded import SeededGrowth
+from plasticity_bench.strategies.splitting import Splitting
 from plasticity_bench.strategies.variance_transfer import VarianceTransfer
 from tests.strategies.growing import LEAKY, SMALL_CONVNET, WIDE, Make, answers, go_through, seeded
 
-GROWERS: list[type[SeededGrowth]] = [Net2Wider, GradMax, VarianceTransfer]
-ENTRANTS = ["turnover(events=3)", *(f"{cls.name}(events=3,compactness=0.5)" for cls in GROWERS)]
+GROWERS: list[type[SeededGrowth]] = [Net2Wider, GradMax, VarianceTransfer, Nest, Splitting, Firefly]
+ENTRANTS = [
+    "turnover(events=3)",
+    "morphnet(events=3,strength=30)",
+    *(f"{cls.name}(events=3,compactness=0.5)" for cls in GROWERS),
+]
 
 
 @pytest.mark.parametrize("network", [WIDE, SMALL_CONVNET])

@@ -18,7 +18,7 @@ def test_every_edit_keeps_the_number_of_units(make: Make, strategy: Turnover) ->
     assert go_through(strategy, net, ctx) == [[[10, 10], [8, 8]]] * 5
     moved = {"grow": 0, "prune": 0}
     for event in net.ledger:
-        moved[event.edit] += len(event.units)  # type: ignore[index]
+        moved[event.edit] += len(event.units)
     per_edit = max(1, round(strategy.share * 10)) + max(1, round(strategy.share * 8))
     assert moved == {"grow": 10 * per_edit, "prune": 10 * per_edit}
 
