@@ -73,7 +73,8 @@ class SparseNetwork(Strategy):
 class PeriodicRewiring(SparseNetwork):
     """A sparse network that is rewired now and then, by default where a pass over samples ends.
 
-    Not after the last pass, as nothing would be trained afterwards.
+    Not after the last pass, as nothing would be trained afterwards. On a stream whose tasks are
+    passed once these are the moments at which tasks switch; `every` places them otherwise.
     """
 
     every: int | None = None

@@ -21,7 +21,7 @@ class SparseEvolutionaryTraining(PeriodicRewiring):
 
     Only pairs that were not connected before are: what was just dropped is not grown. Every layer
     keeps its number of connections; where few pairs are left, fewer are moved. In a stream, too, it
-    rewires after every pass over a task's samples; it is told nothing and never stops.
+    rewires after every pass over a task's samples, and never stops.
 
     Source: Mocanu et al. 2018, "Scalable training of artificial neural networks with adaptive
     sparse connectivity inspired by network science". Their epsilon = 20 is a density of 0.117 on
