@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cli_leaderboard, cli_page, cli_publish, cli_store, cli_trust
+from . import cli_leaderboard, cli_page, cli_publish, cli_reproduce, cli_store, cli_trust
 from .cli_leaderboard import board_of, find, store_of
 from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
 from .errors import BenchError
@@ -29,7 +29,7 @@ _NO_PLACE = {
 
 _USUAL_ORDER = (
     *("list", "run", "leaderboard", "compare", "report", "publish"),
-    *("submit", "verify", "import", "check", "data", "store", "speed"),
+    *("reproduce", "submit", "verify", "import", "check", "data", "store", "speed"),
 )
 
 
@@ -71,6 +71,7 @@ cli_trust.register(app)
 app.add_typer(cli_leaderboard.app, name="leaderboard")
 app.command()(cli_leaderboard.compare)
 app.command()(cli_publish.publish)
+app.command()(cli_reproduce.reproduce)
 cli_leaderboard.app.command("build")(cli_page.build)
 cli_leaderboard.app.command("serve")(cli_page.serve)
 
@@ -178,7 +179,9 @@ def run(
         typer.echo(f"stopped: {left} runs are left; the same command goes on with them.", err=True)
         raise typer.Exit(INTERRUPTED)
     if not json_:
-        typer.echo(f"Results are in {store.folder}. Next: {_next_command(selection, results)}")
+        shown = "report" if controls else "leaderboard"
+        command = _next_command(shown, selection, results)
+        typer.echo(f"Results are in {store.folder}. Next: {command}")
     if outcome.ended("failed"):
         raise typer.Exit(FAILED)
 
@@ -193,12 +196,18 @@ def report(
     set_: Sets = [],  # noqa: B006
     results: Results = None,
 ) -> None:
-    """Draw the figures of a suite's results: accuracy, newborn parity, alive units."""
+    """Draw a suite's results, compare integration times, explain every entrant on a page.
+
+    Controls that were run beside the entrants are shown with what each of them shows.
+    """
     from ..leaderboard import figures
+    from ..leaderboard.controls_table import controls_beside
     from .cli_run import Selection
 
     found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
-    runs = found.store.results(fingerprints=found.fingerprints)
+    runs = list(found.store.results(fingerprints=found.fingerprints))
+    beside = controls_beside(runs, found.store.records())
+    runs += found.store.results(fingerprints=beside)
     typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()
 
@@ -258,6 +267,6 @@ def _default_data_dir() -> Path:
     return default_data_dir()
 
 
-def _next_command(selection: "Selection", results: Path | None) -> str:
+def _next_command(command: str, selection: "Selection", results: Path | None) -> str:
     folder = "" if results is None else f" --results {shlex.quote(str(results))}"
-    return f"plasticity-bench leaderboard {selection.words()}{folder}"
+    return f"plasticity-bench {command} {selection.words()}{folder}"

@@ -47,7 +47,8 @@ class CompactTraining:
         counts = [layer.alive.sum(1) for layer in net.layers]
         if any(bool((count != count[0]).any()) or int(count[0]) == 0 for count in counts):
             return False
-        alive = sum(int(layer.live_weights()[0].sum()) for layer in net.layers)
+        # Connections that do not exist are gathered too: only units make the tensors smaller.
+        alive = sum(int(layer.alive[0].sum() * layer.alive_fan_in()[0]) for layer in net.layers)
         return alive <= WORTHWHILE_SHARE * sum(layer.weight[0].numel() for layer in net.layers)
 
     def _gathered(self, layer: Layer) -> Layer:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .errors import BenchError
+from .grammar import Settings
 from .plugins import is_learner, load_strategy, load_stream
 from .resolve import entrant_name, resolve
 from .spec import EntrantSpec, NetworkSpec, RunSpec, StrategySpec, StreamSpec, build_settings
@@ -122,6 +123,7 @@ def controls_of(run: RunSpec, structure: Structure) -> list[Control]:
         *_resets(run, editor, others),
         *_sizes(entrant, others, structure),
         *_of_its_own(entrant, editor, others),
+        *_turnover(entrant, editor, others, structure),
     ]
     return [Control(kind, entrant.name, _resolved(run, request)) for kind, request in requests]
 
@@ -167,6 +169,31 @@ def _of_its_own(
     if "insertion" in editor.settings:
         frozen = StrategySpec("freeze-newborns")
         yield "newborns never learn", _request(entrant, [editor, *others, frozen])
+
+
+def _turnover(
+    entrant: EntrantSpec,
+    editor: StrategySpec,
+    others: Sequence[StrategySpec],
+    structure: Structure,
+) -> Requests:
+    """Swap as many units by chance, where there are dead ones to swap with."""
+    share = min(1.0, structure.edited_share())
+    compactness = editor.settings.get("compactness")
+    if share and isinstance(compactness, float) and compactness < 1 and editor.name != "turnover":
+        kept: Settings = {
+            key: editor.settings[key] for key in (*SCHEDULE, "compactness", "allocation")
+        }
+        how: Settings = {
+            "dies": "random",
+            "born": "random",
+            "insertion": "fresh",
+            "share": round(share, 3),
+        }
+        yield (
+            "random turnover",
+            _request(entrant, [StrategySpec("turnover", {**kept, **how}), *others]),
+        )
 
 
 def _request(

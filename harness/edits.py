@@ -224,7 +224,7 @@ class Network(StackedNetwork):
         before = before if layer.connected is None else layer.connected
         after = (before & ~cut) | made
         layer.connected = after
-        layer.weight.mul_(after)
+        layer.weight.mul_(before & after)
         new = after & ~before
         if values is not None:
             layer.weight.copy_(torch.where(new, values, layer.weight))
@@ -233,8 +233,10 @@ class Network(StackedNetwork):
                 for tensor in slot.state.values():
                     tensor.masked_fill_(before ^ after, 0)
         self._after_edit()
+        changed = (before ^ after).flatten(1).any(1).tolist()
         for replica, count in enumerate(new.flatten(1).sum(1).tolist()):
-            self.ledger.append(Event("rewire", layer.name, replica, (), rule, count))
+            if changed[replica]:
+                self.ledger.append(Event("rewire", layer.name, replica, (), rule, count))
 
     @torch.no_grad()
     def set_fading(self, layer: Layer, fading: Tensor | None) -> None:
@@ -366,6 +368,10 @@ class Network(StackedNetwork):
         if policy == "zero_step" and bool(chosen.any()):
             self.optimizer.clocks[layer.name].masked_fill_(chosen, 0)
             self.optimizer.split_clocks()
+        for slot in self.optimizer.slots:
+            if slot.name == "weight" and slot.layer.connected is not None:
+                for tensor in slot.state.values():
+                    tensor.mul_(slot.layer.connected)
 
     def _state_slices(self, layer: Layer, chosen: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Pair each state tensor that the chosen units touch with the mask of their entries."""

@@ -50,9 +50,17 @@ class CohortMonitor:
     def __init__(self) -> None:
         self.layers: dict[str, _Cohorts] = {}
         self.next_due: int | None = None
+        self.restarted: Tensor | None = None
+        """Weights restarted as a whole so far, as of the last edit: (R,)."""
 
     def begin(self, net: Network, events: Sequence[Event], update: int) -> None:
-        """Start a cohort for every birth among the events; an edit ends the layer's former one."""
+        """Start a cohort for every birth among the events; an edit ends the layer's former one.
+
+        A restart of all weights of a replica ends its cohorts in every layer. Rewired connections
+        are neither births nor ends: their layer's units stay what they are.
+        """
+        self._end_restarted(net)
+        events = [event for event in events if event.edit != "rewire"]
         if update == 0 or not events:
             return
         for event in events:
@@ -68,6 +76,15 @@ class CohortMonitor:
         if event.layer in self.layers:
             self.layers[event.layer].newborn[event.replica] = False
             self.layers[event.layer].births[event.replica] = None
+
+    def _end_restarted(self, net: Network) -> None:
+        before, self.restarted = self.restarted, net.restarted_weights.clone()
+        if before is None:
+            return
+        for replica in (self.restarted != before).nonzero().flatten().tolist():
+            for one in self.layers.values():
+                one.newborn[replica] = False
+                one.births[replica] = None
 
     def is_due(self, update: int) -> bool:
         """Tell whether a measurement is due; nothing is due without cohorts."""
@@ -124,12 +141,12 @@ class CohortMonitor:
     def state_dict(self) -> dict[str, Any]:
         """Return all that is needed to go on exactly from here."""
         layers = {n: {"newborn": c.newborn, "births": c.births} for n, c in self.layers.items()}
-        return {"layers": layers, "next_due": self.next_due}
+        return {"layers": layers, "next_due": self.next_due, "restarted": self.restarted}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self.layers = {name: _Cohorts(**one) for name, one in saved["layers"].items()}
-        self.next_due = saved["next_due"]
+        self.next_due, self.restarted = saved["next_due"], saved["restarted"]
 
 
 def _no_cohorts(net: Network, name: str) -> _Cohorts:
@@ -307,13 +324,18 @@ class CostMeter:
 
 
 def layer_costs(net: Network, replica: int, *, whole: bool = False) -> list[cost.LayerCost]:
-    """Describe what one replica's layers compute: alive units only, or the whole width."""
+    """Describe what one replica's layers compute: what is alive and connected, or all of it."""
     return [
         cost.LayerCost(
             inputs=layer.weight.shape[2] if whole else int(layer.alive_inputs()[replica].sum()),
             outputs=layer.units if whole else int(layer.alive[replica].sum()),
             kernel_area=layer.weight.shape[3:].numel(),
             positions=layer.positions,
+            connections=None if whole else _connections(layer, replica),
         )
         for layer in net.layers
     ]
+
+
+def _connections(layer: Layer, replica: int) -> int | None:
+    return None if layer.connected is None else int(layer.live_weights()[replica].sum())

@@ -7,6 +7,7 @@ waits for the device; accuracies are read back once a task.
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import islice
@@ -18,7 +19,6 @@ import torch
 from torch import Tensor
 
 from .batches import Augmentation, SampleBank, TaskBatches, Transition, evaluation_batches
-from .edits import Event
 from .errors import BenchError
 from .learner import StackedLearner
 from .monitor import CohortMonitor, CostMeter, health_rows
@@ -46,6 +46,9 @@ from .ticket import ticket_rows, ticket_strategies, wants_ticket
 
 RESULTS_VERSION = 1
 """Raised when a change of the engine may change numbers: it is part of every fingerprint."""
+
+StepEdit = tuple[int, str, str, str]
+"""Replica, layer, kind of edit and rule."""
 
 PROBE_BATCHES = 8
 """Newborns are measured on that many batches, drawn apart from the training order."""
@@ -116,8 +119,10 @@ class StackedRun:
             self.plan.batch_size,
             prod(strategy.cost_factor for strategy in self.strategies),
         )
-        self.step_edits: list[Event] = []
-        """Edits that strategies made within the updates of the current task."""
+        self.step_edits: Counter[StepEdit] = Counter()
+        """Edits that strategies made within the updates of the current task: how many of each."""
+        self.step_units: Counter[StepEdit] = Counter()
+        self.step_weights: Counter[StepEdit] = Counter()
         self.told = 0
         """Entries of the ledger that have been told of."""
         self.kept_rows: list[list[Row]] = [[] for _ in specs]
@@ -221,6 +226,7 @@ class StackedRun:
             take = learner.observe if self.relative_costs.is_free(learner) else learner.skip
             online[0, done], online[1, done] = take(x, y)
             if done % 100 == 0:
+                self._collect_step_edits()
                 report(progress.update, plan.total_updates)
             if done + 1 in evaluated_after:
                 accuracies, rows = self._evaluate()
@@ -272,19 +278,23 @@ class StackedRun:
         x, y = learner.batches.draw(self.probes, PROBE_BATCHES * self.plan.batch_size)
         before = self._loss(x, y)
         self._collect_step_edits()
+        restarted = learner.net.restarted_weights.clone()
         learner.call_scheduled_edits() if hook == "edit" else learner.call(hook)
         events = learner.net.ledger[self.told :]
         self.told = len(learner.net.ledger)
         shock = (self._loss(x, y) - before).tolist() if events else []
         self.cohorts.begin(learner.net, events, self.progress.update)
         self.cost.count(events)
+        place = {"step": self.progress.update, "task": self.progress.task}
+        for replica, count in enumerate((learner.net.restarted_weights - restarted).tolist()):
+            if count:
+                yield replica, {"kind": "restart", **place, "weights": count}
         for event in events:
             yield (
                 event.replica,
                 {
                     "kind": "edit",
-                    "step": self.progress.update,
-                    "task": self.progress.task,
+                    **place,
                     "layer": event.layer,
                     "edit": event.edit,
                     "rule": event.rule,
@@ -295,21 +305,24 @@ class StackedRun:
             )
 
     def _collect_step_edits(self) -> None:
-        """Take notice of edits that were made within updates, so without rows of their own."""
+        """Add up edits that were made within updates, and take them off the ledger.
+
+        They may be as many as there are updates, and so have no rows of their own.
+        """
         ledger = self.learner.net.ledger
-        self.step_edits += ledger[self.told :]
         self.cost.count(ledger[self.told :])
-        self.told = len(ledger)
+        for event in ledger[self.told :]:
+            kind = event.replica, event.layer, event.edit, event.rule
+            self.step_edits[kind] += 1
+            self.step_units[kind] += len(event.units)
+            self.step_weights[kind] += event.reinitialised_weights
+        del ledger[self.told :]
 
     def _step_edit_rows(self, place: Mapping[str, int]) -> Iterator[tuple[int, Row]]:
         """Sum up the task's edits within updates: a row for each replica, layer and kind."""
         self._collect_step_edits()
-        groups: dict[tuple[int, str, str, str], list[Event]] = {}
-        for event in self.step_edits:
-            key = event.replica, event.layer, event.edit, event.rule
-            groups.setdefault(key, []).append(event)
-        self.step_edits = []
-        for (replica, layer, edit, rule), events in groups.items():
+        for kind, count in self.step_edits.items():
+            replica, layer, edit, rule = kind
             yield (
                 replica,
                 {
@@ -318,11 +331,13 @@ class StackedRun:
                     "layer": layer,
                     "edit": edit,
                     "rule": rule,
-                    "edits": len(events),
-                    "units": sum(len(event.units) for event in events),
-                    "reinitialised_weights": sum(e.reinitialised_weights for e in events),
+                    "edits": count,
+                    "units": self.step_units[kind],
+                    "reinitialised_weights": self.step_weights[kind],
                 },
             )
+        for counter in (self.step_edits, self.step_units, self.step_weights):
+            counter.clear()
 
     def _loss(self, x: Tensor, y: Tensor) -> Tensor:
         return replica_loss(self.learner.predict(x), y).mean(1)

@@ -1,9 +1,10 @@
 """How many units a run has alive over its course: rehearsed before it, or read from its rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from .run import StackedRun
@@ -11,6 +12,9 @@ from .spec import NetworkSpec, RunSpec
 
 Counts = tuple[int, ...]
 """Alive units of every editable layer, from the input on."""
+
+Edit = tuple[int, int, int]
+"""An update, the number of an editable layer from 0, and how many units were edited there."""
 
 
 @dataclass(frozen=True)
@@ -21,20 +25,33 @@ class Structure:
     """Alive units of every editable layer at the end."""
     average: tuple[float, ...]
     """Alive units of every editable layer, mean over all updates."""
+    edited: Counts
+    """Units of every editable layer that were switched on, switched off or rewritten, in all."""
+    moments: int
+    """Updates after which there were edits."""
 
     @classmethod
-    def of(cls, counts: Mapping[int, Counts], updates: int) -> "Structure":
+    def of(cls, counts: Mapping[int, Counts], updates: int, edits: Iterable[Edit]) -> "Structure":
         """Sum up a course.
 
         Args:
             counts: alive units from each update on, 0 among them, ascending.
             updates: of the whole run, above the last of them.
+            edits: when, in which layer and of how many units.
         """
         edges = [*counts, updates]
         layers = range(len(counts[0]))
         spans = [(counts[start], end - start) for start, end in pairwise(edges)]
         average = [sum(alive[i] * span for alive, span in spans) / updates for i in layers]
-        return cls(list(counts.values())[-1], tuple(average))
+        all_edits = list(edits)
+        edited = [sum(units for _, layer, units in all_edits if layer == i) for i in layers]
+        moments = len({update for update, _, _ in all_edits})
+        return cls(list(counts.values())[-1], tuple(average), tuple(edited), moments)
+
+    def edited_share(self) -> float:
+        """Return how many units one edit moves, over those alive at the end; mean over layers."""
+        pairs = zip(self.edited, self.final, strict=True)
+        return fmean(units / max(1, alive) for units, alive in pairs) / max(1, self.moments)
 
 
 def rehearse(spec: RunSpec, data_dir: Path) -> Structure:
@@ -52,10 +69,16 @@ def rehearse(spec: RunSpec, data_dir: Path) -> Structure:
     """
     run = StackedRun([spec], data_dir, measured=False)
     run.trial_batches(1)  # brings the first task in, on whose samples units are scored
-    counts: dict[int, Counts] = {0: _alive(run)}
-    for update in _rehearsed(run):
+    counts: dict[int, Counts] = {}
+    edits: list[Edit] = []
+    names = editable_layers(spec.entrant.network)
+    told = 0
+    for update in chain([0], _rehearsed(run)):
         counts[update] = _alive(run)
-    return Structure.of(counts, run.plan.total_updates)
+        ledger = run.learner.net.ledger
+        edits += [(update, names.index(e.layer), len(e.units)) for e in ledger[told:] if e.units]
+        told = len(ledger)
+    return Structure.of(counts, run.plan.total_updates, edits)
 
 
 def _rehearsed(run: StackedRun) -> Iterator[int]:
@@ -92,11 +115,14 @@ def structure_of(network: NetworkSpec, rows: Sequence[Mapping[str, Any]]) -> Str
     names = editable_layers(network)
     changes: dict[int, list[int]] = {0: [0] * len(names)}
     now, offset, last = [0] * len(names), None, 0
+    edits: list[Edit] = []
     for row in rows:
-        if row["kind"] == "edit" and row["layer"] in names:
+        if row["kind"] == "edit" and row.get("layer") in names:
             sign = {"grow": 1, "prune": -1}.get(row["edit"], 0)
-            now[names.index(row["layer"])] += sign * len(row["units"])
+            layer = names.index(row["layer"])
+            now[layer] += sign * len(row["units"])
             changes[row["step"]] = [*now]
+            edits += [(row["step"], layer, len(row["units"]))] if row["units"] else []
         elif row["kind"] == "task":
             last = row["step"]
             if offset is None:
@@ -109,7 +135,7 @@ def structure_of(network: NetworkSpec, rows: Sequence[Mapping[str, Any]]) -> Str
         for step, change_ in changes.items()
         if step < last
     }
-    return Structure.of(counts, last)
+    return Structure.of(counts, last, edits)
 
 
 def editable_layers(network: NetworkSpec) -> list[str]:

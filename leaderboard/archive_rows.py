@@ -18,7 +18,9 @@ from .curves import (
     parity_by_age,
 )
 from .hostile import LONGEST_NAME, Refused, check_name
+from .integration_study import QUESTIONS, cohorts_in, pace
 from .result import Result, Row
+from .run_curves import edit_steps, over_time
 
 LARGEST = 1e100
 """Numbers beyond are no measurements, and their squares could not be added up."""
@@ -94,6 +96,10 @@ def _draw(result: Result) -> None:
     alive_over_steps([result])
     for quantity in PARITY_QUANTITIES:
         parity_by_age([result], quantity)
+    over_time([result])
+    edit_steps([result])
+    for cohort in cohorts_in([result]):
+        pace([cohort], QUESTIONS[0], horizon=1)
 
 
 def _check_metrics(

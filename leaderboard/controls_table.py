@@ -1,15 +1,16 @@
 """The report's table of controls: what was run beside an entrant to know what about it acts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..harness.controls import Control, controls_among, is_structural
 from ..harness.errors import BenchError
 from ..harness.structure import structure_of
 from .board import ALPHA
-from .grouping import EntrantRuns, StreamRuns
+from .grouping import EntrantRuns, R, StreamRuns, grouped
+from .ranking import stream_key
 from .reproduction import as_run
-from .result import Result
+from .result import Record, Result
 from .statistics import Difference, compare, holm
 
 METRICS = ("taoa", "acc")
@@ -60,7 +61,7 @@ def compared(
     return [Compared(*pair, p) for pair, p in zip(pairs, corrected, strict=True)]
 
 
-def _controls(entrant: EntrantRuns[Result], beside: Sequence[EntrantRuns[Result]]) -> list[Control]:
+def _controls(entrant: EntrantRuns[Result], beside: Sequence[EntrantRuns[R]]) -> list[Control]:
     """Recognise controls by their settings: it does not matter how they came to be run."""
     try:
         run = as_run(entrant.done[0])
@@ -70,6 +71,31 @@ def _controls(entrant: EntrantRuns[Result], beside: Sequence[EntrantRuns[Result]
         return controls_among(run, structure, [as_run(other.done[0]) for other in beside])
     except BenchError:  # a strategy or stream of somebody else's that is not installed here
         return []
+
+
+def controls_beside(results: Sequence[Result], others: Iterable[Record]) -> set[str]:
+    """Return the fingerprints of results that are controls of those given: same stream and seeds.
+
+    Args:
+        results: of any streams and entrants.
+        others: what else there is; those given may be among them.
+    """
+    found: set[str] = set()
+    candidates = [other for other in others if other.status == "done"]
+    for stream in grouped(results):
+        seeds = {run.spec.seed for entrant in stream.entrants for run in entrant.runs}
+        here = stream_key(stream.entrants[0].runs[0].spec.stream.model_dump())
+        near = [
+            other
+            for other in candidates
+            if other.spec.seed in seeds and stream_key(other.spec.stream.model_dump()) == here
+        ]
+        for beside in grouped(near):
+            by_name = {entrant.name: entrant for entrant in beside.entrants}
+            for entrant in stream.entrants:
+                for control in _controls(entrant, beside.entrants) if entrant.done else ():
+                    found |= {run.fingerprint for run in by_name[control.entrant.name].runs}
+    return found - {result.fingerprint for result in results}
 
 
 def _values(entrant: EntrantRuns[Result], metric: str) -> dict[int, float]:

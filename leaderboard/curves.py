@@ -62,8 +62,17 @@ def parity_by_age(runs: Iterable[Result], quantity: str) -> Line | None:
     Returns:
         None where no newborns were measured.
     """
+    return ratio_by_age(cohorts_of(runs), quantity)
+
+
+def ratio_by_age(cohorts: Iterable[Iterable[Mapping[str, Any]]], quantity: str) -> Line | None:
+    """Return a field of cohorts' rows by age in updates: median and quartiles over cohorts.
+
+    Returns:
+        None where no row has a value.
+    """
     ratios: dict[int, list[float]] = defaultdict(list)
-    for row in chain.from_iterable(cohorts_of(runs)):
+    for row in chain.from_iterable(cohorts):
         if row.get(quantity) is not None:
             ratios[row["age"]].append(row[quantity])
     if not ratios:
@@ -91,11 +100,11 @@ def alive_over_steps(runs: Iterable[Result]) -> Line | None:
     Returns:
         None where no run has a row of a task.
     """
-    counts = [steps for run in runs if (steps := _alive_steps(run.rows))]
+    counts = [steps for run in runs if (steps := alive_steps(run.rows))]
     if not counts:
         return None
     x = np.array(sorted(set().union(*counts)), dtype=np.float64)
-    values = np.stack([_levels(steps, x) for steps in counts])
+    values = np.stack([levels(steps, x) for steps in counts])
     return Line(x, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
 
 
@@ -113,26 +122,32 @@ def _mean_line(runs: Iterable[Result], kind: str, x: str, y: str, window: int) -
     return Line(positions, middle, low, high)
 
 
-def _alive_steps(rows: Sequence[Row]) -> dict[int, int]:
-    """Return the number of alive units from each step on, empty without a row of a task.
+def alive_steps(rows: Sequence[Row], layer: str | None = None, position: int = 0) -> dict[int, int]:
+    """Return the number of alive hidden units from each step on, empty without a row of a task.
 
     Edits give only changes; the first row of a task says what they add up to. Rows are in the
     order in which things happened, which settles the edits made at a task's own last step.
+
+    Args:
+        rows: of one run.
+        layer: the units of this layer only; else of all.
+        position: of that layer among the hidden ones.
     """
     grown, at_first_task, steps = 0, None, {0: 0}
     for row in rows:
-        if row["kind"] == "edit":
+        if row["kind"] == "edit" and layer in (None, row.get("layer")):
             grown += {"grow": 1, "prune": -1}.get(row["edit"], 0) * len(row["units"])
             steps[row["step"]] = grown
         elif row["kind"] == "task":
-            at_first_task = sum(row["alive"]) - grown if at_first_task is None else at_first_task
+            counted = sum(row["alive"]) if layer is None else row["alive"][position]
+            at_first_task = counted - grown if at_first_task is None else at_first_task
             steps[row["step"]] = grown
     if at_first_task is None:
         return {}
     return {step: at_first_task + change for step, change in steps.items()}
 
 
-def _levels(steps: dict[int, int], x: Curve) -> Curve:
+def levels(steps: dict[int, int], x: Curve) -> Curve:
     """Return the level that holds at each x: the one of the last step at or before it."""
     known = sorted(steps)
     found = np.searchsorted(known, x, side="right") - 1

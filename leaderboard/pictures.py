@@ -37,15 +37,15 @@ def look() -> AbstractContextManager[None]:
     )
 
 
-def saved(picture: Picture, folder: Path, stem: str) -> str:
-    """Write a picture's files; return its part of the page."""
+def saved(picture: Picture, folder: Path, stem: str, *, vector: bool = True) -> str:
+    """Write a picture as PNG and, unless `vector` is False, as SVG; return its part of the page."""
     name = f"{stem}-{picture.name}"
     picture.figure.savefig(folder / f"{name}.png", dpi=150)
+    shown = f"### {picture.title}\n\n![{picture.title}]({name}.png)\n\n{picture.caption}"
+    if not vector:
+        return f"{shown}\n"
     (folder / f"{name}.svg").write_bytes(svg(picture.figure))
-    return (
-        f"### {picture.title}\n\n![{picture.title}]({name}.png)\n\n"
-        f"{picture.caption} ([as SVG]({name}.svg))\n"
-    )
+    return f"{shown} ([as SVG]({name}.svg))\n"
 
 
 def svg(figure: Figure) -> bytes:

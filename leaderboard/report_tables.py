@@ -1,18 +1,13 @@
-"""Tables of the report: loss of plasticity, and integration times of newborn units."""
+"""The report's table of how accuracy develops over tasks: loss of plasticity."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ..harness.metrics import integration
 from ..harness.metrics.accuracy import fresh_gap
-from ..harness.metrics.summary import INTEGRATION_QUANTITIES, Row, integration_times
-from .curves import cohorts_of
 from .grouping import EntrantRuns, StreamRuns
 from .result import Result
 from .statistics import summarise
-
-RHOS = (0.5, 0.8)
 
 FRESH = "reset"
 """The entrant that is a fresh network on every task, with the data and budget of all others."""
@@ -49,33 +44,6 @@ def gaps_to_fresh(runs: Sequence[Result], fresh: Sequence[Result]) -> Mapping[in
         for run in runs
         if run.spec.seed in by_seed
     }
-
-
-def integration_table(stream: StreamRuns[Result]) -> Iterator[str]:
-    """Yield a Markdown table of integration times, one line an entrant with newborns."""
-    curves = {entrant.label: cohorts_of(entrant.done) for entrant in stream.entrants}
-    if not any(curves.values()):
-        return
-    names = [(name, rho) for name in INTEGRATION_QUANTITIES for rho in RHOS]
-    yield (
-        "Integration time in updates: Kaplan-Meier median over cohorts (pooled as in the parity "
-        "figure), and in brackets the share of cohorts that were not seen to integrate. A cohort "
-        "has integrated when 5 measurements in a row reach that share of parity.\n"
-    )
-    yield "| entrant | cohorts | " + " | ".join(f"{n} {rho:g}" for n, rho in names) + " |"
-    yield "|---|---|" + "---|" * len(names)
-    for label, cohorts in curves.items():
-        if cohorts:
-            cells = (_cell(cohorts, name, rho) for name, rho in names)
-            yield f"| {label} | {len(cohorts)} | " + " | ".join(cells) + " |"
-    yield ""
-
-
-def _cell(cohorts: Sequence[Sequence[Row]], name: str, rho: float) -> str:
-    times = integration_times(cohorts, name, rho)
-    median, censored = integration.median_time(times), integration.censored_share(times)
-    shown = "not reached" if median is None else f"{median:,.0f}"
-    return f"{shown} ({censored or 0:.0%})"
 
 
 def _metric(entrant: EntrantRuns[Result], name: str) -> str:

@@ -1,7 +1,7 @@
-"""When edits happen and how many units each layer keeps: shared by Grow and Prune.
+"""When edits happen and how many units each layer keeps.
 
-Both follow Lillo and Cheney 2026, "On the Stability of Growth in Structural Plasticity", so that
-they meet the same integer targets at their last edit.
+Grow and Prune follow Lillo and Cheney 2026, "On the Stability of Growth in Structural Plasticity",
+so that they meet the same integer targets at their last edit.
 """
 
 import math
@@ -14,18 +14,13 @@ from ..harness.strategy import Plan, Strategy
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduledEdits(Strategy):
-    """A strategy that edits at a few moments of a run, at the *start* of each cycle.
+class Scheduled(Strategy):
+    """A strategy that acts at a few moments of a run, at the *start* of each cycle.
 
     By default the run is cut into `events` equal cycles, as in the study; give one of
     `every_passes`, `every_tasks` and `at` to place the edits otherwise.
     """
 
-    edits_structure = True
-    compactness: float = 0.2
-    """Share of the weight budget of the editable layers that is alive at the end, in (0, 1]."""
-    allocation: tuple[float, ...] = ()
-    """Bias of each editable layer's share of the budget, > 0; empty is neutral (all 1)."""
     events: int = 5
     """Number of edits T, at least 1."""
     every_passes: int | None = None
@@ -36,10 +31,6 @@ class ScheduledEdits(Strategy):
     """Updates after which to edit, ascending; then `events` is not used."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.compactness <= 1:
-            raise BenchError(f"compactness={self.compactness}: give a share in (0, 1].")
-        if any(bias <= 0 for bias in self.allocation):
-            raise BenchError(f"allocation={self.allocation}: every bias must be above 0.")
         if self.events < 1:
             raise BenchError(f"events={self.events}: give at least 1.")
         if sum((self.every_passes is not None, self.every_tasks is not None, bool(self.at))) > 1:
@@ -66,6 +57,24 @@ class ScheduledEdits(Strategy):
     def edits_left(self, plan: Plan, update: int) -> int:
         """Count the edits from the one at `update` on, itself included."""
         return sum(other >= update for other in self.edit_updates(plan))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduledEdits(Scheduled):
+    """A strategy that moves every layer's number of alive units to a budget, edit by edit."""
+
+    edits_structure = True
+    compactness: float = 0.2
+    """Share of the weight budget of the editable layers that is alive at the end, in (0, 1]."""
+    allocation: tuple[float, ...] = ()
+    """Bias of each editable layer's share of the budget, > 0; empty is neutral (all 1)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.compactness <= 1:
+            raise BenchError(f"compactness={self.compactness}: give a share in (0, 1].")
+        if any(bias <= 0 for bias in self.allocation):
+            raise BenchError(f"allocation={self.allocation}: every bias must be above 0.")
 
     def targets(self, net: Network) -> list[int]:
         """Return how many units of each editable layer are alive at the end."""

@@ -1,11 +1,13 @@
-"""Resets at task boundaries: of the weights, of a part of them, of the optimiser."""
+"""Resets at task boundaries or at a schedule: of the weights, of a part, of the optimiser."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..harness.edits import Network
 from ..harness.errors import BenchError
-from ..harness.strategy import Context, Strategy
+from ..harness.strategy import Context, Plan, Strategy
+from .budget import Scheduled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +65,35 @@ class FullReset(Strategy):
 
     def begin_task(self, net: Network, ctx: Context) -> None:
         """Start anew at a boundary."""
-        if ctx.task == 0:
-            return
-        if self.to == "fresh":
-            net.blend_fresh(keep=0, fresh=1)
-        else:
-            net.rewind("init")
-        net.optimizer.reset()
+        if ctx.task > 0:
+            _start_anew(net, self.to)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduledReset(Scheduled):
+    """Start with a new network and optimiser at the moments at which Grow and Prune edit.
+
+    The control for the reset that a rewind is. A moment before the first update is left out: there
+    the network is new. It is told nothing of tasks, unless it is placed by every_tasks.
+    """
+
+    name = "scheduled-reset"
+    to: Literal["fresh", "same"] = "fresh"
+    """New weights every time, or the same initial weights again."""
+
+    def schedule(self, plan: Plan) -> Sequence[int]:
+        """Return after which updates the network is reset."""
+        return [update for update in self.edit_updates(plan) if update > 0]
+
+    def edit(self, net: Network, ctx: Context) -> None:
+        """Start anew."""
+        del ctx
+        _start_anew(net, self.to)
+
+
+def _start_anew(net: Network, to: Literal["fresh", "same"]) -> None:
+    if to == "fresh":
+        net.blend_fresh(keep=0, fresh=1)
+    else:
+        net.rewind("init")
+    net.optimizer.reset()

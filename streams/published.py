@@ -8,6 +8,7 @@ beside the old one, `kumar2024/permuted-mnist@2`, and the name without a version
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..harness.plugins import Published
 from . import BuiltIn
 
 
+@cache  # asked for with every name that is looked up
 def presets() -> dict[str, BuiltIn]:
     """Return every preset by its full name, `<paper>/<stream>@<version>`."""
     return dict(sorted(_read_all()))

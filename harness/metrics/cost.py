@@ -1,5 +1,6 @@
 """What a run costs: floating-point operations of the masked network.
 
+Connections that do not exist cost nothing, though the engine multiplies by their zeros.
 A multiplication and an addition count as two operations. Biases, activations, norms, pooling and
 the optimiser are left out: they are linear in the units where the products are quadratic.
 """
@@ -20,11 +21,14 @@ class LayerCost:
     """Weights between one input and one output channel, K * K."""
     positions: int = 1
     """Places at which the kernel is applied, H * W of the output before pooling."""
+    connections: int | None = None
+    """Weights that exist between alive units; None for all."""
 
     @property
     def flops(self) -> int:
         """Operations of the forward pass of one sample."""
-        return 2 * self.inputs * self.outputs * self.kernel_area * self.positions
+        whole = self.inputs * self.outputs * self.kernel_area
+        return 2 * self.positions * (whole if self.connections is None else self.connections)
 
 
 def forward_flops(layers: Iterable[LayerCost], samples: int) -> int:

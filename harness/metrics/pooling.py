@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .summary import PARITIES, Row, cohort_curves
+from .summary import FACTORS, PARITIES, Row, cohort_curves
 
 SMALLEST_COHORT = 8
 """Newborn units below which one cohort's mean is too noisy to stand alone."""
@@ -22,8 +22,8 @@ def pooled_curves(runs: Iterable[Sequence[Row]]) -> list[list[Row]]:
         runs: the cohort rows of each seed.
 
     Returns:
-        Curves as of `cohort_curves`; a pooled one has the keys layer, birth, age, newborns and the
-        parities.
+        Curves as of `cohort_curves`, none of them empty; a pooled one has the keys layer, birth,
+        age, newborns, the parities and their factors.
     """
     alike: dict[tuple[str, int], list[list[Row]]] = defaultdict(list)
     for rows in runs:
@@ -33,7 +33,7 @@ def pooled_curves(runs: Iterable[Sequence[Row]]) -> list[list[Row]]:
     for cohorts in alike.values():
         small = min(curve[0]["newborns"] for curve in cohorts) < SMALLEST_COHORT
         curves += [_pooled(cohorts)] if small else cohorts
-    return curves
+    return [curve for curve in curves if curve]
 
 
 def _pooled(cohorts: Sequence[Sequence[Row]]) -> list[Row]:
@@ -46,10 +46,11 @@ def _pooled(cohorts: Sequence[Sequence[Row]]) -> list[Row]:
 def _merged(rows: Sequence[Row]) -> Mapping[str, Any]:
     newborns = sum(row["newborns"] for row in rows)
     same = {key: rows[0][key] for key in ("layer", "birth", "age")}
-    return {**same, "newborns": newborns, **{name: _mean(rows, name) for name in PARITIES}}
+    ratios = {name: _mean(rows, name) for name in (*PARITIES, *FACTORS)}
+    return {**same, "newborns": newborns, **ratios}
 
 
 def _mean(rows: Sequence[Row], name: str) -> float | None:
-    known = [(row[name], row["newborns"]) for row in rows if row[name] is not None]
+    known = [(row[name], row["newborns"]) for row in rows if row.get(name) is not None]
     weight = sum(newborns for _, newborns in known)
     return sum(ratio * newborns for ratio, newborns in known) / weight if weight else None

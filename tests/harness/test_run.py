@@ -219,3 +219,19 @@ def test_cohorts_are_followed_from_birth_to_the_next_edit_of_their_layer() -> No
     first = [row["age"] for row in cohorts if (row["birth"], row["layer"]) == (20, "fc1")]
     assert first == [*range(17), 18]
     assert all(row["newborns"] + row["incumbents"] <= 10 for row in cohorts)
+
+
+def test_edits_within_updates_are_summed_up_by_task_and_layer() -> None:
+    run = StackedRun(make_specs("rigl(every=4,density=0.3)", "0:2"), DATA)
+    rows: list[list[dict[str, Any]]] = [[], []]
+    for replica, row in run.rows():
+        rows[replica].append(row)
+    for own in rows:
+        found = [row for row in own if row["kind"] == "step-edits"]
+        costs = own[-1]["metrics"]
+        assert {row["edit"] for row in found} == {"rewire"}
+        assert len({(row["task"], row["layer"]) for row in found}) == len(found) > 3
+        assert sum(row["edits"] for row in found) == costs["edits"]
+        assert sum(row["reinitialised_weights"] for row in found) == costs["reinitialised_weights"]
+        assert max(row["edits"] for row in found) == 20 // 4
+    assert run.learner.net.ledger == []  # they may be as many as there are updates

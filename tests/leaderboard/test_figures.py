@@ -53,11 +53,13 @@ def page(results: list[Result], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_the_page_shows_every_figure_and_every_figure_is_there(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"\]\(([^)]+)\)", text))
-    assert named == {path.name for path in page.parent.iterdir()} - {"report.md"}
-    assert {name for name in named if name.endswith(".png")} == {
+    texts = [path.read_text(encoding="utf-8") for path in page.parent.glob("*.md")]
+    named = {name for text in texts for name in re.findall(r"\]\(([^)]+)\)", text)}
+    assert named == {path.name for path in page.parent.iterdir()}
+    linked = set(re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")))
+    assert {name for name in linked if name.endswith(".png")} == {
         "permuted-digits-accuracy.png",
+        "permuted-digits-integration.png",
         "permuted-digits-parity.png",
         "permuted-digits-alive.png",
         "permuted-mnist-accuracy.png",
@@ -121,7 +123,9 @@ def test_a_stream_where_every_run_was_lost_has_no_figures(
     page = report([make_result(status="failed", metrics={})], tmp_path)
     assert "## permuted-digits" in page.read_text(encoding="utf-8")
     assert "Not drawn: dense seed 0, failed: made up" in page.read_text(encoding="utf-8")
-    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["permuted-digits-dense-why.md", "report.md"]
+    assert "nothing to explain" in (tmp_path / names[0]).read_text(encoding="utf-8")
 
 
 def test_no_results_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:

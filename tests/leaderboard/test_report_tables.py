@@ -1,36 +1,8 @@
 from typing import Any
 
-from plasticity_bench.harness.metrics.summary import INTEGRATION_QUANTITIES
 from plasticity_bench.leaderboard.grouping import grouped
-from plasticity_bench.leaderboard.report_tables import integration_table, plasticity_table
+from plasticity_bench.leaderboard.report_tables import plasticity_table
 from tests.leaderboard.conftest import MakeResult
-
-
-def curve(birth: int, ratios: list[float]) -> list[dict[str, Any]]:
-    return [
-        {"kind": "cohort", "layer": "fc1", "birth": birth, "age": 10 * age, "newborns": 8}
-        | dict.fromkeys(INTEGRATION_QUANTITIES, ratio)
-        | {"incoming_gradient": ratio}
-        for age, ratio in enumerate(ratios)
-    ]
-
-
-def test_the_table_gives_median_and_censored_share_of_all_seeds_cohorts(
-    make_result: MakeResult,
-) -> None:
-    """Of four cohorts three reach 0.5 at ages 0, 10 and 20; one never does; none reaches 0.8."""
-    first = curve(5, [0.6] * 6) + curve(90, [0.1] + [0.6] * 6)
-    second = curve(5, [0.1] * 9) + curve(90, [0.1] * 2 + [0.6] * 6)
-    runs = [make_result(entrant="grow", seed=s, rows=r) for s, r in enumerate((first, second))]
-    (stream,) = grouped([*runs, make_result(entrant="dense", rows=[])])
-    *_, line, end = integration_table(stream)
-    assert line.startswith("| grow | 4 | 10 (25%) | not reached (100%) |")
-    assert end == ""
-
-
-def test_without_newborns_there_is_no_table(make_result: MakeResult) -> None:
-    (stream,) = grouped([make_result(entrant="dense", rows=[])])
-    assert list(integration_table(stream)) == []
 
 
 def tasks(*online: float) -> list[dict[str, Any]]:

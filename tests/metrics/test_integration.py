@@ -263,3 +263,32 @@ def test_survival_curves_fall_from_1_and_agree_with_the_product_formula(
     mean = restricted_mean(times, 20)
     assert mean is not None
     assert 0 <= mean <= 20 + 1e-9
+
+
+# -- a trial whose answers are in the textbooks ----------------------------------------------------
+
+TREATED = [integrated(age) for age in (6, 6, 6, 7, 10, 13, 16, 22, 23)] + [
+    cut_off(age) for age in (6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35)
+]
+PLACEBO = [
+    integrated(age)
+    for age in (1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23)
+]
+
+
+def test_log_rank_of_the_leukaemia_trial_is_the_textbooks() -> None:
+    """Freireich et al. 1963: remission in weeks under 6-MP and placebo; chi-square 16.79."""
+    found = log_rank(PLACEBO, TREATED)
+    assert found is not None
+    assert found.statistic > 0  # without treatment they relapse sooner
+    assert found.statistic**2 == pytest.approx(16.79, abs=0.005)
+    assert found.p == pytest.approx(4.17e-5, rel=0.01)
+
+
+def test_kaplan_meier_of_the_leukaemia_trial_is_the_textbooks() -> None:
+    curve = kaplan_meier(TREATED)
+    at = dict(zip(curve.ages.tolist(), curve.not_integrated.tolist(), strict=True))
+    assert [at[week] for week in (6, 7, 10, 13, 16, 22, 23)] == pytest.approx(
+        [0.857, 0.807, 0.753, 0.690, 0.627, 0.538, 0.448], abs=6e-4
+    )
+    assert (median_time(TREATED), median_time(PLACEBO)) == (23, 8)

@@ -1,0 +1,241 @@
+"""The command `reproduce`: a paper's tables run here, printed beside measured."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .cli_leaderboard import store_of
+from .cli_options import Data, Json, Results, Seeds
+from .errors import BenchError, unknown_name
+
+if TYPE_CHECKING:
+    from ..leaderboard.papers.runs import Case, Chosen
+    from .jobs import Job
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def reproduce(
+    target: Annotated[
+        str, typer.Argument(help="PAPER/TABLE as lillo2026/table3, a paper alone, or list.")
+    ] = "list",
+    rows: Annotated[
+        str | None, typer.Option(help="Rows of the table, with commas between; else all.")
+    ] = None,
+    scale: Annotated[
+        str, typer.Option(help="paper: as printed; half: shorter; smoke: does it run at all.")
+    ] = "paper",
+    variant: Annotated[
+        str | None, typer.Option(help="A variant of the rows, or all; else the first of each.")
+    ] = None,
+    seeds: Seeds = None,
+    only_report: Annotated[
+        bool, typer.Option("--only-report", help="Run nothing: report what there is.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reproduction"),
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at a time; else one per core.")
+    ] = None,
+    results: Results = None,
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Run what is missing of a paper's table, and print its numbers beside those measured."""
+    from ..leaderboard.papers.paper import SCALES, Scale
+    from ..leaderboard.papers.runs import cases, choose
+    from .suite import parse_seeds
+
+    if scale not in SCALES:
+        raise unknown_name("scale", scale, SCALES, "Choose one of them.")
+    known: Scale = next(one for one in SCALES if one == scale)
+    data_dir = data or _default_data_dir()
+    names = [name.strip() for name in rows.split(",")] if rows else []
+    if target == "list":
+        _list(names, data_dir, workers, json_)
+        return
+    chosen = choose(target, names, variant)
+    asked = cases(chosen, known, parse_seeds(seeds or chosen[0].paper.seeds))
+    jobs = [] if only_report else _run(asked, data_dir, workers, results)
+    _report(chosen[0], known, asked, jobs, out, results, json_)
+
+
+def _run(
+    asked: "Sequence[Case]", data_dir: Path, workers: int | None, results: Path | None
+) -> "list[Job]":
+    from rich.console import Console
+
+    from ..leaderboard.result import fingerprint
+    from .cli_run import progress_bar, summary
+    from .execute import execute
+    from .jobs import prepare
+
+    store = store_of(results)
+    jobs = prepare(dict.fromkeys(run for case in asked for run in case.runs), data_dir, fingerprint)
+    _tell_times(asked, jobs, data_dir, workers, results)
+    with progress_bar(Console(stderr=True)) as progress:
+        outcome = execute(jobs, store, data_dir=data_dir, workers=workers, progress=progress)
+    typer.echo("\n".join(summary(outcome)), err=True)
+    if outcome.interrupted:
+        typer.echo("stopped: the same command goes on with what is left.", err=True)
+        raise typer.Exit(INTERRUPTED)
+    return jobs
+
+
+def _tell_times(
+    asked: "Sequence[Case]",
+    jobs: "Sequence[Job]",
+    data_dir: Path,
+    workers: int | None,
+    results: Path | None,
+) -> None:
+    from ..leaderboard.numbers import duration
+    from ..leaderboard.papers.times import at_a_time, estimates, known_seconds
+
+    store = store_of(results)
+    todo = [job for job in jobs if not store.has(job.fingerprint)]
+    if not todo:
+        typer.echo("All runs are done already.", err=True)
+        return
+    streams = {job.run.stream.name for job in todo}
+    known = known_seconds(store.records(streams=streams))
+    found = dict(
+        zip([job.run for job in todo], estimates(todo, known, data_dir, workers), strict=True)
+    )
+    at_once = min(at_a_time(workers), len(todo))
+    for one in dict.fromkeys(case.chosen for case in asked):
+        runs = {run for case in asked if case.chosen == one for run in case.runs if run in found}
+        seconds = sum(found[run].seconds for run in runs) / at_once
+        tried = sum(found[run].source == "trial" for run in runs)
+        typer.echo(
+            f"{one.label}: {len(runs)} runs to make, about {duration(seconds)} on {at_once} "
+            f"workers ({len(runs) - tried} estimated from results of the same shape, {tried} from "
+            "a short trial, without evaluation).",
+            err=True,
+        )
+    total = sum(one.seconds for one in found.values()) / at_once
+    typer.echo(f"In all {len(todo)} runs, about {duration(total)}.", err=True)
+
+
+def _report(
+    first: "Chosen",
+    scale: Any,
+    asked: "Sequence[Case]",
+    jobs: "Sequence[Job]",
+    out: Path,
+    results: Path | None,
+    json_: bool,
+) -> None:
+    from rich.console import Console
+
+    from ..leaderboard.papers import report
+    from ..leaderboard.papers.measured import by_spec, measured
+
+    store = store_of(results)
+    known = frozenset(job.fingerprint for job in jobs)
+    runs = [run for case in asked for run in case.runs]
+    found = by_spec(
+        store.results(
+            fingerprints=known or None,
+            streams={run.stream.name for run in runs},
+            entrants={run.entrant.name for run in runs},
+        )
+    )
+    made = report.report_of(
+        f"{first.paper.name}: {first.paper.source}",
+        scale,
+        [(case, measured(case, found, known)) for case in asked],
+    )
+    page = report.write(made, out)
+    if json_:
+        typer.echo(json.dumps({**report.as_json(made), "page": str(page)}, indent=1))
+    else:
+        Console().print(report.terminal(made))
+        typer.echo(f"The report is {page}.")
+    if any(row.wrong for row in made.rows):
+        raise typer.Exit(FAILED)
+
+
+def _list(names: Sequence[str], data_dir: Path, workers: int | None, json_: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..leaderboard.papers.paper import SCALES
+
+    lines = _listed(names, data_dir, workers)
+    if json_:
+        typer.echo(json.dumps(lines, indent=1))
+        return
+    if not lines:
+        raise BenchError(
+            f"no row is called {', '.join(names)}. See all: plasticity-bench reproduce list"
+        )
+    shown = ("row", "numbers", "claims", *SCALES)
+    table = Table(*shown)
+    for line in lines:
+        table.add_row(*(str(line[name]) for name in shown))
+    Console().print(table)
+    typer.echo("Times are for all seeds that are printed, from short trials without evaluation.")
+
+
+def _listed(names: Sequence[str], data_dir: Path, workers: int | None) -> list[dict[str, Any]]:
+    """Return a line for every row of every paper."""
+    from ..leaderboard.papers.paper import SCALES
+    from ..leaderboard.papers.paper_file import paper_names
+    from ..leaderboard.papers.runs import choose
+
+    trials: dict[str, float] = {}
+    return [
+        {
+            "row": f"{one.paper.name}/{one.table.name} {one.row.name}",
+            "from": one.table.origin,
+            "numbers": one.row.numbers,
+            "claims": ", ".join(one.row.claims) or "-",
+            "variants": ", ".join(one.row.variants),
+            **{scale: _row_time(one, scale, data_dir, workers, trials) for scale in SCALES},
+        }
+        for name in paper_names()
+        for one in choose(name)
+        if not names or one.row.name in names
+    ]
+
+
+def _row_time(
+    one: "Chosen", scale: Any, data_dir: Path, workers: int | None, trials: dict[str, float]
+) -> str:
+    """Estimate a row by its first entry, which stands for all of its entries and seeds."""
+    from ..leaderboard.numbers import duration
+    from ..leaderboard.papers.runs import run_specs
+    from ..leaderboard.papers.times import at_a_time, estimates
+    from ..leaderboard.result import fingerprint
+    from ..streams.sources import where
+    from .jobs import prepare
+    from .suite import parse_seeds
+
+    seeds = parse_seeds(one.paper.seeds)
+    dense = next(entry for entry in one.row.entries)
+    plain = dense.entrants[0]
+    plain = type(plain)(None, plain.strategies[:1], plain.network, plain.optimizer)
+    try:
+        runs = run_specs(one.row, one.variant, scale, dense, plain, seeds)
+        source = str(runs[0].stream.settings.get("source"))
+        if where(source, data_dir) is None:
+            return f"{source} is not here"
+        jobs = prepare(runs, data_dir, fingerprint)
+        seconds = sum(e.seconds for e in estimates(jobs, {}, data_dir, workers, trials))
+    except BenchError as error:
+        return f"cannot run: {str(error)[:40]}"
+    trainings = sum(
+        2 if any(strategy.name == "winning-ticket" for strategy in request.strategies) else 1
+        for entry in one.row.entries
+        for request in entry.entrants
+    )
+    return duration(seconds * trainings / at_a_time(workers))
+
+
+def _default_data_dir() -> Path:
+    from ..streams.sources import default_data_dir
+
+    return default_data_dir()

@@ -1,0 +1,34 @@
+"""Claims of the study (C1 to C8): each a pure function from results to a verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ..measured import Measured
+from .accuracy import (
+    convolutions_split_cycle_and_ticket,
+    more_events_lower_taa,
+    no_gap_in_small_mlps,
+    prune_wins_under_shift,
+)
+from .newborns import (
+    parity_predicts_taa,
+    selection_leaves_deficit,
+    slow_to_integrate,
+    starved_at_birth,
+)
+from .tests import ClaimVerdict
+
+__all__ = ["CLAIMS", "Claim", "ClaimVerdict"]
+
+Claim = Callable[[Sequence[Measured]], ClaimVerdict]
+
+CLAIMS: Mapping[str, Claim] = {
+    "C1": no_gap_in_small_mlps,
+    "C2": convolutions_split_cycle_and_ticket,
+    "C3": starved_at_birth,
+    "C4": slow_to_integrate,
+    "C5": more_events_lower_taa,
+    "C6": parity_predicts_taa,
+    "C7": prune_wins_under_shift,
+    "C8": selection_leaves_deficit,
+}
+"""By the names that rows of a paper list."""

@@ -1,0 +1,115 @@
+"""Tests that several claims share: Welch, two one-sided tests, intervals; all at 5 %."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import Literal
+
+from scipy.special import stdtr
+
+from ...statistics import Difference, compare, difference_moments, holm
+from ..measured import Measured
+
+ALPHA = 0.05
+FEWEST_SEEDS = 3
+"""With fewer seeds a test is not made."""
+
+DEFAULT_MARGIN = 0.01
+"""Share that two accuracies may differ by and count as equal, where a row prints no interval."""
+
+Judgement = Literal["confirmed", "refuted", "not decided"]
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """What the results say about a claim."""
+
+    name: str
+    text: str
+    verdict: Judgement
+    test: str
+    """One sentence: how it was decided."""
+    numbers: tuple[str, ...]
+    """One line for each comparison made."""
+    missing: tuple[str, ...] = ()
+    """What would have to be run."""
+
+
+def decide(parts: Sequence[Judgement], missing: Sequence[str]) -> Judgement:
+    """Join the parts of a claim: one that is refuted refutes it; all must be confirmed."""
+    if "refuted" in parts:
+        return "refuted"
+    if missing or not parts or "not decided" in parts:
+        return "not decided"
+    return "confirmed"
+
+
+def welch(first: Measured, second: Measured, metric: str) -> Difference | None:
+    """Compare two entries by Welch's test, as the study does; None with too few seeds."""
+    values = [one.values(metric) for one in (first, second)]
+    if min(map(len, values)) < FEWEST_SEEDS:
+        return None
+    # Keys that no seed shares keep the comparison from being paired.
+    apart = [{(n, s): v for s, v in part.items()} for n, part in enumerate(values)]
+    return compare(*apart)
+
+
+def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
+    """Compare two entries seed by seed; None with too few seeds in common."""
+    if len(first.keys() & second.keys()) < FEWEST_SEEDS:
+        return None
+    return compare(first, second)
+
+
+def equivalence(
+    first: Mapping[int, float], second: Mapping[int, float], margin: float
+) -> float | None:
+    """Return the p-value of two one-sided paired t-tests against a margin (TOST).
+
+    Below 5 % the means differ by less than the margin. None with too few seeds in common.
+
+    Source: Schuirmann 1987, "A comparison of the two one-sided tests procedure".
+    """
+    if len(first.keys() & second.keys()) < FEWEST_SEEDS:
+        return None
+    found, _ = difference_moments(first, second)
+    if found.error == 0 or isnan(found.error):
+        return 0.0 if abs(found.mean) < margin else 1.0
+    too_low = 1 - float(stdtr(found.degrees, (found.mean + margin) / found.error))
+    too_high = float(stdtr(found.degrees, (found.mean - margin) / found.error))
+    return max(too_low, too_high)
+
+
+def corrected(differences: Sequence[Difference]) -> list[float]:
+    """Return Holm's p-values of some differences."""
+    return holm([one.p for one in differences])
+
+
+def points(difference: Difference) -> str:
+    """Write a difference of accuracies in points of per cent."""
+    half = 100 * difference.interval.half_width
+    return f"{100 * difference.mean:+.2f} ±{half:.2f} points (n={difference.count})"
+
+
+def sign(difference: Difference, p: float, wanted: int) -> Judgement:
+    """Judge the direction of a difference by its corrected p-value."""
+    if not p < ALPHA:
+        return "not decided"
+    return "confirmed" if difference.mean * wanted > 0 else "refuted"
+
+
+def by_compactness(
+    results: Sequence[Measured], row: str, method: str
+) -> dict[float | None, Measured]:
+    """Return the entries of a method on a row by compactness."""
+    return {one.compactness: one for one in results if one.row == row and one.method == method}
+
+
+def rows_of(results: Sequence[Measured]) -> list[str]:
+    """Return the rows that there are, in order."""
+    return list(dict.fromkeys(one.row for one in results))
+
+
+def share(compactness: float | None) -> str:
+    """Write a compactness."""
+    return "" if compactness is None else f" {compactness:.0%}"

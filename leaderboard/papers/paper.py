@@ -1,0 +1,163 @@
+"""What a paper printed, and which runs stand for it: papers, tables, rows, entries, variants."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ...harness.grammar import Settings
+from ...harness.metrics import METRICS
+from ...harness.spec import StreamSpec
+from ...harness.suite import EntrantRequest
+
+Scale = Literal["paper", "half", "smoke"]
+"""As printed; with fewer passes or tasks; or so small that it says only that everything runs."""
+
+SCALES: tuple[Scale, ...] = get_args(Scale)
+
+PERCENT = 100.0
+"""Results are shares; printed numbers and everything in a report are per cent."""
+
+DIFFERENCES = frozenset({"delta_wt_cycle"})
+"""Metrics that are differences of shares: points of per cent."""
+
+Targets = Mapping[str, Settings]
+"""Settings by what they belong to: stream, network, optimizer, or a strategy's name."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A printed number."""
+
+    value: float
+    """Per cent, or points of per cent."""
+    half_width: float
+    """Of its 95 % interval, of the range that it stands for, or what is put in its place; > 0."""
+    source: Literal["printed", "bound", "range", "substitute"]
+    """Where the half-width is from: printed beside the number; a bound that is printed for many
+    numbers at once; half of a range of which this is the middle; or, where nothing is printed, the
+    largest half-width that the row prints."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one printed number, or several of one run, are of: a method at one compactness."""
+
+    method: str
+    """As the paper calls it; for what it has not, a plain name."""
+    compactness: float | None
+    """Share of the weights that is alive at the end; None where the method has none."""
+    entrants: tuple[EntrantRequest, ...]
+    """One; or several where what is printed is the mean over them."""
+    printed: Mapping[str, Printed] = field(default_factory=dict, hash=False)
+    """By metric; empty for what the paper does not have."""
+    settings: Targets = field(default_factory=dict, hash=False)
+    """Over those of the row."""
+    width: float = 1.0
+    """Factor on the width of every hidden layer, in (0, 1]."""
+    control: bool = False
+    """Whether it is a control that the paper lacks."""
+
+    @property
+    def label(self) -> str:
+        """The method, and its compactness where it has one."""
+        if self.compactness is None:
+            return self.method
+        return f"{self.method} {self.compactness * PERCENT:g} %"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a variant or a scale changes."""
+
+    about: str = ""
+    """One sentence: what it is and why it is plausible."""
+    stream: StreamSpec | None = None
+    """Instead of the row's."""
+    settings: Targets = field(default_factory=dict, hash=False)
+    """Over those of the row and the entry, as far as there is what they belong to."""
+    append: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Strategies that join an entrant, by the strategy that it has to have."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stream of a table, with the entries on it."""
+
+    name: str
+    stream: StreamSpec
+    entries: tuple[Entry, ...]
+    metrics: tuple[str, ...]
+    """Those printed, and those shown beside them."""
+    variants: Mapping[str, Changes] = field(hash=False)
+    """Plausible ways to fill in what the source leaves open; the first is the default."""
+    scales: Mapping[Scale, Changes] = field(hash=False)
+    settings: Targets = field(default_factory=dict, hash=False)
+    claims: tuple[str, ...] = ()
+    """Claims that its results are for, as "C1"."""
+    notes: str = ""
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers are printed in it."""
+        return sum(len(entry.printed) for entry in self.entries)
+
+    @property
+    def margin(self) -> float | None:
+        """Twice the widest interval that the row prints for an accuracy; None without any.
+
+        What two entries may differ by and still agree within the sum of their intervals, per cent.
+        """
+        widths = [
+            number.half_width
+            for entry in self.entries
+            for metric, number in entry.printed.items()
+            if number.source == "printed" and metric not in DIFFERENCES
+        ]
+        return 2 * max(widths) if widths else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a paper."""
+
+    name: str
+    title: str
+    origin: str
+    """Which table of the paper it is, or that its name is ours."""
+    rows: Mapping[str, Row] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper with the tables that can be repeated."""
+
+    name: str
+    source: str
+    """Authors, year, title."""
+    seeds: str
+    """As many as are printed."""
+    tables: Mapping[str, Table] = field(hash=False)
+
+
+def metric_title(metric: str) -> str:
+    """Return what a metric is called in a report."""
+    return _TITLES.get(metric, metric.replace("_", " "))
+
+
+def metric_unit(metric: str) -> str:
+    """Return the unit in which a report shows a metric."""
+    if metric in DIFFERENCES:
+        return "points"
+    known = METRICS.get(metric)
+    return "%" if known is None or known.unit == "share" else known.unit
+
+
+_TITLES = {
+    "acc": "cycle ACC",
+    "taa": "cycle TAA",
+    "wt_acc": "ticket ACC",
+    "wt_taa": "ticket TAA",
+    "delta_wt_cycle": "ticket minus cycle",
+    "taoa": "TAOA",
+    "early_task_accuracy": "early in a task",
+}

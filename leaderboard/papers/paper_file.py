@@ -1,0 +1,286 @@
+"""Reading `leaderboard/reproductions/*.toml`, and files like them: one paper each.
+
+    paper = "Authors year, title"
+    seeds = "0:10"
+
+    [tables.table3]
+    title = "Winning tickets"
+    origin = "Table 3"
+
+    [tables.table3.rows.mnist-iid]
+    stream = "lillo2026/iid-mnist"
+    claims = ["C1"]
+
+    [tables.table3.rows.mnist-iid.scales]
+    half = { set = { stream = { passes = 50 } } }
+    smoke = { stream = "iid-digits(passes=5)" }
+
+    [tables.table3.rows.mnist-iid.variants]
+    batch-128 = { about = "as the preset says" }
+
+    [[tables.table3.rows.mnist-iid.entrants]]
+    method = "Grow"
+    entrant = "grow(compactness={c})+winning-ticket"
+    compactness = [0.2, 0.3]
+    printed = { wt_acc = ["95.39 ± .13", "95.96 ± .07"], delta_wt_cycle = "-1.2 .. -0.2" }
+
+A number is "95.39 ± .13", "95.39", or a range "10.9 .. 12.2" that stands for its middle; a list has
+one for each compactness, "-" where none is printed; a single one is of each, or of their mean where
+`mean = true`. Settings in `set` go by stream, network, optimizer or a strategy's name and win over
+those in an entrant's words: the row's, then the entrant's, the variant's, the scale's. There
+"{tasks}" and "{passes}" are those of the stream. `controls` of a table join every row of it.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import JsonValue
+
+from ...harness.errors import BenchError, unknown_name
+from ...harness.spec import build_settings
+from ...harness.suite import EntrantRequest, parse_entrant, parse_seeds, parse_stream
+from .paper import DIFFERENCES, SCALES, Changes, Entry, Paper, Printed, Row, Scale, Table
+
+Number = str | float
+Numbers = dict[str, Number | list[Number]]
+Set = dict[str, dict[str, JsonValue]]
+
+REMEDY = "Correct the file."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    paper: str
+    tables: dict[str, dict[str, JsonValue]]
+    seeds: str = "0:10"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    title: str
+    origin: str
+    rows: dict[str, dict[str, JsonValue]]
+    controls: list[dict[str, JsonValue]] = field(default_factory=list)
+    """Entrants without numbers that join every row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    stream: str
+    entrants: list[dict[str, JsonValue]]
+    scales: dict[str, dict[str, JsonValue]]
+    metrics: list[str] = field(default_factory=list)
+    variants: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    set: Set = field(default_factory=dict)
+    claims: list[str] = field(default_factory=list)
+    notes: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entrant:
+    method: str
+    entrant: str
+    compactness: list[float] = field(default_factory=list)
+    printed: Numbers = field(default_factory=dict)
+    half_width_at_most: float | None = None
+    """A bound on the intervals that is printed for all of them at once."""
+    mean: bool = False
+    """Whether the numbers are means over all of `compactness`."""
+    set: Set = field(default_factory=dict)
+    width: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Changes:
+    about: str = ""
+    stream: str | None = None
+    set: Set = field(default_factory=dict)
+    append: dict[str, str] = field(default_factory=dict)
+
+
+def paper_names() -> list[str]:
+    """Return the names of the papers that come with the project."""
+    found = [file.name for file in _folder().iterdir()]
+    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+
+
+def load_paper(name: str) -> Paper:
+    """Return a paper by its name, or from the path of a `.toml` file.
+
+    Raises:
+        BenchError: there is no such paper or file, or it says something that is not allowed.
+    """
+    if name in paper_names():
+        return read_paper((_folder() / f"{name}.toml").read_text(encoding="utf-8"), name)
+    path = Path(name)
+    if path.suffix != ".toml":
+        remedy = "See them: plasticity-bench reproduce list; or give the path of a .toml file."
+        raise unknown_name("paper", name, paper_names(), remedy)
+    try:
+        return read_paper(path.read_text(encoding="utf-8"), path.stem)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise BenchError(f"the paper {name} cannot be read: {reason}. Check its path.") from error
+
+
+def read_paper(text: str, name: str) -> Paper:
+    """Read the text of a paper's file; `name` names it.
+
+    Raises:
+        BenchError: it is not TOML, or says something that is not allowed.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BenchError(f"the paper {name} is not TOML: {error}. {REMEDY}") from error
+    file = build_settings(_File, content, f"paper {name}", remedy=REMEDY)
+    parse_seeds(file.seeds)
+    tables = {
+        table: _table(table, entry, f"table {name}/{table}") for table, entry in file.tables.items()
+    }
+    return Paper(name, file.paper, file.seeds, tables)
+
+
+def _table(name: str, content: Mapping[str, JsonValue], what: str) -> Table:
+    table = build_settings(_Table, content, what, remedy=REMEDY)
+    rows = {
+        row: _row(row, entry, table.controls, f"row {row} of {what}")
+        for row, entry in table.rows.items()
+    }
+    return Table(name, table.title, table.origin, rows)
+
+
+def _row(name: str, content: Mapping[str, JsonValue], controls: Sequence[Any], what: str) -> Row:
+    row = build_settings(_Row, content, what, remedy=REMEDY)
+    for scale in row.scales:
+        if scale not in SCALES:
+            raise unknown_name(f"scale of {what} named", scale, SCALES, REMEDY)
+    asked = [
+        *(
+            (build_settings(_Entrant, one, f"an entrant of {what}", remedy=REMEDY), False)
+            for one in row.entrants
+        ),
+        *(
+            (build_settings(_Entrant, one, f"a control of {what}", remedy=REMEDY), True)
+            for one in controls
+        ),
+    ]
+    widest = _widest([one for one, _ in asked])
+    entries = [entry for one, control in asked for entry in _entries(one, control, widest, what)]
+    variants = {key: _changes(one, what) for key, one in row.variants.items()}
+    printed = dict.fromkeys(metric for entry in entries for metric in entry.printed)
+    return Row(
+        name=name,
+        stream=parse_stream(row.stream),
+        entries=tuple(entries),
+        metrics=tuple(dict.fromkeys([*printed, *row.metrics])),
+        variants=variants or {"preset": Changes()},
+        scales={scale: _changes(row.scales.get(scale, {}), what) for scale in get_args(Scale)},
+        settings=row.set,
+        claims=tuple(row.claims),
+        notes=row.notes,
+    )
+
+
+def _changes(content: Mapping[str, JsonValue], what: str) -> Changes:
+    found = build_settings(_Changes, content, f"a change of {what}", remedy=REMEDY)
+    stream = None if found.stream is None else parse_stream(found.stream)
+    return Changes(found.about, stream, found.set, found.append)
+
+
+def _entries(
+    one: _Entrant, control: bool, widest: Mapping[bool, float], what: str
+) -> Iterator[Entry]:
+    shares: list[float | None] = [*one.compactness] or [None]
+    requests = [parse_entrant(one.entrant.replace("{c}", f"{share}")) for share in shares]
+    if not 0 < one.width <= 1:
+        raise BenchError(
+            f"width = {one.width} of {one.method} in {what} is not in (0, 1]. {REMEDY}"
+        )
+    groups: list[tuple[float | None, tuple[EntrantRequest, ...]]]
+    if one.mean:
+        groups = [(None, tuple(requests))]
+    else:
+        groups = [(share, (each,)) for share, each in zip(shares, requests, strict=True)]
+    for number, (share, entrants) in enumerate(groups):
+        yield Entry(
+            method=one.method,
+            compactness=share,
+            entrants=entrants,
+            printed={
+                metric: _printed(text, metric, one, widest)
+                for metric, values in one.printed.items()
+                for text in [_pick(values, number, len(groups), metric, what)]
+                if text != "-"
+            },
+            settings=one.set,
+            width=one.width,
+            control=control,
+        )
+
+
+def _pick(values: Number | list[Number], number: int, count: int, metric: str, what: str) -> Number:
+    if not isinstance(values, list):
+        return values
+    if len(values) != count:
+        raise BenchError(
+            f"{metric} in {what} has {len(values)} numbers for {count} values of compactness. "
+            "Give one for each, or a single one for all."
+        )
+    return values[number]
+
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
+
+
+def _parts(text: Number, sign: str) -> list[float] | None:
+    """Return the numbers on both sides of a sign; None where it is written otherwise."""
+    parts = [part.strip() for part in str(text).split(sign)]
+    if len(parts) != 2 or not all(_NUMBER.fullmatch(part) for part in parts):
+        return None
+    return [float(part) for part in parts]
+
+
+def _printed(text: Number, metric: str, one: _Entrant, widest: Mapping[bool, float]) -> Printed:
+    if (found := _parts(text, "±")) is not None:
+        return Printed(found[0], found[1], "printed")
+    if (found := _parts(text, "..")) is not None:
+        return Printed(sum(found) / 2, abs(found[1] - found[0]) / 2, "range")
+    if not _NUMBER.fullmatch(str(text)):
+        raise BenchError(
+            f"cannot read the number '{text}' of {one.method}, {metric}. "
+            "Write 95.39 ± .13, 95.39, or a range 10.9 .. 12.2."
+        )
+    if one.half_width_at_most is not None:
+        return Printed(float(text), one.half_width_at_most, "bound")
+    return Printed(float(text), widest[metric in DIFFERENCES], "substitute")
+
+
+NOTHING_PRINTED = 1.0
+"""Half-width in points of per cent where a whole row prints none."""
+
+
+def _widest(entrants: Sequence[_Entrant]) -> dict[bool, float]:
+    """Return the widest interval printed in a row: of accuracies, and of their differences."""
+    found: dict[bool, float] = {}
+    for metric, text in (
+        (metric, text)
+        for one in entrants
+        for metric, values in one.printed.items()
+        for text in (values if isinstance(values, list) else [values])
+    ):
+        parts = _parts(text, "±")
+        if parts is not None:
+            kind = metric in DIFFERENCES
+            found[kind] = max(found.get(kind, 0.0), parts[1])
+    default = max(found.values(), default=NOTHING_PRINTED)
+    return {kind: found.get(kind, default) for kind in (False, True)}
+
+
+def _folder() -> Any:
+    return files(f"{__name__.split('.')[0]}.leaderboard") / "reproductions"

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from plasticity_bench.harness.cli import app
+
+PAPER = """
+paper = "Made up 2026"
+seeds = "0:3"
+[tables.one]
+title = "A small one"
+origin = "made up"
+[tables.one.rows.digits]
+stream = "iid-digits(passes=9,batch_size=64)"
+claims = ["C1", "C3"]
+set = { network = { hidden = [16, 16] } }
+scales = { smoke = { set = { stream = { passes = 2 } } } }
+variants = { small-batch = {}, large-batch = { set = { stream = { batch_size = 128 } } } }
+[[tables.one.rows.digits.entrants]]
+method = "Dense"
+entrant = "dense"
+printed = { acc = "99 ± 1", taa = 40 }
+[[tables.one.rows.digits.entrants]]
+method = "Grow"
+entrant = "grow(compactness={c})"
+compactness = [0.2]
+printed = { acc = "10 ± 20" }
+"""
+
+
+def call(*words: str, status: int = 0) -> Result:
+    done = CliRunner().invoke(app, ["reproduce", *words], env={"COLUMNS": "120"})
+    assert done.exit_code == status, done.output
+    return done
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reproduction")
+    (folder / "made.toml").write_text(PAPER, encoding="utf-8")
+    return folder
+
+
+def words(place: Path) -> list[str]:
+    where = ["--results", str(place / "results"), "--out", str(place / "out"), "--workers", "1"]
+    return [f"{place / 'made.toml'}/one", "--scale", "smoke", "--variant", "all", *where]
+
+
+def test_a_table_is_run_reported_and_not_run_again(place: Path) -> None:
+    done = call(*words(place), "--json")
+    assert "one/digits: 6 runs to make, about" in done.stderr
+    assert "6 from a short trial" in done.stderr
+    assert "12 runs done, 0 were done before." in done.stderr
+    report = json.loads(done.stdout)
+    first = {(c["entry"], c["metric"]): c for c in report["rows"][0]["cells"]}
+    assert first["Dense", "acc"]["verdict"] == "missed"
+    assert first["Dense", "acc"]["count"] == 3
+    assert first["Dense", "taa"]["printed"]["source"] == "substitute"
+    assert {claim["name"]: claim["verdict"] for claim in report["claims"]}["C1"] == "not decided"
+    assert "small-batch" in report["fits"]["one/digits"]
+    page = Path(report["page"]).read_text(encoding="utf-8")
+    assert "NOT the printed protocol" in page
+    assert "| Dense | cycle ACC, % | 99.00 ±1.00 |" in page
+    assert {file.suffix for file in (place / "out").iterdir()} == {".md", ".png", ".svg"}
+    again = call(*words(place))
+    assert "All runs are done already." in again.stderr
+    assert "0 runs done, 12 were done before." in again.stderr
+    assert "missed" in again.stdout
+    more = call(*words(place), "--seeds", "0:4")
+    assert "one/digits: 2 runs to make" in more.stderr
+    assert "2 estimated from results of the same shape" in more.stderr
+
+
+def test_only_report_runs_nothing(place: Path, tmp_path: Path) -> None:
+    empty = ["--results", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    done = call(*words(place)[:5], "--only-report", *empty)
+    assert "not run" in done.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_wrong_names_are_told(place: Path) -> None:
+    assert "did you mean 'table3'?" in call("lillo2026/table33", status=2).stderr
+    assert (
+        "no scale 'smok'; did you mean 'smoke'?"
+        in call("lillo2026/table3", "--scale", "smok", status=2).stderr
+    )
+
+
+def test_the_list_says_what_a_row_has_and_takes(tmp_path: Path) -> None:
+    done = call("list", "--rows", "mnist-iid", "--json", "--data", str(tmp_path), "--workers", "2")
+    rows = {line["row"]: line for line in json.loads(done.stdout)}
+    row = rows["lillo2026/table3 mnist-iid"]
+    assert (row["numbers"], row["claims"]) == (26, "C1, C3, C4")
+    assert row["paper"] == "mnist is not here"
+    assert row["smoke"].endswith(("s", "min"))

@@ -1,0 +1,42 @@
+"""Made-up measurements for claims and verdicts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plasticity_bench.leaderboard.papers.measured import Measured
+
+NOISE = (0.0, 0.001, -0.001, 0.002, -0.002)
+
+
+def entry(
+    method: str,
+    compactness: float | None = None,
+    row: str = "mnist-iid",
+    margin: float | None = None,
+    cohorts: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
+    seeds: int = 5,
+    **means: float,
+) -> Measured:
+    """Make an entry whose seeds are a little apart, alike for every metric and entry."""
+    metrics: dict[int, dict[str, float | None]] = {
+        seed: {name: mean + NOISE[seed] for name, mean in means.items()} for seed in range(seeds)
+    }
+    return Measured(row, method, compactness, metrics, dict(cohorts or {}), (), margin)
+
+
+def cohort(
+    births: Sequence[int], activation: float, gradient: float, rise: float = 0.0
+) -> list[dict[str, Any]]:
+    """Make the rows of cohorts of one layer; gradient parity rises by `rise` from age to age."""
+    return [
+        {
+            "kind": "cohort",
+            "layer": "hidden1",
+            "birth": birth,
+            "age": age,
+            "activation": activation,
+            "gradient": gradient + rise * place,
+        }
+        for birth in births
+        for place, age in enumerate((0, 1, 2, 5, 10))
+    ]

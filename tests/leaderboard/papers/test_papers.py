@@ -1,0 +1,185 @@
+import re
+
+import pytest
+
+from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.leaderboard.papers.paper import SCALES, Entry, Printed, Scale
+from plasticity_bench.leaderboard.papers.paper_file import load_paper, read_paper
+from plasticity_bench.leaderboard.papers.runs import Chosen, cases, choose, run_specs
+
+STUDY = "lillo2026"
+CONTINUAL = "lillo2026/continual"
+
+
+def printed(table: str, row: str, label: str, metric: str) -> Printed:
+    entries = load_paper(STUDY).tables[table].rows[row].entries
+    return next(entry for entry in entries if entry.label == label).printed[metric]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "label", "metric", "value", "half", "source"),
+    [
+        ("table1", "split-fashion", "Prune", "wt_acc", 75.50, 1.58, "substitute"),
+        ("table3", "mnist-iid", "Dense", "acc", 95.98, 0.09, "printed"),
+        ("table3", "mnist-iid", "Grow 50 %", "delta_wt_cycle", -0.22, 0.22, "printed"),
+        ("table3", "mnist-iid", "Prune 20 %", "wt_taa", 92.87, 0.12, "printed"),
+        ("table3", "split-mnist", "Grow 50 %", "wt_acc", 85.81, 0.77, "substitute"),
+        ("table3", "split-mnist", "Prune 30 %", "delta_wt_cycle", 7.9, 0.6, "range"),
+        ("table3", "split-fashion", "Prune 20 %", "wt_taa", 86.32, 1.58, "substitute"),
+        ("iid-cifar", "cifar-100", "Grow 40 %", "acc", 53.59, 1.0, "substitute"),
+        ("iid-cifar", "cifar-10", "Prune 30 %", "wt_taa", 80.04, 1.0, "substitute"),
+        ("table9", "cifar-100", "Grow, FC3-protect 50 %", "wt_acc", 49.42, 1.0, "substitute"),
+        ("continual", "random-label-mnist", "Dense", "taoa", 39.2, 9.8, "printed"),
+        ("continual", "random-label-cifar", "Grow+Moment 30 %", "taoa", 19.5, 4.4, "bound"),
+        ("continual", "split-cifar100", "Grow+RSL 20 %", "taoa", 25.0, 4.4, "bound"),
+        ("continual", "permuted-mnist", "Prune 50 %", "taoa", 87.2, 1.0, "bound"),
+        ("continual", "continual-imagenet", "Grow+Net2Wider 40 %", "taoa", 68.5, 4.4, "bound"),
+        (
+            "continual",
+            "five-plus-one-cifar",
+            "Prune 20 %",
+            "early_task_accuracy",
+            24.1,
+            1.0,
+            "bound",
+        ),
+    ],
+)
+def test_numbers_are_the_printed_ones(
+    table: str, row: str, label: str, metric: str, value: float, half: float, source: str
+) -> None:
+    found = printed(table, row, label, metric)
+    assert found.value == pytest.approx(value)
+    assert found.source == source
+    assert found.half_width == pytest.approx(half)
+
+
+def test_every_number_of_the_study_is_there() -> None:
+    tables = load_paper(STUDY).tables
+    counts = {(t.name, r.name): r.numbers for t in tables.values() for r in t.rows.values()}
+    assert counts["table3", "mnist-iid"] == 2 + 8 * 3
+    assert counts["iid-cifar", "cifar-10"] == 4 + 8 * 4
+    assert counts["table9", "cifar-100"] == 3 * 4 * 4
+    continual = {row: number for (table, row), number in counts.items() if table == "continual"}
+    assert len(continual) == 6
+    # Dense, seven methods at four values of compactness; early in a task eight methods at 20 %
+    assert set(continual.values()) == {1 + 7 * 4 + 8}
+    assert sum(counts.values()) == 16 + 3 * 26 + 2 * 36 + 48 + 6 * 37
+
+
+def problem(one: Chosen, entry: Entry, scale: Scale) -> str:
+    """Say why an entry does not resolve; nothing where it does."""
+    try:
+        runs = run_specs(one.row, one.variant, scale, entry, entry.entrants[0], [0, 1])
+    except BenchError as error:
+        return str(error)
+    return "" if [run.seed for run in runs] == [0, 1] else "other seeds"
+
+
+@pytest.mark.parametrize("one", choose(STUDY), ids=lambda one: one.label)
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_stream_and_entrant_resolves(one: Chosen, scale: Scale) -> None:
+    tried: set[str] = set()
+    for entry in one.row.entries:
+        # Other compactnesses differ in a number only, and half from paper in the stream only.
+        if entry.method in tried or (scale == "half" and tried):
+            continue
+        tried.add(entry.method)
+        assert problem(one, entry, scale) == "", entry.label
+
+
+@pytest.mark.parametrize(
+    ("row", "variant"),
+    [(one.row.name, one.variant) for one in choose(CONTINUAL, (), "all")],
+)
+def test_every_variant_resolves(row: str, variant: str) -> None:
+    one = next(found for found in choose(CONTINUAL, [row], "all") if found.variant == variant)
+    entry = next(entry for entry in one.row.entries if entry.method == "Grow")
+    (run,) = run_specs(one.row, variant, "paper", entry, entry.entrants[0], [0])
+    tasks = run.stream.settings["tasks"]
+    events = run.entrant.strategies[0].settings["events"]
+    assert events == (tasks if variant == "every-task" or row == "split-cifar100" else 5)
+
+
+def test_the_small_network_has_the_final_size_of_the_large_one() -> None:
+    (one,) = choose("lillo2026/continual", ["permuted-mnist"])
+    small = next(entry for entry in one.row.entries if entry.method == "Dense, small")
+    (run,) = run_specs(one.row, one.variant, "paper", small, small.entrants[0], [0])
+    assert run.entrant.network.hidden == (51, 51)
+    assert run.entrant.name == "dense 51-51"
+    assert small.control
+
+
+MADE = """
+paper = "Made up"
+[tables.one]
+title = "t"
+origin = "o"
+[tables.one.rows.digits]
+stream = "iid-digits(passes=7)"
+set = { grow = { events = "{passes}" } }
+scales = { smoke = { set = { stream = { passes = 2 } } } }
+[tables.one.rows.digits.variants]
+plain = {}
+quick = { set = { optimizer = { lr = 0.5 } } }
+more = { append = { grow = "dense" } }
+[[tables.one.rows.digits.entrants]]
+method = "Grow"
+entrant = "grow(compactness={c})"
+compactness = [0.3, 0.5]
+mean = true
+printed = { acc = "50 ± 1" }
+"""
+
+
+def test_settings_win_in_their_order() -> None:
+    row = read_paper(MADE, "made").tables["one"].rows["digits"]
+    (entry,) = row.entries
+    assert len(entry.entrants) == 2
+    (run,) = run_specs(row, "quick", "smoke", entry, entry.entrants[0], [3])
+    assert run.stream.settings["passes"] == 2
+    assert run.entrant.strategies[0].settings["events"] == 2
+    assert run.entrant.strategies[0].settings["compactness"] == 0.3
+    assert run.entrant.optimizer.lr == 0.5
+    (more,) = run_specs(row, "more", "paper", entry, entry.entrants[1], [3])
+    assert [one.name for one in more.entrant.strategies] == ["grow", "dense"]
+    assert more.stream.settings["passes"] == 7
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("50 ± 1", "about 50", "cannot read the number 'about 50' of Grow, acc"),
+        ('acc = "50 ± 1"', 'acc = ["1", "2"]', "2 numbers for 1 values of compactness"),
+        ("smoke = {", "smok = {", "no scale of row digits of table made/one named 'smok'"),
+        ("paper =", "papr =", "no setting of paper made named 'papr'"),
+        ("[tables.one]", "[tables.one", "made is not TOML"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named(old: str, new: str, message: str) -> None:
+    with pytest.raises(BenchError, match=re.escape(message)):
+        read_paper(MADE.replace(old, new), "made")
+
+
+@pytest.mark.parametrize(
+    ("target", "rows", "variant", "message"),
+    [
+        ("lilo2026/table3", (), None, "no paper 'lilo2026'; did you mean 'lillo2026'?"),
+        ("lillo2026/tabel3", (), None, "did you mean 'table3'?"),
+        ("lillo2026/table3", ("mnist",), None, "did you mean 'mnist-iid'?"),
+        ("lillo2026/table3", (), "batch-265", "did you mean 'batch-256'?"),
+        ("nowhere/x.toml/one", (), None, "cannot be read: No such file"),
+    ],
+)
+def test_a_wrong_name_is_told(
+    target: str, rows: tuple[str, ...], variant: str | None, message: str
+) -> None:
+    with pytest.raises(BenchError, match=re.escape(message)):
+        choose(target, rows, variant)
+
+
+def test_what_cannot_be_resolved_is_said_with_its_row() -> None:
+    paper = read_paper(MADE.replace("grow(comp", "grw(comp"), "made")
+    chosen = Chosen(paper, paper.tables["one"], paper.tables["one"].rows["digits"], "plain")
+    with pytest.raises(BenchError, match="one/digits, Grow: no strategy 'grw'"):
+        cases([chosen], "smoke", [0])

@@ -1,0 +1,87 @@
+import pytest
+
+from plasticity_bench.leaderboard.papers.controls import NO_REWIND, REWIND_ONLY, why
+from plasticity_bench.leaderboard.papers.figures import prune_or_rewind
+from plasticity_bench.leaderboard.papers.paper import Printed
+from plasticity_bench.leaderboard.papers.verdicts import Cell, cell, fit_sentence, fits, judge
+
+from .made import entry
+
+
+@pytest.mark.parametrize(
+    ("count", "mean", "half", "verdict"),
+    [
+        (5, 95.2, 0.15, "met"),
+        (5, 95.2, 0.05, "missed"),
+        (5, 94.8, 0.15, "met"),
+        (5, 94.8, 0.05, "missed"),
+        (2, 95.0, 0.1, "not decided"),
+        (1, 95.0, None, "not decided"),
+        (5, 95.0, 2.1, "not decided"),
+        (5, 90.0, 2.1, "missed"),
+    ],
+)
+def test_the_rule_on_95_with_a_half_width_of_a_tenth(
+    count: int, mean: float, half: float | None, verdict: str
+) -> None:
+    assert judge(Printed(95.0, 0.1, "printed"), count, mean, half) == verdict
+
+
+def test_a_wide_printed_interval_may_be_met_by_a_wide_one() -> None:
+    assert judge(Printed(50.0, 5.0, "printed"), 5, 52.0, 10.0) == "met"
+
+
+def test_a_cell_is_in_per_cent_with_the_t_interval() -> None:
+    made = cell("acc", Printed(91.0, 0.5, "printed"), {0: 0.90, 1: 0.91, 2: 0.92})
+    assert made.mean == pytest.approx(91.0)
+    assert made.half_width == pytest.approx(4.302653 / 3**0.5, rel=1e-5)  # t(2) * sd 1 / sqrt(3)
+    assert made.difference == pytest.approx(0.0)
+    assert cell("acc", None, {}).verdict == "-"
+    assert cell("acc", Printed(91.0, 0.5, "printed"), {}).verdict == "not run"
+
+
+def one(mean: float, half: float = 0.1) -> Cell:
+    return Cell("acc", Printed(90.0, 0.1, "printed"), 5, mean, half, "met")
+
+
+def test_the_variant_nearest_by_root_mean_square_fits_best() -> None:
+    a, b = ("Grow", "acc"), ("Prune", "acc")
+    ranked = fits({"far": {a: one(93), b: one(94)}, "near": {a: one(90.3), b: one(89.6)}})
+    assert [fit.variant for fit in ranked] == ["near", "far"]
+    assert ranked[1].distance == pytest.approx(12.5**0.5)
+    assert "Nearest is near; no other" in fit_sentence(ranked)
+    tied = fits({"x": {a: one(90.3)}, "y": {a: one(90.4)}, "unmeasured": {}})
+    assert "Nearest is x, and as near within the intervals measured: y." in fit_sentence(tied)
+    assert "not decided" in fit_sentence(fits({"x": {a: one(90.3)}}))
+
+
+@pytest.mark.parametrize(
+    ("no_rewind", "rewind_only", "answer"),
+    [
+        (0.7, 0.9, "it rewinds"),
+        (0.9, 0.7, "it prunes"),
+        (0.7, 0.7, "both"),
+        (0.9, 0.9, "neither"),
+    ],
+)
+def test_why_prune_wins(no_rewind: float, rewind_only: float, answer: str) -> None:
+    results = [
+        entry("Prune", 0.2, row="permuted-mnist", taoa=0.9),
+        entry(NO_REWIND, 0.2, row="permuted-mnist", taoa=no_rewind),
+        entry(REWIND_ONLY, row="permuted-mnist", taoa=rewind_only),
+        entry("Dense", row="permuted-mnist", taoa=0.8),
+    ]
+    (found,) = why(results)
+    assert found.answer == answer
+    assert ("Prune", "Dense") in found.differences
+    figure = prune_or_rewind(results)
+    assert figure is not None
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["Prune", NO_REWIND, REWIND_ONLY, "Dense"]
+
+
+def test_why_prune_wins_is_open_without_its_controls() -> None:
+    (found,) = why([entry("Prune", 0.2, taoa=0.9), entry(NO_REWIND, 0.2, taoa=0.7)])
+    assert found.answer == "not decided"
+    assert "Rewind only" in found.sentence
+    assert why([entry("Prune", 0.2, taoa=0.9)]) == []
