@@ -109,10 +109,7 @@ class Den(Strategy):
 
     def edit(self, net: Network, ctx: Context) -> None:
         """Select the part that the task needs, and expand where that is not enough."""
-        classes = torch.zeros_like(net.head.alive)
-        for replica, labels in enumerate(ctx.task_samples().train_y):
-            classes[replica, labels.long().unique()] = True
-        ctx.state["selected"] = connected_units(net, classes)
+        ctx.state["selected"] = connected_units(net, _outputs_of_task(net, ctx))
         ctx.state["head alone"] = False
         self.expand(net, ctx)
 
@@ -167,7 +164,8 @@ class Den(Strategy):
         )
         columns = inputs.view(inputs.shape[0], 1, -1, *(1,) * (parameter.dim() - 3))
         newborn = ctx.state["newborn"][layer.name]
-        return (like_rows(rows, parameter) & columns) | like_rows(newborn, parameter)
+        free: Tensor = (like_rows(rows, parameter) & columns) | like_rows(newborn, parameter)
+        return free
 
     def end_task(self, net: Network, ctx: Context) -> None:
         """Remove new units that came to nothing, then duplicate what has drifted."""
@@ -200,6 +198,15 @@ class Den(Strategy):
         net.grow(layer, copies, insertion=split, state="donor", donor=donor)
 
 
+def _outputs_of_task(net: Network, ctx: Context) -> Tensor:
+    """Return the outputs that the current task trains: (R, classes) bool."""
+    outputs = torch.zeros_like(net.head.alive)
+    for replica, labels in enumerate(ctx.task_samples().train_y):
+        # A regression has one output, and floats for labels.
+        outputs[replica, ... if labels.is_floating_point() else labels.unique()] = True
+    return outputs
+
+
 def connected_units(net: Network, classes: Tensor) -> dict[str, Tensor]:
     """Return the alive units from which non-zero weights lead to some outputs.
 
@@ -215,7 +222,8 @@ def connected_units(net: Network, classes: Tensor) -> dict[str, Tensor]:
         consumer = consumer_of(layer)
         reached = like_rows(selected[consumer.name], consumer.weight)
         paths = column_blocks(layer, (consumer.weight.detach() != 0) & reached)
-        selected[layer.name] = paths.transpose(1, 2).flatten(2).any(2) & layer.alive
+        reaches: Tensor = paths.transpose(1, 2).flatten(2).any(2)
+        selected[layer.name] = reaches & layer.alive
     return selected
 
 

@@ -87,7 +87,8 @@ class VarianceTransfer(SeededGrowth):
             if self.transfer:
                 self._transfer(layer, newborn)
             net.grow(layer, newborn, insertion=slices, state=self.state)
-            ctx.state["stage"][layer.name].masked_fill_(newborn, stage)
+            born = ctx.state["stage"][layer.name]
+            ctx.state["stage"][layer.name] = born.masked_fill(newborn, stage)
         ctx.state["stages"] = stage + 1
 
     def _exponent(self, layer: Layer) -> float:

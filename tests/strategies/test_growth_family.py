@@ -29,7 +29,7 @@ ENTRANTS = [
 ]
 
 
-@pytest.mark.parametrize("network", [WIDE, SMALL_CONVNET])
+@pytest.mark.parametrize("network", [replace(WIDE, norm="layer"), SMALL_CONVNET])
 @pytest.mark.parametrize("cls", GROWERS)
 def test_every_edit_meets_its_integer_target(
     make: Make, cls: type[SeededGrowth], network: NetworkSpec
@@ -110,3 +110,23 @@ def test_a_replica_of_a_stack_equals_the_run_alone(entrant: str) -> None:
         live = own.live_weights()[0]
         torch.testing.assert_close(whole.weight[2][live], own.weight[0][live], atol=2e-4, rtol=1e-3)
     assert alone.learner.net.ledger
+
+
+@pytest.mark.parametrize(
+    "entrant",
+    ["variance-transfer(events=2,compactness=0.5)", "den(units=2)", "morphnet(strength=30)"],
+)
+def test_a_run_goes_on_exactly_from_a_saved_state(entrant: str, tmp_path: Path) -> None:
+    run = StackedRun(specs(entrant, "0:2"), Path("data"))
+    places = iter(range(3))
+    for _ in run.rows(
+        at_boundary=lambda: torch.save(run.state_dict(), tmp_path / f"{next(places)}")
+    ):
+        pass
+    for place in (0, 1):
+        again = StackedRun(specs(entrant, "0:2"), Path("data"))
+        again.load_state_dict(torch.load(tmp_path / f"{place}", weights_only=True))
+        assert len(list(again.rows())) > 0
+        for whole, rest in zip(run.learner.net.layers, again.learner.net.layers, strict=True):
+            assert torch.equal(whole.alive, rest.alive)
+            assert torch.equal(whole.weight, rest.weight)

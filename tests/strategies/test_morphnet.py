@@ -77,7 +77,8 @@ def test_the_proximal_step_is_the_minimum_of_its_objective(make: Make) -> None:
     found = torch.cat([layer.weight.detach(), layer.bias.detach().unsqueeze(2)], 2)
 
     def objective(w: torch.Tensor) -> torch.Tensor:
-        return (w - start).square().sum(2) / 2 + amount * w.norm(dim=2)
+        value: torch.Tensor = (w - start).square().sum(2) / 2 + amount * w.norm(dim=2)
+        return value
 
     for _ in range(20):
         near = found + 0.01 * (ctx.random.uniform(*found.shape[1:]) - 0.5)
