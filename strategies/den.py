@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..harness.edits import Network
 from ..harness.errors import BenchError
-from ..harness.network import Layer
+from ..harness.network import Layer, live_mask
 from ..harness.strategy import Context, Plan, Strategy
 from .budget import unit_targets
 from .proximal import group_norms, shrink_groups, soft_threshold
@@ -100,7 +100,7 @@ class Den(Strategy):
     def begin_task(self, net: Network, ctx: Context) -> None:
         """Remember the weights, and freeze all but the head in every task but the first."""
         if ctx.task > 0:
-            ctx.state["old"] = net.copy_parameters()
+            ctx.state["old"] = live_parameters(net)
             ctx.state["selected"] = {
                 layer.name: torch.zeros_like(layer.alive) for layer in net.layers
             }
@@ -123,6 +123,12 @@ class Den(Strategy):
             ctx.state["newborn"][layer.name] = newborn
             ctx.state["selected"][layer.name] = ctx.state["selected"][layer.name] | newborn
 
+    def learning_rate(self, factor: float, net: Network, ctx: Context) -> float:
+        """Note the rate of the coming step; the proximal steps take the same."""
+        del net
+        ctx.state["factor"] = factor
+        return factor
+
     def after_backward(self, net: Network, ctx: Context) -> None:
         """Remember the weights before the step."""
         if ctx.task > 0:
@@ -132,6 +138,7 @@ class Den(Strategy):
     def after_step(self, net: Network, ctx: Context) -> None:
         """Put back what is frozen, and take the proximal steps."""
         rates = torch.tensor(net.optimizer.learning_rates, device=net.device)
+        rates = rates * float(ctx.state["factor"])
         before = ctx.state.pop("before", None)
         if before is None:
             for layer in net.layers:
@@ -174,14 +181,15 @@ class Den(Strategy):
         for layer in net.hidden:
             newborn = ctx.state["newborn"][layer.name]
             net.prune(layer, newborn & (group_norms(layer) == 0))
-        for layer, limit in zip(net.hidden, self.limits(net), strict=True):
-            self.duplicate(net, layer, limit, ctx)
+        drifts = [drift(layer, ctx.state["old"]) for layer in net.hidden]  # before any is copied
+        for layer, limit, moved in zip(net.hidden, self.limits(net), drifts, strict=True):
+            self.duplicate(net, layer, limit, moved, ctx)
 
-    def duplicate(self, net: Network, layer: Layer, limit: int, ctx: Context) -> None:
+    def duplicate(
+        self, net: Network, layer: Layer, limit: int, drift: Tensor, ctx: Context
+    ) -> None:
         """Split the units that drifted furthest, as far as there is room for their copies."""
         old = {name: ctx.state["old"][f"{layer.name}.{name}"] for name in layer.parameters()}
-        moved = (layer.weight.detach() - old["weight"]) * layer.live_weights()
-        drift = torch.linalg.vector_norm(moved.flatten(2), dim=2)
         elders = layer.alive & ~ctx.state["newborn"][layer.name]
         far = elders & (drift > self.split_threshold)
         room = torch.minimum((limit - layer.alive.sum(1)).clamp(min=0), far.sum(1))
@@ -196,6 +204,22 @@ class Den(Strategy):
                 parameter.copy_(torch.where(mask, old[name], parameter))
         split = replace(slices, rule="drifted copy")
         net.grow(layer, copies, insertion=split, state="donor", donor=donor)
+
+
+def live_parameters(net: Network) -> dict[str, Tensor]:
+    """Return a copy of every parameter with 0 where it cannot matter: what is not there yet."""
+    return {
+        f"{layer.name}.{name}": parameter.detach() * live_mask(layer, name)
+        for layer in net.layers
+        for name, parameter in layer.parameters().items()
+    }
+
+
+def drift(layer: Layer, old: dict[str, Tensor]) -> Tensor:
+    """Return how far each unit's live incoming weights are from old `live_parameters`: (R, U)."""
+    moved = layer.weight.detach() * layer.live_weights() - old[f"{layer.name}.weight"]
+    distance: Tensor = torch.linalg.vector_norm(moved.flatten(2), dim=2)
+    return distance
 
 
 def _outputs_of_task(net: Network, ctx: Context) -> Tensor:

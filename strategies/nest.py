@@ -53,18 +53,18 @@ class Nest(SeededGrowth):
         """Grow every layer, from one measurement before any of them is grown."""
         probe = ctx.probing(net, self.samples)
         slices = [
-            (layer, newborn, self._slices(net, probe, layer, newborn, ctx))
+            (layer, newborn, self._slices(probe, layer, newborn, ctx))
             for layer, newborn in self.births(net, ctx)
         ]
         for layer, newborn, one in slices:
-            net.grow(layer, newborn, insertion=one, state=self.state)
+            # Drawn now, when the units that this layer reads have grown: they are its fan-in.
+            insertion = fresh_slices(net, layer, newborn) if one is None else one
+            net.grow(layer, newborn, insertion=insertion, state=self.state)
 
-    def _slices(
-        self, net: Network, probe: Probe, layer: Layer, newborn: Tensor, ctx: Context
-    ) -> Slices:
+    def _slices(self, probe: Probe, layer: Layer, newborn: Tensor, ctx: Context) -> Slices | None:
         matrix = growth_matrix(probe, layer)
         if matrix is None:
-            return fresh_slices(net, layer, newborn)
+            return None
         kept = largest_pairs(-matrix / self.samples, layer, self.pairs)
         root = kept.abs().sqrt()
         incoming, outgoing = [], []

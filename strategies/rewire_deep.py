@@ -81,6 +81,16 @@ class DeepRewiring(SparseNetwork):
         layer.weight.add_(signs * step * layer.live_weights())
 
 
+def _scores(counts: Tensor, layer: Layer, ctx: Context) -> Tensor:
+    """Draw a score for every weight where a replica chooses any: whose others do draws nothing."""
+    shape = layer.weight.shape[1:]
+    scores = [
+        torch.rand(shape, generator=generator) if chooses else torch.zeros(shape)
+        for generator, chooses in zip(ctx.random.generators, counts.tolist(), strict=True)
+    ]
+    return torch.stack(scores).to(layer.weight.device)
+
+
 def _signs(net: Network, layer: Layer) -> Tensor:
     return torch.where(net.initial[f"{layer.name}.weight"] < 0, -1.0, 1.0)
 
@@ -89,10 +99,11 @@ def _replace_crossed(net: Network, layer: Layer, signs: Tensor, ctx: Context) ->
     """Make weights that crossed zero dormant and activate as many, maybe the same ones again."""
     live = layer.live_weights()
     crossed = live & (signs * layer.weight <= 0)
-    if not bool(crossed.any()):
+    counts = count(crossed)
+    if not bool(counts.any()):
         return
     dormant = possible(layer) & ~(live & ~crossed)
-    activated = highest(ctx.uniform(live.shape), dormant, count(crossed))
+    activated = highest(_scores(counts, layer, ctx), dormant, counts)
     newborn = signs * NEWBORN
     layer.weight.copy_(torch.where(crossed, newborn, layer.weight))
     net.rewire(layer, crossed, activated, values=newborn, rule="deep rewiring")

@@ -1,4 +1,4 @@
-"""Weights of newborn units worked out by hand: copies, pairs, draws; and what they rest on.
+"""Weights of newborn units worked out by hand: copies, draws; and what they rest on.
 
 Rows are a unit's incoming weights, its columns the block of its consumer's weights that reads it.
 All functions take units as masks (R, U) bool or as unit numbers (R, U) int64, and every replica
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from ..harness.edits import Network, Slices
+from ..harness.metrics.cohorts import outgoing_norm
+from ..harness.monitor import outgoing_weights
 from ..harness.network import Layer
 from ..harness.probe import Probe
 from ..harness.strategy import Context
@@ -72,11 +74,7 @@ def row_norms(layer: Layer) -> Tensor:
 
 def column_norms(layer: Layer) -> Tensor:
     """Return the L2 norm of the weights from each unit to alive consumers: (R, U)."""
-    consumer = consumer_of(layer)
-    live = consumer.weight.detach() * like_rows(consumer.alive, consumer.weight)
-    by_unit = column_blocks(layer, live).transpose(1, 2).flatten(2)
-    norms: Tensor = torch.linalg.vector_norm(by_unit, dim=2)
-    return norms
+    return outgoing_norm(outgoing_weights(layer))
 
 
 def mean_over(values: Tensor, units: Tensor) -> Tensor:
@@ -202,29 +200,6 @@ def random_columns(layer: Layer, ctx: Context, norm: Tensor) -> Tensor:
     blocks = column_blocks(layer, drawn)
     length = torch.linalg.vector_norm(blocks.transpose(1, 2).flatten(2), dim=2)
     return (blocks * like_blocks(norm.unsqueeze(1) / length, blocks)).flatten(2, 3)
-
-
-# -- pairs ---------------------------------------------------------------------------------------
-
-
-def antisymmetric_pairs(layer: Layer, newborn: Tensor, drawn: Slices) -> Slices:
-    """Turn drawn slices into pairs of equal rows and opposite columns, whose effects cancel.
-
-    The newborns of a replica are paired by index, first with second, third with fourth; the last
-    of an odd number gets zero columns. So the function is unchanged, and both sides of every pair
-    receive a gradient. Source: Yuan et al. 2023, "Accelerated Training via Incrementally Growing
-    Neural Networks using Variance Transfer and Learning Rate Adaptation".
-    """
-    number, count = rank_among(newborn), newborn.sum(1, keepdim=True)
-    is_second = number % 2 == 1
-    slots = newborn.to(torch.int8).sort(dim=1, descending=True, stable=True).indices
-    leader = slots.gather(1, number - is_second.long())
-    alone = ~is_second & (number == count - 1)
-    sign = torch.where(is_second, -1.0, 1.0).masked_fill(alone, 0.0)
-    rows = {n: row.take_along_dim(like_rows(leader, row), 1) for n, row in drawn.rows.items()}
-    blocks = column_blocks(layer, drawn.columns)
-    columns = blocks.take_along_dim(like_blocks(leader, blocks), 2) * like_blocks(sign, blocks)
-    return Slices("pair", rows, columns.flatten(2, 3))
 
 
 # -- what growth methods look at -----------------------------------------------------------------

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from ..harness.edits import Insertion, Network, Slices, StatePolicy
 from ..harness.errors import BenchError
+from ..harness.metrics.cohorts import utility
+from ..harness.monitor import outgoing_weights
 from ..harness.network import Layer
 from ..harness.probe import Probe
 from ..harness.strategy import Context, Plan
 from .budget import ScheduledEdits
 from .selection import alive_everywhere, best, magnitude_scores, random_scores, worst
-from .slices import column_blocks, consumer_of, like_rows, start_with_seed
+from .slices import consumer_of, start_with_seed
 
 Score = Literal["utility", "magnitude", "activation", "gradient", "mask-gradient", "random"]
 
@@ -101,14 +103,7 @@ class Turnover(ScheduledEdits):
             return seen.delta.abs().mean(1)
         if kind == "mask-gradient":
             return -(seen.raw * seen.signal).mean(1)
-        return seen.raw.abs().mean(1) * outgoing_sum(layer)
-
-
-def outgoing_sum(layer: Layer) -> Tensor:
-    """Return the L1 norm of the weights from each unit to alive consumers: (R, U)."""
-    consumer = consumer_of(layer)
-    weight = consumer.weight.detach() * like_rows(consumer.alive, consumer.weight)
-    return column_blocks(layer, weight).abs().transpose(1, 2).flatten(2).sum(2)
+        return utility(seen.raw, outgoing_weights(layer))
 
 
 def _kept(layer: Layer) -> Slices:

@@ -9,9 +9,9 @@ from ..harness.edits import Network, Slices
 from ..harness.errors import BenchError
 from ..harness.network import Layer, live_mask
 from ..harness.strategy import Context
+from .newborn_rules import paired
 from .seeded import SeededGrowth
 from .slices import (
-    antisymmetric_pairs,
     column_blocks,
     consumer_of,
     fresh_slices,
@@ -105,7 +105,7 @@ class VarianceTransfer(SeededGrowth):
             columns = columns * gain.view(-1, *(1,) * (columns.dim() - 1))
         if not self.pairs:
             return replace(drawn, rule=self.name, columns=columns)
-        pair = antisymmetric_pairs(layer, newborn, replace(drawn, columns=columns))
+        pair = paired(replace(drawn, columns=columns), layer, newborn)
         return replace(pair, columns=pair.columns + self._noise(layer, newborn, pair.columns, ctx))
 
     def _noise(self, layer: Layer, newborn: Tensor, columns: Tensor, ctx: Context) -> Tensor:

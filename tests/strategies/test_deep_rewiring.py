@@ -78,6 +78,23 @@ def test_the_pull_and_the_noise_have_the_published_size(make: Make) -> None:
     assert float(moved.std()) == pytest.approx(deviation, rel=0.05)
 
 
+def test_a_replica_draws_the_same_whoever_else_rewires(make: Make) -> None:
+    """Some updates cut connections of one replica only; the gradient is left out."""
+    strategy = DeepRewiring(density=0.05, l1=0, temperature=1e-3, distribution="uniform")
+    wirings = []
+    for seeds in ((0, 1), (1,)):
+        net, ctx = make(WIDE, PLAIN, seeds=seeds, plan=plan_of(20))
+        strategy.begin_run(net, ctx)
+        strategy.learning_rate(1.0, net, ctx)
+        for _ in range(20):
+            strategy.after_step(net, ctx)
+        rewired = [event.replica for event in net.ledger]
+        wirings.append((connections(net.layers[0])[-1], rewired.count(len(seeds) - 1)))
+    (together, moves), (alone, moves_alone) = wirings
+    assert torch.equal(together, alone)
+    assert moves == moves_alone > 0
+
+
 @pytest.mark.parametrize("optimizer", [ADAM, SGD], ids=["adam", "momentum"])
 def test_another_optimiser_is_refused(make: Make, optimizer: OptimizerSpec) -> None:
     net, ctx = make(WIDE, optimizer)

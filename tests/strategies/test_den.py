@@ -8,7 +8,7 @@ from plasticity_bench.harness.edits import Network
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
 from plasticity_bench.harness.strategy import Context, Plan
-from plasticity_bench.strategies.den import Den, connected_units
+from plasticity_bench.strategies.den import Den, connected_units, drift
 from plasticity_bench.strategies.proximal import group_norms, soft_threshold
 from tests.helpers import ADAM, SGD, backward, make_batch
 from tests.strategies.growing import SMALL_CONVNET, WIDE, Make, answers
@@ -32,7 +32,7 @@ def update(strategy: Den, net: Network, ctx: Context, count: int = 1) -> None:
     for _ in range(count):
         backward(net, *make_batch(seed=ctx.progress.update))
         strategy.after_backward(net, ctx)
-        net.optimizer.step(1.0)
+        net.optimizer.step(strategy.learning_rate(1.0, net, ctx))
         for parameter in net.parameters():
             parameter.grad = None
         strategy.after_step(net, ctx)
@@ -177,11 +177,11 @@ def test_what_drifted_returns_and_its_copy_keeps_the_new_weights(make: Make) -> 
     layer, consumer = net.hidden
     old, new = ctx.state["old"]["fc1.weight"], layer.weight.detach().clone()
     outgoing, alive = consumer.weight.detach().clone(), layer.alive.clone()
-    drift = ((new - old) * alive.unsqueeze(2)).norm(dim=2)
-    bound = float(drift[alive].median())
-    Den(units=0, split_threshold=bound).duplicate(net, layer, layer.units, ctx)
+    moved = ((new - old) * alive.unsqueeze(2)).norm(dim=2)
+    bound = float(moved[alive].median())
+    Den(units=0, split_threshold=bound).duplicate(net, layer, layer.units, moved, ctx)
     for r in (0, 1):
-        parents = (drift[r] > bound).nonzero().flatten().tolist()
+        parents = (moved[r] > bound).nonzero().flatten().tolist()
         copies = (layer.alive & ~alive)[r].nonzero().flatten().tolist()
         assert len(parents) == len(copies) > 0
         for parent, copy in zip(parents, copies, strict=True):
@@ -199,13 +199,55 @@ def test_copies_stop_at_the_budget_and_the_furthest_come_first(make: Make) -> No
     strategy.edit(net, ctx)
     update(strategy, net, ctx, 5)
     layer = net.hidden[0]
-    drift = (layer.weight.detach() - ctx.state["old"]["fc1.weight"]).norm(dim=2) * layer.alive
+    moved = (layer.weight.detach() - ctx.state["old"]["fc1.weight"]).norm(dim=2) * layer.alive
     elders, new = layer.alive.clone(), layer.weight.detach().clone()
-    strategy.duplicate(net, layer, 28, ctx)
+    strategy.duplicate(net, layer, 28, moved, ctx)
     assert layer.alive.sum(1).tolist() == [28, 28]
     for r in (0, 1):
         back = ((layer.weight.detach() != new)[r].any(1) & elders[r]).nonzero().flatten()
-        assert set(back.tolist()) == set(drift[r].topk(3).indices.tolist())
+        assert set(back.tolist()) == set(moved[r].topk(3).indices.tolist())
+
+
+@pytest.mark.parametrize("network", [WIDE, SMALL_CONVNET])
+def test_new_units_before_it_are_no_drift_of_a_unit(make: Make, network: NetworkSpec) -> None:
+    strategy = Den(units=4, split_threshold=1e-6)
+    net, ctx = in_second_task(make, strategy, network)
+    strategy.edit(net, ctx)
+    first = len(net.ledger)
+    strategy.end_task(net, ctx)
+    assert net.ledger[first:] == []
+
+
+def test_an_original_reads_only_what_was_there_before_the_task(make: Make) -> None:
+    """So it computes again what it did then, new units and copies before it or not."""
+    strategy = Den(seed_share=0.3, units=4, l1=0, group=0, split_threshold=1e-6)
+    net, ctx = in_second_task(make, strategy)
+    before, alive = ctx.probing(net, 32).layers["fc2"].raw, net.hidden[1].alive.clone()
+    strategy.edit(net, ctx)
+    update(strategy, net, ctx, 5)
+    elders = net.hidden[0].alive.clone()
+    drifts = {layer.name: drift(layer, ctx.state["old"]) for layer in net.hidden}
+    strategy.end_task(net, ctx)
+    assert bool((net.hidden[0].alive & ~elders).any())
+    after = ctx.probing(net, 32).layers["fc2"].raw
+    copied = [event for event in net.ledger if event.rule.startswith("drifted copy")]
+    assert {event.layer for event in copied} == {"fc1", "fc2"}
+    for r in (0, 1):
+        (count,) = [len(e.units) for e in copied if (e.layer, e.replica) == ("fc2", r)]
+        furthest = (drifts["fc2"][r] * alive[r]).topk(count).indices
+        torch.testing.assert_close(after[r, :, furthest], before[r, :, furthest])
+
+
+def test_proximal_steps_follow_the_schedule_of_the_rate(make: Make) -> None:
+    strategy = Den(l1=0.1, group=100)
+    net, ctx = make(WIDE, PLAIN)
+    strategy.begin_run(net, ctx)
+    before = net.copy_parameters()["fc1.weight"]
+    for factor, step in ((0.0, 0.0), (0.5, 0.005)):
+        assert strategy.learning_rate(factor, net, ctx) == factor
+        strategy.after_step(net, ctx)
+        expected = before.sign() * (before.abs() - step).clamp(min=0)
+        torch.testing.assert_close(net.layers[0].weight.detach(), expected)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from plasticity_bench.harness.spec import NetworkSpec
 from plasticity_bench.strategies.nest import Nest, largest_pairs
 from plasticity_bench.strategies.slices import growth_matrix
 from tests.helpers import make_batch
-from tests.strategies.growing import WIDE, Make, seeded
+from tests.strategies.growing import SMALL_CONVNET, WIDE, Make, seeded
 
 IDENTITY = NetworkSpec(hidden=(50, 40), activation="leaky-relu(slope=1)")
 
@@ -69,6 +69,17 @@ def test_newborns_have_the_strength_asked_for(make: Make) -> None:
                 0.5 * float(size[r]), rel=1e-4
             )
             assert float(layer.bias.detach()[r, unit]) == 0
+
+
+def test_a_new_channel_is_drawn_for_the_inputs_that_it_has_once_all_have_grown(make: Make) -> None:
+    net, ctx = seeded(make, Nest(), SMALL_CONVNET)
+    layer = net.hidden[1]
+    elders, fan_in = layer.alive.clone(), layer.alive_fan_in()
+    Nest(compactness=0.8, events=1).edit(net, ctx)
+    assert layer.alive_fan_in().tolist() == [8 * 9] * 2
+    assert fan_in.tolist() == [9] * 2
+    drawn = layer.weight.detach()[layer.alive & ~elders].abs()
+    assert float(drawn.max()) == pytest.approx((6 / (8 * 9)) ** 0.5, rel=0.02)
 
 
 def test_bad_settings_are_refused() -> None:

@@ -4,8 +4,8 @@ import torch
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
 from plasticity_bench.strategies.net2wider import Net2Wider
+from plasticity_bench.strategies.newborn_rules import paired
 from plasticity_bench.strategies.slices import (
-    antisymmetric_pairs,
     fresh_slices,
     net2wider_slices,
     random_donors,
@@ -125,7 +125,7 @@ def test_pairs_cancel_and_both_sides_receive_a_gradient(
         net.grow(
             layer,
             newborn,
-            insertion=antisymmetric_pairs(layer, newborn, fresh_slices(net, layer, newborn)),
+            insertion=paired(fresh_slices(net, layer, newborn), layer, newborn),
         )
         delta = ctx.score_batch(net).layers[layer.name].delta.abs().sum(1)
         numbers = newborn[0].nonzero().flatten().tolist()

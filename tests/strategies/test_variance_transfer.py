@@ -6,7 +6,8 @@ from plasticity_bench.harness.edits import Network
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.network import LayerTrace
 from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.strategies.slices import antisymmetric_pairs, fresh_slices
+from plasticity_bench.strategies.newborn_rules import paired
+from plasticity_bench.strategies.slices import fresh_slices
 from plasticity_bench.strategies.variance_transfer import VarianceTransfer, stage_rates
 from tests.helpers import backward, make_batch
 from tests.strategies.growing import LEAKY, SMALL_CONVNET, WIDE, Make, answers, seeded
@@ -89,8 +90,7 @@ def test_without_rescaling_and_rates_the_event_is_that_of_a_pair(make: Make) -> 
     twin, twin_ctx = seeded(make, strategy, WIDE)
     strategy.edit(net, ctx)
     for layer, newborn in strategy.births(twin, twin_ctx):
-        drawn = fresh_slices(twin, layer, newborn)
-        pair = antisymmetric_pairs(layer, newborn, drawn)
+        pair = paired(fresh_slices(twin, layer, newborn), layer, newborn)
         twin.grow(layer, newborn, insertion=pair, state="zero_step")
     for name, parameter in twin.named_parameters():
         assert torch.equal(dict(net.named_parameters())[name], parameter)
