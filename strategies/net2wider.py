@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-import torch
+from torch import Tensor
 
 from ..harness.edits import Network, Slices, StatePolicy
 from ..harness.errors import BenchError
@@ -11,6 +11,7 @@ from ..harness.strategy import Context
 from .seeded import SeededGrowth
 from .slices import (
     like_rows,
+    live_spread,
     net2wider_slices,
     normal,
     random_donors,
@@ -50,14 +51,14 @@ class Net2Wider(SeededGrowth):
         """Widen every layer, input side first."""
         for layer, newborn in self.births(net, ctx):
             donor = random_donors(layer, ctx)
-            slices = self._noisy(net2wider_slices(layer, newborn, donor), layer, ctx)
+            slices = self._noisy(net2wider_slices(layer, newborn, donor), layer, donor, ctx)
             share_columns(layer, newborn, donor)
             net.grow(layer, newborn, insertion=slices, state=self.state, donor=donor)
             if self.state == "donor":
                 share_row_state(net, layer, newborn, donor)
 
-    def _noisy(self, slices: Slices, layer: Layer, ctx: Context) -> Slices:
+    def _noisy(self, slices: Slices, layer: Layer, donor: Tensor, ctx: Context) -> Slices:
         weight = slices.rows["weight"]
-        spread = torch.std(weight.flatten(2), dim=2, correction=0)
+        spread = live_spread(layer).gather(1, donor)
         noise = self.noise * normal(ctx, layer.weight.shape) * like_rows(spread, weight)
         return replace(slices, rows={**slices.rows, "weight": weight + noise})

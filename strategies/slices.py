@@ -72,6 +72,15 @@ def row_norms(layer: Layer) -> Tensor:
     return norms
 
 
+def live_spread(layer: Layer) -> Tensor:
+    """Return the standard deviation of the live weights into each unit: (R, U)."""
+    live = layer.live_weights().flatten(2)
+    weight = layer.weight.detach().flatten(2)
+    count = live.sum(2, keepdim=True).clamp(min=1)
+    centred = (weight - (weight * live).sum(2, keepdim=True) / count) * live
+    return (centred.square().sum(2) / count.squeeze(2)).sqrt()
+
+
 def column_norms(layer: Layer) -> Tensor:
     """Return the L2 norm of the weights from each unit to alive consumers: (R, U)."""
     return outgoing_norm(outgoing_weights(layer))

@@ -112,7 +112,8 @@ class VarianceTransfer(SeededGrowth):
         blocks = column_blocks(layer, columns).transpose(1, 2)
         power = (blocks.square().flatten(2).mean(2) * newborn).sum(1) / newborn.sum(1).clamp(min=1)
         spread = self.noise * power.sqrt()
-        return normal(ctx, columns.shape) * spread.view(-1, *(1,) * (columns.dim() - 1))
+        noise = normal(ctx, columns.shape) * spread.view(-1, *(1,) * (columns.dim() - 1))
+        return noise * (columns != 0)  # none for the odd one out
 
     @torch.no_grad()
     def _transfer(self, layer: Layer, newborn: Tensor) -> None:

@@ -85,6 +85,26 @@ def test_the_score_is_how_fast_the_loss_falls_with_a_candidates_own_step(make: M
         torch.testing.assert_close(-scores[:, slot], slope, atol=1e-4, rtol=2e-2)
 
 
+def test_candidates_follow_the_gradient_of_the_loss_with_all_of_them(make: Make) -> None:
+    """Against autograd through candidates that enter slowly."""
+    strategy = Firefly(epsilon=0.1)
+    net, ctx = seeded(make, strategy, LEAKY)
+    layer = net.hidden[0]
+    trial = strategy.trial(net, layer, 3, ctx)
+    before, alive = net.copy_parameters(), layer.alive
+    trial.enter(0.1)
+    slopes = trial.slopes(ctx.probing(net, 128), 0.1)
+    trial.leave(net, before, alive)
+    ways = [trial.direction, trial.fresh["weight"], trial.outgoing]
+    for way in ways:
+        way.requires_grad_()
+    steps = torch.full(trial.slots.shape, 0.1, dtype=torch.float64)
+    expected = torch.autograd.grad(loss_with_candidates(net, trial, steps).sum(), ways)
+    for slope, slow in zip(slopes, expected, strict=True):
+        assert slow.any()
+        torch.testing.assert_close(slope, slow, atol=1e-6, rtol=1e-3)
+
+
 def test_the_best_candidates_stay(make: Make) -> None:
     strategy = Firefly(compactness=0.3, events=1, steps=3)
     net, ctx = seeded(make, strategy, LEAKY)

@@ -102,6 +102,8 @@ def test_under_relu_newborns_take_a_first_step_and_learn(make: Make) -> None:
             fires = (seen[layer.name].raw[replica][:, chosen] > 0).float().mean(0)
             assert float(fires.min()) >= 0.4  # the larger share, of samples where there is any
             assert bool(layer.weight.grad[replica][chosen].any(1).all())
+            slope = layer.weight.grad[replica] * layer.weight.detach()[replica]
+            assert float(slope[chosen].sum()) < 0  # the step was down the loss
             elders = layer.alive[replica] & ~chosen
             lengths = layer.weight.detach()[replica].norm(dim=1)
             assert 0 < float(lengths[chosen].max()) < 0.002 * float(lengths[elders].max())

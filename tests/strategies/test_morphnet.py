@@ -50,6 +50,22 @@ def test_the_widths_are_those_of_the_largest_factor_within_the_budget(
     assert weights_of(net, found) <= budget < weights_of(net, at(fitting[-1] + Fraction(1, 400)))
 
 
+def test_layers_that_rise_at_the_same_factor_do_so_together(make: Make) -> None:
+    net, _ = make(WIDE)
+    assert widened(net, [1, 1], weights_of(net, [10, 9])) == [9, 9]
+
+
+def test_units_shrink_until_the_last_edit_and_no_longer(make: Make) -> None:
+    strategy = MorphNet(compactness=0.5, events=3)
+    net, ctx = make(WIDE)
+    strategy.begin_run(net, ctx)
+    for update, shrinks in ((32, True), (33, False), (34, False)):
+        ctx.progress.update = update
+        before = net.layers[0].weight.detach().clone()
+        strategy.after_step(net, ctx)
+        assert torch.equal(net.layers[0].weight, before) != shrinks
+
+
 def test_the_proximal_step_makes_exact_zeros_and_shortens_the_rest(make: Make) -> None:
     net, _ = make(WIDE)
     layer = net.hidden[0]

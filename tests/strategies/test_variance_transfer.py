@@ -41,6 +41,29 @@ def test_noise_parts_the_pairs(make: Make) -> None:
         assert float(sums.std()) == pytest.approx(noise * 2**0.5 * float(spread), rel=0.5, abs=1e-9)
 
 
+@pytest.mark.parametrize("network", [WIDE, SMALL_CONVNET])
+def test_an_odd_one_out_says_nothing_at_first(make: Make, network: NetworkSpec) -> None:
+    strategy = VarianceTransfer(seed_share=0.1, compactness=0.42, events=1, noise=0.1)
+    net, ctx = seeded(make, strategy, network)
+    elders = [layer.alive.clone() for layer in net.hidden]
+    strategy.edit(net, ctx)
+    odd = 0
+    for layer, old in zip(net.hidden, elders, strict=True):
+        consumer, newborn = layer.consumer, (layer.alive & ~old)[0].nonzero().flatten().tolist()
+        assert consumer is not None
+        grown = (
+            consumer.alive & ~elders[net.hidden.index(layer) + 1]
+            if consumer in net.hidden
+            else torch.zeros_like(consumer.alive)
+        )[0]
+        odd += len(newborn) % 2
+        for place, unit in enumerate(newborn):
+            block = slice(unit * layer.columns_per_unit, (unit + 1) * layer.columns_per_unit)
+            says = consumer.weight.detach()[0][consumer.alive[0] & ~grown][:, block].any()
+            assert bool(says) != (place == len(newborn) - 1 and len(newborn) % 2 == 1)
+    assert odd > 0
+
+
 def spreads(net: Network, units: Tensor) -> tuple[float, float]:
     """Return the variance of the second layer's pre-activations (some units) and of the logits."""
     trace: list[LayerTrace] = []
