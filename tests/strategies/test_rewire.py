@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 from plasticity_bench.harness.edits import Network
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.run import StackedRun
+from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
 from plasticity_bench.harness.strategy import Context, Plan
 from plasticity_bench.strategies.rewire import PeriodicRewiring, SparseNetwork, annealed
-from plasticity_bench.strategies.rewire_choice import highest, lowest
+from plasticity_bench.strategies.rewire_choice import highest, lowest, possible
+from plasticity_bench.strategies.rewire_deep import DeepRewiring
 from plasticity_bench.strategies.rewire_density import Distribution, connection_counts
+from plasticity_bench.strategies.rewire_momentum import SparseMomentum
+from plasticity_bench.strategies.rewire_set import SparseEvolutionaryTraining
 from tests.harness.test_run import DATA, make_specs, without_seconds
 from tests.helpers import CONVNET, units
+from tests.strategies.sparse_helpers import connections, make_update, plan_of
 
 Make = Callable[..., tuple[Network, Context]]
 
@@ -226,3 +231,33 @@ def test_convolutions_are_rewired_too(make: Make) -> None:
     assert kernel.connected is not None
     assert kernel.connected.shape == kernel.weight.shape
     assert not kernel.live_weights()[0, :, 1].any()
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        SparseEvolutionaryTraining(density=0.4),
+        SparseMomentum(density=0.4),
+        DeepRewiring(density=0.4, l1=0.05, temperature=1e-4),
+    ],
+    ids=lambda strategy: strategy.name,
+)
+def test_what_is_not_alive_is_not_rewired(make: Make, strategy: SparseNetwork) -> None:
+    net, ctx = make(
+        NetworkSpec(hidden=(20, 15)), OptimizerSpec(name="sgd", lr=0.1), plan=plan_of(20, passes=4)
+    )
+    strategy.begin_run(net, ctx)
+    for layer in net.hidden:
+        net.start_with(layer, units(layer, range(10), range(2, 12)))
+    sparse = [layer for layer in net.layers if layer.connected is not None]
+    old = [connections(layer).clone() for layer in sparse]
+    dead = [~possible(layer) for layer in sparse]
+    weights, live = [layer.weight.detach().clone() for layer in sparse], net.live_weight_counts()
+    for _ in range(20):
+        make_update(strategy, net, ctx)
+    assert torch.equal(net.live_weight_counts(), live)
+    for layer, was, idle, weight in zip(sparse, old, dead, weights, strict=True):
+        now = connections(layer)
+        assert not torch.equal(now, was)
+        assert torch.equal(now[idle], was[idle])
+        assert torch.equal(layer.weight[idle], weight[idle])
