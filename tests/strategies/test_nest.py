@@ -75,11 +75,17 @@ def test_a_new_channel_is_drawn_for_the_inputs_that_it_has_once_all_have_grown(m
     net, ctx = seeded(make, Nest(), SMALL_CONVNET)
     layer = net.hidden[1]
     elders, fan_in = layer.alive.clone(), layer.alive_fan_in()
+    readers = net.hidden[2].alive.clone()
     Nest(compactness=0.8, events=1).edit(net, ctx)
     assert layer.alive_fan_in().tolist() == [8 * 9] * 2
     assert fan_in.tolist() == [9] * 2
     drawn = layer.weight.detach()[layer.alive & ~elders].abs()
     assert float(drawn.max()) == pytest.approx((6 / (8 * 9)) ** 0.5, rel=0.02)
+    for r in (0, 1):
+        newborn = (layer.alive & ~elders)[r]
+        columns = net.hidden[2].weight.detach()[r][readers[r]][:, newborn].abs()
+        bound = (6 / int(layer.alive[r].sum())) ** 0.5
+        assert 0.5 * bound < float(columns.max()) <= bound
 
 
 def test_bad_settings_are_refused() -> None:
