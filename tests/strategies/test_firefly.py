@@ -117,6 +117,17 @@ def test_the_best_candidates_stay(make: Make) -> None:
     assert torch.equal(net.hidden[0].alive, expected)
 
 
+def test_parents_of_splits_that_are_not_kept_stay_as_they_are(make: Make) -> None:
+    strategy = Firefly(compactness=0.14, events=1, steps=0, candidates=0)
+    net, ctx = seeded(make, strategy, LEAKY)
+    first = net.hidden[0]
+    elders, rows = first.alive.clone(), first.weight.detach().clone()
+    strategy.edit(net, ctx)
+    for r in (0, 1):
+        whole = (first.weight[r] == rows[r]).all(1) & elders[r]
+        assert int(whole.sum()) == 5 - 2  # two of five were split
+
+
 def test_what_it_keeps_lowers_the_loss(make: Make) -> None:
     strategy = Firefly(compactness=0.3, events=1, epsilon=0.05)
     net, ctx = seeded(make, strategy, LEAKY)
