@@ -93,7 +93,7 @@ def row_times(
     Nothing is tried out: entries without results of their shape are taken to be like the others of
     their row and scale; "unknown" where none has any, "no mnist" where a data set is not here.
     """
-    firsts = {
+    firsts: dict[tuple[Chosen, Scale], list[RunSpec]] = {
         (one, scale): _specs(one, scale, one.row.entries[:1]) for one in rows for scale in SCALES
     }
     streams = {runs[0].stream.name for runs in firsts.values()}
