@@ -9,7 +9,7 @@ import typer
 
 from .cli_leaderboard import store_of
 from .cli_options import Data, Json, Results, Seeds
-from .errors import BenchError, unknown_name
+from .errors import unknown_name
 
 if TYPE_CHECKING:
     from ..leaderboard.papers.runs import Case, Chosen
@@ -54,7 +54,7 @@ def reproduce(
     data_dir = data or _default_data_dir()
     names = [name.strip() for name in rows.split(",")] if rows else []
     if target == "list":
-        _list(names, data_dir, workers, json_)
+        _list(names, data_dir, workers, results, json_)
         return
     chosen = choose(target, names, variant)
     asked = cases(chosen, known, parse_seeds(seeds or chosen[0].paper.seeds))
@@ -158,35 +158,50 @@ def _report(
         raise typer.Exit(FAILED)
 
 
-def _list(names: Sequence[str], data_dir: Path, workers: int | None, json_: bool) -> None:
+def _list(
+    names: Sequence[str], data_dir: Path, workers: int | None, results: Path | None, json_: bool
+) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from ..leaderboard.papers.paper import SCALES
 
-    lines = _listed(names, data_dir, workers)
+    lines = _listed(names, data_dir, workers, results)
     if json_:
         typer.echo(json.dumps(lines, indent=1))
         return
-    if not lines:
-        raise BenchError(
-            f"no row is called {', '.join(names)}. See all: plasticity-bench reproduce list"
-        )
-    shown = ("row", "numbers", "claims", *SCALES)
-    table = Table(*shown)
+    table = Table(Column("table", no_wrap=True), Column("row", no_wrap=True))
+    shown = ("numbers", "claims", *SCALES)
+    for name in shown:
+        table.add_column(name)
     for line in lines:
-        table.add_row(*(str(line[name]) for name in shown))
+        # Names are whole, as they are typed.
+        table.add_row(*line["row"].split(" "), *(str(line[name]) for name in shown))
     Console().print(table)
-    typer.echo("Times are for all seeds that are printed, from short trials without evaluation.")
+    typer.echo(
+        "Times are for all seeds that are printed, from results in the store; unknown: it has none "
+        "of that shape; no NAME: that data set is not here. Before it runs anything, reproduce "
+        "tells how long that will take.\n"
+        "Go on with: plasticity-bench reproduce PAPER/TABLE --rows ROW --scale smoke"
+    )
 
 
-def _listed(names: Sequence[str], data_dir: Path, workers: int | None) -> list[dict[str, Any]]:
-    """Return a line for every row of every paper."""
+def _listed(
+    names: Sequence[str], data_dir: Path, workers: int | None, results: Path | None
+) -> list[dict[str, Any]]:
+    """Return a line for every row of every paper that has one of some names, or for every row."""
     from ..leaderboard.papers.paper import SCALES
     from ..leaderboard.papers.paper_file import paper_names
     from ..leaderboard.papers.runs import choose
+    from ..leaderboard.papers.times import row_times
 
-    trials: dict[str, float] = {}
+    every = [one for name in paper_names() for one in choose(name)]
+    known = {one.row.name for one in every}
+    for name in names:
+        if name not in known:
+            raise unknown_name("row", name, known, "See all: plasticity-bench reproduce list")
+    found = [one for one in every if not names or one.row.name in names]
+    times = row_times(found, store_of(results), data_dir, workers)
     return [
         {
             "row": f"{one.paper.name}/{one.table.name} {one.row.name}",
@@ -194,45 +209,10 @@ def _listed(names: Sequence[str], data_dir: Path, workers: int | None) -> list[d
             "numbers": one.row.numbers,
             "claims": ", ".join(one.row.claims) or "-",
             "variants": ", ".join(one.row.variants),
-            **{scale: _row_time(one, scale, data_dir, workers, trials) for scale in SCALES},
+            **{scale: times[one, scale] for scale in SCALES},
         }
-        for name in paper_names()
-        for one in choose(name)
-        if not names or one.row.name in names
+        for one in found
     ]
-
-
-def _row_time(
-    one: "Chosen", scale: Any, data_dir: Path, workers: int | None, trials: dict[str, float]
-) -> str:
-    """Estimate a row by its first entry, which stands for all of its entries and seeds."""
-    from ..leaderboard.numbers import duration
-    from ..leaderboard.papers.runs import run_specs
-    from ..leaderboard.papers.times import at_a_time, estimates
-    from ..leaderboard.result import fingerprint
-    from ..streams.sources import where
-    from .jobs import prepare
-    from .suite import parse_seeds
-
-    seeds = parse_seeds(one.paper.seeds)
-    dense = next(entry for entry in one.row.entries)
-    plain = dense.entrants[0]
-    plain = type(plain)(None, plain.strategies[:1], plain.network, plain.optimizer)
-    try:
-        runs = run_specs(one.row, one.variant, scale, dense, plain, seeds)
-        source = str(runs[0].stream.settings.get("source"))
-        if where(source, data_dir) is None:
-            return f"{source} is not here"
-        jobs = prepare(runs, data_dir, fingerprint)
-        seconds = sum(e.seconds for e in estimates(jobs, {}, data_dir, workers, trials))
-    except BenchError as error:
-        return f"cannot run: {str(error)[:40]}"
-    trainings = sum(
-        2 if any(strategy.name == "winning-ticket" for strategy in request.strategies) else 1
-        for entry in one.row.entries
-        for request in entry.entrants
-    )
-    return duration(seconds * trainings / at_a_time(workers))
 
 
 def _default_data_dir() -> Path:

@@ -10,6 +10,7 @@ A package adds its own in its `pyproject.toml`:
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -293,6 +294,7 @@ _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {
 }
 
 
+@cache  # every look-up of a name asks for all of them
 def first_line(target: str) -> str:
     """Return the first line of a class's docstring, reading its file without running it.
 

@@ -164,6 +164,7 @@ def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.set_title(title, fontsize=11, wrap=True)
     axes.set_xlabel(x)
+    axes.xaxis.get_major_locator().set_params(integer=True)  # tasks and updates
     axes.set_ylabel(y)
     return figure, axes
 

@@ -94,11 +94,17 @@ def draw_line(axes: Axes, label: str, line: Line, style: Style) -> None:
     )
 
 
+_ROWS_THAT_FIT, _ROW_INCHES = 3, 0.22
+"""Rows of a legend below which axes have room enough, and what each further one takes."""
+
+
 def legend(figure: Figure, axes: Axes) -> None:
-    """Put the legend of some axes under the figure, in rows of equal length."""
+    """Put the legend of some axes under the figure, which grows where it has many rows."""
     handles, labels = axes.get_legend_handles_labels()
     fitting = max(1, int(figure.get_figwidth() * 13) // (max(map(len, labels)) + 7))
     columns = ceil(len(labels) / ceil(len(labels) / fitting))
+    rows = ceil(len(labels) / columns)
+    figure.set_figheight(figure.get_figheight() + _ROW_INCHES * max(0, rows - _ROWS_THAT_FIT))
     figure.legend(
         handles, labels, loc="outside lower center", ncols=columns, frameon=False, handlelength=3
     )

@@ -53,8 +53,8 @@ def _why(row: str, results: Sequence[Measured]) -> Why:
         return Why(row, answer, f"On {row} it is not decided: run {needed}.", differences)
     answer = _answer(rewinding, pruning)
     words = {
-        "it rewinds": "Prune wins because it rewinds",
-        "it prunes": "Prune wins because it prunes",
+        "it rewinds": "Prune gains by rewinding and not by pruning",
+        "it prunes": "Prune gains by pruning and not by rewinding",
         "both": "Prune gains by pruning and by rewinding",
         "neither": "neither pruning nor rewinding adds anything to the other",
         "not decided": "it is not decided whether Prune gains by pruning or by rewinding",

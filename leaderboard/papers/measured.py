@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from statistics import fmean
 
 from ...harness.metrics.summary import Row as RunRow
@@ -31,11 +32,11 @@ class Measured:
     """What two entries of the row may differ by and still agree, as a share; see `Row.margin`."""
 
     def values(self, metric: str) -> dict[int, float]:
-        """Return a metric by seed, where it is defined."""
+        """Return a metric by seed, where it is defined and finite."""
         return {
             seed: value
             for seed, metrics in self.metrics.items()
-            if (value := metrics.get(metric)) is not None
+            if (value := metrics.get(metric)) is not None and isfinite(value)
         }
 
     @property

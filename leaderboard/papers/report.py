@@ -12,7 +12,7 @@ from ..names import visible
 from ..pictures import Picture, file_stem, look, saved
 from ..result import plain
 from . import controls, verdicts
-from .claims import CLAIMS, ClaimVerdict
+from .claims import CLAIMS, ClaimVerdict, judged
 from .claims.tests import points
 from .controls import Why, why
 from .figures import printed_and_measured, prune_or_rewind
@@ -60,7 +60,10 @@ def report_of(title: str, scale: Scale, found: Sequence[tuple[Case, Measured]]) 
             chosen,
             {
                 (case.entry.label, metric): cell(
-                    metric, case.entry.printed.get(metric), one.values(metric)
+                    metric,
+                    case.entry.printed.get(metric),
+                    one.values(metric),
+                    lost=len(one.wrong),
                 )
                 for case, one in entries
                 for metric in chosen.row.metrics
@@ -73,15 +76,15 @@ def report_of(title: str, scale: Scale, found: Sequence[tuple[Case, Measured]]) 
     first: dict[tuple[str, str], Chosen] = {}
     for chosen in rows:
         first.setdefault((chosen.table.name, chosen.row.name), chosen)
-    judged = [(c, one) for chosen in first.values() for c, one in rows[chosen]]
+    kept = [(c, one) for chosen in first.values() for c, one in rows[chosen]]
     return Report(
         title,
         scale,
         reports,
         _fits(reports),
-        tuple(_claims(judged)),
-        tuple(why([one for case, one in judged if _has_controls(case)])),
-        tuple(one for _, one in judged),
+        tuple(_claims(kept)),
+        tuple(why([one for case, one in kept if _has_controls(case)])),
+        tuple(one for _, one in kept),
     )
 
 
@@ -89,11 +92,11 @@ def _has_controls(case: Case) -> bool:
     return any(entry.control for entry in case.chosen.row.entries)
 
 
-def _claims(judged: Sequence[tuple[Case, Measured]]) -> Iterator[ClaimVerdict]:
-    for name, claim in CLAIMS.items():
-        results = [one for case, one in judged if name in case.chosen.row.claims]
+def _claims(found: Sequence[tuple[Case, Measured]]) -> Iterator[ClaimVerdict]:
+    for name in CLAIMS:
+        results = [one for case, one in found if name in case.chosen.row.claims]
         if results:
-            yield claim(results)
+            yield judged(name, results)
 
 
 def _fits(reports: Sequence[RowReport]) -> dict[str, str]:

@@ -3,11 +3,11 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any, Literal
 
 from joblib import cpu_count  # type: ignore[import-untyped]
@@ -16,7 +16,13 @@ from ...harness.execute import MOST_IN_STACK
 from ...harness.jobs import Job
 from ...harness.plugins import is_learner
 from ...harness.spec import RunSpec
+from ...harness.suite import parse_seeds
+from ...streams.sources import where
+from ..numbers import duration
 from ..result import Record
+from ..store import ResultStore
+from .paper import SCALES, Entry, Scale
+from .runs import Chosen, run_specs
 
 TRIAL_SECONDS = 0.5
 """A trial ends after that long, and after two updates at least."""
@@ -52,7 +58,6 @@ def estimates(
     known: Mapping[str, float],
     data_dir: Path,
     workers: int | None,
-    trials: dict[str, float] | None = None,
 ) -> list[Estimate]:
     """Return an estimate for every run, making one trial of each shape that has no results.
 
@@ -61,9 +66,8 @@ def estimates(
         known: of `known_seconds`.
         data_dir: where data sets are cached.
         workers: processes at a time; None is one per core.
-        trials: seconds by shape of trials made before, filled in here.
     """
-    trials = {} if trials is None else trials
+    trials: dict[str, float] = {}
     found = []
     at_once = at_a_time(workers)
     kinds = [_trial_shape(job.run.as_json()) for job in jobs]
@@ -79,6 +83,59 @@ def estimates(
         twice = 2 if any(one.name == TICKET for one in job.run.entrant.strategies) else 1
         found.append(Estimate(twice * job.updates * trials[kind], "trial"))
     return found
+
+
+def row_times(
+    rows: Sequence[Chosen], store: ResultStore, data_dir: Path, workers: int | None
+) -> dict[tuple[Chosen, Scale], str]:
+    """Say how long the runs of rows take for all printed seeds, as far as a store can tell.
+
+    Nothing is tried out: entries without results of their shape are taken to be like the others of
+    their row and scale; "unknown" where none has any, "no mnist" where a data set is not here.
+    """
+    firsts: dict[tuple[Chosen, Scale], list[RunSpec]] = {
+        (one, scale): _specs(one, scale, one.row.entries[:1]) for one in rows for scale in SCALES
+    }
+    streams = {runs[0].stream.name for runs in firsts.values()}
+    records = list(store.records(streams=streams))
+    known, there = known_seconds(records), {record.spec.stream.name for record in records}
+    return {
+        (one, scale): _row_time(one, scale, first[0], known, there, data_dir, workers)
+        for (one, scale), first in firsts.items()
+    }
+
+
+def _row_time(
+    one: Chosen,
+    scale: Scale,
+    first: RunSpec,
+    known: Mapping[str, float],
+    streams: Container[str],
+    data_dir: Path,
+    workers: int | None,
+) -> str:
+    source = str(first.stream.settings.get("source"))
+    if where(source, data_dir) is None:
+        return f"no {source}"
+    if first.stream.name not in streams:
+        return "unknown"
+    specs = [run.as_json() for run in dict.fromkeys(_specs(one, scale, one.row.entries))]
+    found = [known[shape] * _length(spec) for spec in specs if (shape := _shape(spec)) in known]
+    if not found:
+        return "unknown"
+    seconds = fmean(found) * len(specs) * len(parse_seeds(one.paper.seeds))
+    return duration(seconds / at_a_time(workers))
+
+
+def _specs(one: Chosen, scale: Scale, entries: Sequence[Entry]) -> list[RunSpec]:
+    """Return the first seed of entries."""
+    seeds = parse_seeds(one.paper.seeds)[:1]
+    return [
+        run
+        for entry in entries
+        for request in entry.entrants
+        for run in run_specs(one.row, one.variant, scale, entry, request, seeds)
+    ]
 
 
 def at_a_time(workers: int | None) -> int:

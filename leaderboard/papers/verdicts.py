@@ -15,13 +15,18 @@ FEWEST_SEEDS = 3
 
 WIDEST = 2.0
 """Half-width in points of per cent above which a measured interval is too wide to meet a number,
-unless the printed one is wider than a third of it."""
+unless the printed one is as wide."""
+
+WIDER = 2.0
+"""How many times wider than an interval that is printed beside its number a measured one may be:
+3 or 5 seeds give wider ones than 10."""
 
 RULE = (
     "met: the measured mean is within the sum of the printed and the measured half-width of the "
     "printed number; missed: it is beyond; not decided: fewer than "
-    f"{FEWEST_SEEDS} seeds, or within but the measured interval is wider than ±{WIDEST:g} points "
-    "and than three times the printed one; not run: no run is done."
+    f"{FEWEST_SEEDS} seeds, a run that diverged or failed, or within but the measured interval is "
+    f"wider than ±{WIDEST:g} points and than {WIDER:g} times the printed one (than the printed one "
+    "itself where it is a bound, a range or a substitute); not run: no run is done."
 )
 
 
@@ -48,20 +53,26 @@ class Cell:
         return self.mean - self.printed.value
 
 
-def cell(metric: str, printed: Printed | None, values: Mapping[int, float]) -> Cell:
+def cell(
+    metric: str, printed: Printed | None, values: Mapping[int, float], *, lost: int = 0
+) -> Cell:
     """Compare what is measured with what is printed.
 
     Args:
         metric: its name.
         printed: None where the paper has no such number.
         values: by seed, as in results.
+        lost: runs that went wrong; those that are left are not a fair sample.
     """
     if not values:
         return Cell(metric, printed, 0, None, None, "-" if printed is None else "not run")
     factor = PERCENT if metric_unit(metric) in ("%", "points") else 1.0
     summary = summarise([factor * value for value in values.values()])
     half = None if summary.count < 2 else summary.interval.half_width
-    verdict = "-" if printed is None else judge(printed, summary.count, summary.mean, half)
+    verdict: Verdict = "-"
+    if printed is not None:
+        lucky = judge(printed, summary.count, summary.mean, half)
+        verdict = "not decided" if lost else lucky
     return Cell(metric, printed, summary.count, summary.mean, half, verdict)
 
 
@@ -71,7 +82,8 @@ def judge(printed: Printed, count: int, mean: float, half_width: float | None) -
         return "not decided"
     if abs(mean - printed.value) > printed.half_width + half_width:
         return "missed"
-    too_wide = half_width > max(WIDEST, 3 * printed.half_width)
+    wider = WIDER if printed.source == "printed" else 1.0
+    too_wide = half_width > max(WIDEST, wider * printed.half_width)
     return "not decided" if too_wide else "met"
 
 

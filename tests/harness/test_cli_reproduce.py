@@ -5,6 +5,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
+from plasticity_bench.leaderboard.papers.runs import choose
+from plasticity_bench.leaderboard.papers.times import row_times
+from plasticity_bench.leaderboard.store import ResultStore
 
 PAPER = """
 paper = "Made up 2026"
@@ -89,9 +92,30 @@ def test_wrong_names_are_told(place: Path) -> None:
 
 
 def test_the_list_says_what_a_row_has_and_takes(tmp_path: Path) -> None:
-    done = call("list", "--rows", "mnist-iid", "--json", "--data", str(tmp_path), "--workers", "2")
+    where = ["--results", str(tmp_path / "none")]
+    done = call("list", "--rows", "mnist-iid", "--json", "--data", str(tmp_path), *where)
     rows = {line["row"]: line for line in json.loads(done.stdout)}
     row = rows["lillo2026/table3 mnist-iid"]
     assert (row["numbers"], row["claims"]) == (26, "C1, C3, C4")
-    assert row["paper"] == "mnist is not here"
-    assert row["smoke"].endswith(("s", "min"))
+    assert row["paper"] == "no mnist"
+    assert row["smoke"] == "unknown"
+    assert not (tmp_path / "none").exists()
+
+
+def test_times_in_the_list_are_from_results_of_the_same_shape(place: Path) -> None:
+    chosen = choose(f"{place / 'made.toml'}/one", (), "small-batch")
+    times = row_times(chosen, ResultStore(place / "results"), place, 1)
+    seconds = [
+        result.metrics["seconds"]
+        for result in ResultStore(place / "results").results()
+        if result.spec.stream.settings["batch_size"] == 64
+    ]
+    assert len(seconds) >= 6
+    paper, smoke = times[chosen[0], "paper"], times[chosen[0], "smoke"]
+    assert paper != smoke
+    assert {paper, smoke}.isdisjoint({"unknown", "no digits"})
+
+
+def test_a_wrong_row_of_the_list_is_told(tmp_path: Path) -> None:
+    done = call("list", "--rows", "mnist-idd", "--results", str(tmp_path), status=2)
+    assert "did you mean 'mnist-iid'?" in done.stderr

@@ -1,6 +1,7 @@
 """Claims of the study (C1 to C8): each a pure function from results to a verdict."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ..measured import Measured
 from .accuracy import (
@@ -17,7 +18,7 @@ from .newborns import (
 )
 from .tests import ClaimVerdict
 
-__all__ = ["CLAIMS", "Claim", "ClaimVerdict"]
+__all__ = ["CLAIMS", "Claim", "ClaimVerdict", "judged"]
 
 Claim = Callable[[Sequence[Measured]], ClaimVerdict]
 
@@ -32,3 +33,12 @@ CLAIMS: Mapping[str, Claim] = {
     "C8": selection_leaves_deficit,
 }
 """By the names that rows of a paper list."""
+
+
+def judged(name: str, results: Sequence[Measured]) -> ClaimVerdict:
+    """Judge a claim; nothing is decided where runs went wrong, for survivors are not a sample."""
+    found = CLAIMS[name](results)
+    wrong = [line for one in results for line in one.wrong]
+    if not wrong:
+        return found
+    return replace(found, verdict="not decided", missing=(*wrong, *found.missing))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 from typing import Literal
 
 from scipy.special import stdtr
@@ -78,6 +78,21 @@ def equivalence(
     too_low = 1 - float(stdtr(found.degrees, (found.mean + margin) / found.error))
     too_high = float(stdtr(found.degrees, (found.mean - margin) / found.error))
     return max(too_low, too_high)
+
+
+def beyond(first: Mapping[int, float], second: Mapping[int, float], margin: float) -> float:
+    """Return the two-sided p-value of the means not differing by more than a margin.
+
+    Below 5 % the 95 % interval of the difference lies wholly beyond the margin on one side. NaN
+    with too few seeds in common.
+    """
+    if len(first.keys() & second.keys()) < FEWEST_SEEDS:
+        return nan
+    found, _ = difference_moments(first, second)
+    over = abs(found.mean) - margin
+    if found.error == 0:
+        return 0.0 if over > 0 else 1.0
+    return min(1.0, 2 * float(stdtr(found.degrees, -over / found.error)))
 
 
 def corrected(differences: Sequence[Difference]) -> list[float]:

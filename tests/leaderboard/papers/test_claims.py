@@ -1,10 +1,12 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from plasticity_bench.leaderboard.papers.claims import CLAIMS
+from plasticity_bench.leaderboard.papers.claims import judged as claim_judged
 from plasticity_bench.leaderboard.papers.claims.accuracy import COMPACTNESSES, SHIFTS
-from plasticity_bench.leaderboard.papers.claims.tests import equivalence
+from plasticity_bench.leaderboard.papers.claims.tests import beyond, equivalence
 from plasticity_bench.leaderboard.papers.measured import Measured
 
 from .made import cohort, entry
@@ -132,10 +134,107 @@ def shifts(smooth: float, last: float = 0.3, rows: Sequence[str] = SHIFTS) -> li
 def test_c7_needs_every_stream() -> None:
     assert judged("C7", shifts(0.7)) == "confirmed"
     assert judged("C7", shifts(0.3)) == "refuted"  # under half of the gap
+    assert judged("C7", shifts(1.0)) == "confirmed"  # more than the gap is most of it
     assert judged("C7", shifts(0.7, last=0.215)) == "refuted"  # does not beat Prune there
+    # Far above the middle on four streams makes up for a little less than half on one.
+    uneven = [one for one in shifts(0.8) if (one.row, one.method) != (SHIFTS[0], "Grow+RSL")]
+    low = entry("Grow+RSL", 0.2, row=SHIFTS[0], taoa=0.5)
+    assert judged("C7", [*uneven, low]) == "confirmed"
     partly = CLAIMS["C7"](shifts(0.7, rows=SHIFTS[:1]))
     assert partly.verdict == "not decided"
     assert len(partly.missing) == 5
+
+
+def test_c7_judges_means_over_compactnesses_and_tells_grow_from_prune_without_rsl() -> None:
+    tied = [
+        entry(method, 0.4, row="split-cifar100", taoa=value)
+        for method, value in (("Prune", 0.22), ("Grow", 0.22), ("Grow+RSL", 0.3))
+    ]
+    assert judged("C7", [*shifts(0.7), *tied]) == "confirmed"
+    reversed_ = [
+        entry("Prune", 0.2, row=SHIFTS[0], taoa=0.5),
+        entry("Grow", 0.2, row=SHIFTS[0], taoa=0.6),
+    ]
+    assert judged("C7", reversed_) == "refuted"
+
+
+def test_one_seed_or_two_decide_nothing() -> None:
+    up, mixed = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), (0.5, 0.2, 0.6, 0.1, 0.4, 0.3)
+    for seeds in (1, 2):
+        few = [
+            entry(f"m {n}", 0.2, seeds=seeds, parity_gradient_early=0.1 * n, taa=t, wt_acc=w)
+            for n, (t, w) in enumerate(zip(up, mixed, strict=True), 1)
+        ]
+        assert judged("C6", few) == "not decided"
+        pair = [
+            entry(m, c, seeds=seeds, margin=0.003, wt_acc=0.9 + d, wt_taa=0.9 + d)
+            for c in COMPACTNESSES
+            for m, d in (("Grow", 0.5), ("Prune", 0.0))
+        ]
+        assert judged("C1", pair) == "not decided"
+
+
+def test_values_without_any_spread() -> None:
+    def flat(difference: float) -> list[Measured]:
+        return [
+            replace(one, metrics=dict.fromkeys(range(3), one.metrics[0]))
+            for one in tickets(difference)
+        ]
+
+    assert judged("C1", flat(0.0)) == "confirmed"
+    assert judged("C1", flat(0.01)) == "refuted"
+
+
+def test_huge_spread_and_seeds_that_one_lacks_decide_nothing() -> None:
+    noisy = {0: 0.1, 1: 0.9, 2: 0.3, 3: 0.8}
+    wide = [
+        replace(one, metrics={s: {"wt_acc": v, "wt_taa": v} for s, v in noisy.items()})
+        if one.method == "Grow"
+        else one
+        for one in tickets(0.0)
+    ]
+    assert judged("C1", wide) == "not decided"
+    apart = [
+        replace(one, metrics={s + 10: v for s, v in one.metrics.items()})
+        if one.method == "Grow"
+        else one
+        for one in tickets(0.0)
+    ]
+    found = CLAIMS["C1"](apart)
+    assert found.verdict == "not decided"
+    assert "3 shared seeds" in found.missing[0]
+
+
+def test_nan_is_no_value() -> None:
+    broken = replace(tickets(0.0)[0], metrics={0: {"wt_acc": float("nan")}, 1: {"wt_acc": 0.5}})
+    assert broken.values("wt_acc") == {1: 0.5}
+
+
+def test_runs_that_went_wrong_leave_a_claim_open() -> None:
+    lost = replace(tickets(0.01)[0], wrong=("Grow 20%: seed 4 diverged: loss is nan",))
+    found = claim_judged("C1", [lost, *tickets(0.01)[1:]])
+    assert found.verdict == "not decided"
+    assert found.missing[0].startswith("Grow 20%: seed 4 diverged")
+    assert claim_judged("C1", tickets(0.01)).verdict == "refuted"
+
+
+def test_beyond_is_that_of_the_95_percent_interval() -> None:
+    # differences 1, 2, 3: mean 2, error 1/sqrt(3), t(2; .975) = 4.30265, so from 2 - 2.48414
+    first, second = {0: 11.0, 1: 12.0, 2: 13.0}, dict.fromkeys(range(3), 0.0)
+    assert beyond(first, second, 12 - 2.4842) < 0.05
+    assert beyond(first, second, 12 - 2.4841) > 0.05
+    assert beyond(second, first, 12 - 2.4842) < 0.05
+    assert beyond(first, second, 20.0) == 1.0
+
+
+def test_c4_counts_updates_and_not_measurements() -> None:
+    # Near 0 while it is measured often, 1 over nearly all of the time.
+    rows = [
+        {"layer": "hidden1", "birth": 9, "age": age, "activation": a, "gradient": 0.1 + age / 1000}
+        for age, a in ((0, 0.0), (1, 0.0), (2, 0.0), (3, 0.0), (4, 1.0), (200, 1.0))
+    ]
+    one = entry("Grow", 0.2, cohorts=dict.fromkeys(range(3), rows), seeds=3, acc=0.9)
+    assert judged("C4", [one]) == "confirmed"
 
 
 def test_c8_looks_at_gradient_selection() -> None:

@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 
 from plasticity_bench.leaderboard.papers.controls import NO_REWIND, REWIND_ONLY, why
@@ -29,6 +31,29 @@ def test_the_rule_on_95_with_a_half_width_of_a_tenth(
 
 def test_a_wide_printed_interval_may_be_met_by_a_wide_one() -> None:
     assert judge(Printed(50.0, 5.0, "printed"), 5, 52.0, 10.0) == "met"
+
+
+@pytest.mark.parametrize(
+    ("source", "half", "verdict"),
+    [
+        ("printed", 10.1, "not decided"),
+        ("bound", 4.9, "met"),
+        ("bound", 5.1, "not decided"),
+        ("substitute", 5.1, "not decided"),
+    ],
+)
+def test_how_wide_a_measured_interval_may_be(
+    source: Literal["printed", "bound", "substitute"], half: float, verdict: str
+) -> None:
+    assert judge(Printed(50.0, 5.0, source), 5, 52.0, half) == verdict
+
+
+def test_survivors_of_lost_runs_decide_nothing() -> None:
+    values = {0: 0.90, 1: 0.91, 2: 0.92}
+    made = cell("acc", Printed(91.0, 0.5, "printed"), values, lost=1)
+    assert (made.verdict, made.count) == ("not decided", 3)
+    assert cell("acc", None, values, lost=1).verdict == "-"
+    assert cell("acc", Printed(99.0, 0.5, "printed"), values).verdict == "missed"
 
 
 def test_a_cell_is_in_per_cent_with_the_t_interval() -> None:
