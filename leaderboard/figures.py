@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..harness.errors import BenchError
 from ..harness.metrics.pooling import SMALLEST_COHORT
@@ -164,7 +165,7 @@ def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.set_title(title, fontsize=11, wrap=True)
     axes.set_xlabel(x)
-    axes.xaxis.get_major_locator().set_params(integer=True)  # tasks and updates
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # tasks and updates
     axes.set_ylabel(y)
     return figure, axes
 
