@@ -34,6 +34,9 @@ def test_exactly_the_performance_metrics_can_be_ranked_by() -> None:
         "taa",
         "early_task_accuracy",
         "online_loss",
+        "wt_acc",
+        "wt_taa",
+        "wt_taoa",
     }
 
 
