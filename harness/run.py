@@ -7,8 +7,7 @@ waits for the device; accuracies are read back once a task.
 
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from itertools import islice
 from math import prod
@@ -40,15 +39,13 @@ from .rows import (
 from .single_learner import SingleLearner
 from .single_run import SingleRun
 from .spec import RunSpec, build_settings, source_digest
+from .step_edits import StepEdits
 from .strategy import Plan, Progress, Strategy
 from .stream import Samples, Stream, Task, chained_digest
 from .ticket import ticket_rows, ticket_strategies, wants_ticket
 
 RESULTS_VERSION = 1
 """Raised when a change of the engine may change numbers: it is part of every fingerprint."""
-
-StepEdit = tuple[int, str, str, str]
-"""Replica, layer, kind of edit and rule."""
 
 PROBE_BATCHES = 8
 """Newborns are measured on that many batches, drawn apart from the training order."""
@@ -119,10 +116,7 @@ class StackedRun:
             self.plan.batch_size,
             prod(strategy.cost_factor for strategy in self.strategies),
         )
-        self.step_edits: Counter[StepEdit] = Counter()
-        """Edits that strategies made within the updates of the current task: how many of each."""
-        self.step_units: Counter[StepEdit] = Counter()
-        self.step_weights: Counter[StepEdit] = Counter()
+        self.step_edits = StepEdits()
         self.told = 0
         """Entries of the ledger that have been told of."""
         self.kept_rows: list[list[Row]] = [[] for _ in specs]
@@ -305,39 +299,11 @@ class StackedRun:
             )
 
     def _collect_step_edits(self) -> None:
-        """Add up edits that were made within updates, and take them off the ledger.
-
-        They may be as many as there are updates, and so have no rows of their own.
-        """
+        """Add up edits that were made within updates, and take them off the ledger."""
         ledger = self.learner.net.ledger
         self.cost.count(ledger[self.told :])
-        for event in ledger[self.told :]:
-            kind = event.replica, event.layer, event.edit, event.rule
-            self.step_edits[kind] += 1
-            self.step_units[kind] += len(event.units)
-            self.step_weights[kind] += event.reinitialised_weights
+        self.step_edits.add(ledger[self.told :])
         del ledger[self.told :]
-
-    def _step_edit_rows(self, place: Mapping[str, int]) -> Iterator[tuple[int, Row]]:
-        """Sum up the task's edits within updates: a row for each replica, layer and kind."""
-        self._collect_step_edits()
-        for kind, count in self.step_edits.items():
-            replica, layer, edit, rule = kind
-            yield (
-                replica,
-                {
-                    "kind": "step-edits",
-                    **place,
-                    "layer": layer,
-                    "edit": edit,
-                    "rule": rule,
-                    "edits": count,
-                    "units": self.step_units[kind],
-                    "reinitialised_weights": self.step_weights[kind],
-                },
-            )
-        for counter in (self.step_edits, self.step_units, self.step_weights):
-            counter.clear()
 
     def _loss(self, x: Tensor, y: Tensor) -> Tensor:
         return replica_loss(self.learner.predict(x), y).mean(1)
@@ -373,7 +339,8 @@ class StackedRun:
         self.cost.charge(self.learner.updates)
         alive = [layer.alive.sum(1).tolist() for layer in self.learner.net.hidden]
         place = {"task": self.progress.task, "step": self.progress.update}
-        yield from self._step_edit_rows(place)
+        self._collect_step_edits()
+        yield from self.step_edits.rows(place)
         for replica in range(len(self.specs)):
             if self.diverged[replica] is None:
                 first_update = self.progress.update - len(loss)
