@@ -9,7 +9,7 @@ import typer
 
 from .cli_leaderboard import store_of
 from .cli_options import Data, Json, Results, Seeds
-from .errors import unknown_name
+from .errors import BenchError, unknown_name
 
 if TYPE_CHECKING:
     from ..leaderboard.papers.runs import Case, Chosen
@@ -30,6 +30,9 @@ def reproduce(
     ] = "paper",
     variant: Annotated[
         str | None, typer.Option(help="A variant of the rows, or all; else the first of each.")
+    ] = None,
+    compactness: Annotated[
+        str | None, typer.Option(help="Only these, with commas between, as 0.2,0.5; else all.")
     ] = None,
     seeds: Seeds = None,
     only_report: Annotated[
@@ -57,9 +60,20 @@ def reproduce(
         _list(names, data_dir, workers, results, json_)
         return
     chosen = choose(target, names, variant)
-    asked = cases(chosen, known, parse_seeds(seeds or chosen[0].paper.seeds))
+    shares = _shares(compactness) if compactness else ()
+    asked = cases(chosen, known, parse_seeds(seeds or chosen[0].paper.seeds), shares)
     jobs = [] if only_report else _run(asked, data_dir, workers, results)
     _report(chosen[0], known, asked, jobs, out, results, json_)
+
+
+def _shares(text: str) -> list[float]:
+    """Read what `--compactness` says."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise BenchError(
+            f"--compactness '{text}' is not a list of numbers. Write it as 0.2,0.5."
+        ) from None
 
 
 def _run(

@@ -99,8 +99,20 @@ def _target(target: str) -> tuple[Paper, Table | None]:
     return paper, paper.tables[name]
 
 
-def cases(chosen: Iterable[Chosen], scale: Scale, seeds: Sequence[int]) -> list[Case]:
+def cases(
+    chosen: Iterable[Chosen],
+    scale: Scale,
+    seeds: Sequence[int],
+    compactness: Sequence[float] = (),
+) -> list[Case]:
     """Return every entry of the rows with its runs at a scale.
+
+    Args:
+        chosen: rows in their variants.
+        scale: of the runs.
+        seeds: of the runs.
+        compactness: entries of other compactness are left out, and means over several; none
+            leaves all.
 
     Raises:
         BenchError: a name or a setting is not there; the message says in which row.
@@ -111,9 +123,23 @@ def cases(chosen: Iterable[Chosen], scale: Scale, seeds: Sequence[int]) -> list[
             entry,
             tuple(_specs(one, entry, request, scale, seeds) for request in entry.entrants),
         )
-        for one in chosen
-        for entry in one.row.entries
+        for one, entry in _entries(list(chosen), compactness)
     ]
+
+
+def _entries(
+    chosen: Sequence[Chosen], compactness: Sequence[float]
+) -> Iterator[tuple[Chosen, Entry]]:
+    every = [(one, entry) for one in chosen for entry in one.row.entries]
+    known = {entry.compactness for _, entry in every if entry.compactness is not None}
+    for asked in compactness:
+        if asked not in known:
+            there = ", ".join(f"{share:g}" for share in sorted(known)) or "none"
+            raise BenchError(f"no entry has the compactness {asked:g}. There is: {there}. {SEE}")
+    for one, entry in every:
+        alone = entry.compactness is None and len(entry.entrants) == 1
+        if not compactness or alone or entry.compactness in compactness:
+            yield one, entry
 
 
 def _specs(

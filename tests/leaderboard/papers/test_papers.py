@@ -1,11 +1,18 @@
 import re
+from dataclasses import replace
 
 import pytest
 
+from plasticity_bench.harness.controls import controls_of
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.resolve import resolved_stream
+from plasticity_bench.harness.structure import rehearse
+from plasticity_bench.harness.suite import parse_stream
 from plasticity_bench.leaderboard.papers.paper import SCALES, Entry, Printed, Scale
 from plasticity_bench.leaderboard.papers.paper_file import load_paper, read_paper
 from plasticity_bench.leaderboard.papers.runs import Chosen, cases, choose, run_specs
+
+from ...harness.test_run import DATA
 
 STUDY = "lillo2026"
 CONTINUAL = "lillo2026/continual"
@@ -110,6 +117,22 @@ def test_the_small_network_has_the_final_size_of_the_large_one() -> None:
     assert small.control
 
 
+@pytest.mark.parametrize("method", ["Prune", "Grow"])
+def test_controls_are_those_that_a_run_would_add(method: str) -> None:
+    (one,) = choose(CONTINUAL, ["permuted-mnist"])
+    entries = [e for e in one.row.entries if e.control or e.label == f"{method} 20 %"]
+    runs = {
+        entry.label: run_specs(one.row, one.variant, "paper", entry, entry.entrants[0], [0])[0]
+        for entry in entries
+    }
+    digits = resolved_stream(parse_stream("permuted-digits(tasks=500,tell_boundary=false)"))
+    run = replace(runs.pop(f"{method} 20 %"), stream=digits)
+    wanted = {control.entrant for control in controls_of(run, rehearse(run, DATA))}
+    anonymous = {replace(run.entrant, name="") for run in runs.values()}
+    assert len(wanted) == {"Prune": 7, "Grow": 6}[method]
+    assert {replace(entrant, name="") for entrant in wanted} <= anonymous
+
+
 MADE = """
 paper = "Made up"
 [tables.one]
@@ -176,6 +199,22 @@ def test_a_wrong_name_is_told(
 ) -> None:
     with pytest.raises(BenchError, match=re.escape(message)):
         choose(target, rows, variant)
+
+
+def test_entries_are_chosen_by_compactness() -> None:
+    rows = choose("lillo2026/table3", ["mnist-iid"])
+    labels = [case.entry.label for case in cases(rows, "paper", [0], [0.5, 0.2])]
+    assert labels == ["Dense", "Grow 20 %", "Grow 50 %", "Prune 20 %", "Prune 50 %"]
+    with pytest.raises(BenchError, match=r"compactness 0.25. There is: 0.2, 0.3, 0.4, 0.5"):
+        cases(rows, "paper", [0], [0.25])
+
+
+def test_a_mean_over_several_is_of_no_compactness() -> None:
+    rows = choose("lillo2026/table1") + choose("lillo2026/table3")
+    found = [
+        case for case in cases(rows, "paper", [0], [0.2]) if case.chosen.table.name == "table1"
+    ]
+    assert {case.entry.label for case in found} == {"Dense"}
 
 
 def test_what_cannot_be_resolved_is_said_with_its_row() -> None:
