@@ -75,7 +75,7 @@ def execute(
         most_in_stack: replicas of one stack, at least 1.
 
     Raises:
-        BenchError: the device is not there, or `workers` is below 1.
+        BenchError: the device is not there, `workers` is below 1, or results cannot be kept.
     """
     _check_device(device)
     done = {job.fingerprint for job in jobs if store.has(job.fingerprint)}
@@ -83,6 +83,8 @@ def execute(
     missing = [job for job in jobs if job.fingerprint not in done]
     cores = cpu_count(only_physical_cores=True)
     at_once = _checked_workers(workers, cores, device)
+    if missing:
+        store.check()
     todo = stacks(missing, at_once, most_in_stack)
     at_once = max(1, min(at_once, len(todo)))
     place = Workplace(store, data_dir, device, _thread_count(cores // at_once), runner)

@@ -35,6 +35,10 @@ class Store(Protocol):
         """Say whether the run is done."""
         ...
 
+    def check(self) -> None:
+        """Raise a BenchError where results cannot be kept."""
+        ...
+
     def write(self, result: Mapping[str, Any]) -> Path:
         """Keep a finished run."""
         ...

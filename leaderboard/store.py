@@ -11,7 +11,7 @@ from typing import Any
 
 from ..harness.errors import BenchError
 from . import index, journal, row_log
-from .files import create_file, replace_file
+from .files import create_file, replace_file, temporary_beside, write_synced
 from .result import Record, Result, Row, canonical, checked, fingerprint, sealed
 from .result_file import (
     REMEDY,
@@ -65,6 +65,21 @@ class ResultStore:
         if known is not None:
             return known != "failed"
         return _ended(self._sound(fingerprint))
+
+    def check(self) -> None:
+        """Write a file and take it away, to know before any training that results can be kept.
+
+        Raises:
+            BenchError: they cannot.
+        """
+        try:
+            with temporary_beside(self.folder / "check") as temporary:
+                write_synced(temporary, b"")
+        except OSError as error:
+            raise BenchError(
+                f"results cannot be written to {self.folder}: {error.strerror}. "
+                "Name another folder with --results."
+            ) from error
 
     def head(self) -> str | None:
         """Return a hash over all that was ever written; None for a store that has no journal."""

@@ -287,3 +287,12 @@ def test_a_worker_has_its_share_of_the_cores_unless_the_user_says_otherwise(
     assert _thread_count(4) == 2
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     assert _thread_count(4) == 4
+
+
+def test_nothing_runs_where_results_cannot_be_kept(tmp_path: Path) -> None:
+    advances: list[Advance] = []
+    (tmp_path / "file").touch()
+    with pytest.raises(BenchError, match="results cannot be written"):
+        run(make_jobs(["a"]), tmp_path / "file", advances=advances)
+    assert advances == []
+    assert run([], tmp_path / "file")[0].ends == ()  # nothing to keep, nothing to check

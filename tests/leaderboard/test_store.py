@@ -408,3 +408,13 @@ def test_the_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert default_folder() == Path("results")
     monkeypatch.setenv("PLASTICITY_BENCH_RESULTS", "elsewhere")
     assert default_folder() == Path("elsewhere")
+
+
+def test_a_place_that_takes_no_files_is_told_before_anything_runs(
+    store: ResultStore, tmp_path: Path
+) -> None:
+    store.check()
+    assert [*store.folder.iterdir()] == []
+    (tmp_path / "file").touch()
+    with pytest.raises(BenchError, match=r"cannot be written to .*file/results: .*--results"):
+        ResultStore(tmp_path / "file" / "results").check()
