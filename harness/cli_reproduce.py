@@ -1,7 +1,8 @@
 """The command `reproduce`: a paper's tables run here, printed beside measured."""
 
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,7 +64,16 @@ def reproduce(
     shares = _shares(compactness) if compactness else ()
     asked = cases(chosen, known, parse_seeds(seeds or chosen[0].paper.seeds), shares)
     jobs = [] if only_report else _run(asked, data_dir, workers, results)
-    _report(chosen[0], known, asked, jobs, out, results, json_)
+    said = {"rows": rows, "variant": variant, "compactness": compactness, "seeds": seeds}
+    command = _command(target, known, said)
+    _report(chosen[0], known, command, asked, jobs, out, results, json_)
+
+
+def _command(target: str, scale: str, said: Mapping[str, str | None]) -> str:
+    """Return the command by which anybody makes the same table."""
+    asked = [word for name, value in said.items() if value for word in (f"--{name}", value)]
+    scaled = [] if scale == "paper" else ["--scale", scale]
+    return shlex.join(["plasticity-bench", "reproduce", target, *asked, *scaled])
 
 
 def _shares(text: str) -> list[float]:
@@ -136,6 +146,7 @@ def _tell_times(
 def _report(
     first: "Chosen",
     scale: Any,
+    command: str,
     asked: "Sequence[Case]",
     jobs: "Sequence[Job]",
     out: Path,
@@ -159,6 +170,7 @@ def _report(
     )
     made = report.report_of(
         f"{first.paper.name}: {first.paper.source}",
+        command,
         scale,
         [(case, measured(case, found, known)) for case in asked],
     )

@@ -40,6 +40,8 @@ class Report:
     """What came of a reproduction."""
 
     title: str
+    command: str
+    """By which it is made."""
     scale: Scale
     rows: tuple[RowReport, ...]
     fits: Mapping[str, str]
@@ -50,7 +52,9 @@ class Report:
     """Of the variant of each row that claims are judged by: the first chosen."""
 
 
-def report_of(title: str, scale: Scale, found: Sequence[tuple[Case, Measured]]) -> Report:
+def report_of(
+    title: str, command: str, scale: Scale, found: Sequence[tuple[Case, Measured]]
+) -> Report:
     """Compare what is measured with what is printed, and judge the claims of the rows."""
     rows: dict[Chosen, list[tuple[Case, Measured]]] = {}
     for case, one in found:
@@ -79,6 +83,7 @@ def report_of(title: str, scale: Scale, found: Sequence[tuple[Case, Measured]]) 
     kept = [(c, one) for chosen in first.values() for c, one in rows[chosen]]
     return Report(
         title,
+        command,
         scale,
         reports,
         _fits(reports),
@@ -172,7 +177,8 @@ def write(report: Report, folder: Path) -> Path:
 
 
 def _page(report: Report, folder: Path) -> Iterator[str]:
-    yield f"# {report.title}\n\n{warning(report.scale)}\n\n{verdicts.RULE}\n"
+    yield f"# {report.title}\n\n    {report.command}\n"
+    yield f"{warning(report.scale)}\n\n{verdicts.RULE}\n"
     yield (
         "Printed half-widths: (bound) only a bound is printed, for many numbers at once; (range) "
         "half of a printed range; (substitute) none is printed, the widest of the row stands in, "
@@ -228,6 +234,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """Return the report as plain JSON values."""
     return {
         "title": report.title,
+        "command": report.command,
         "scale": report.scale,
         "rule": verdicts.RULE,
         "rows": [

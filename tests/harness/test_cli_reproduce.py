@@ -65,6 +65,9 @@ def test_a_table_is_run_reported_and_not_run_again(place: Path) -> None:
     assert "small-batch" in report["fits"]["one/digits"]
     page = Path(report["page"]).read_text(encoding="utf-8")
     assert "NOT the printed protocol" in page
+    command = f"plasticity-bench reproduce {place / 'made.toml'}/one --variant all --scale smoke"
+    assert report["command"] == command
+    assert f"\n    {command}\n" in page
     assert "| Dense | cycle ACC, % | 99.00 ±1.00 |" in page
     assert {file.suffix for file in (place / "out").iterdir()} == {".md", ".png", ".svg"}
     again = call(*words(place))
