@@ -11,7 +11,10 @@ from .measured import Measured
 METRIC = "taoa"
 COMPACTNESS = 0.2
 NO_REWIND, REWIND_ONLY = "Prune, no rewind", "Rewind only"
-CONTROLS = (NO_REWIND, REWIND_ONLY, "Scheduled reset", "Dense, small", "Reset every task")
+CONTROLS = (
+    *(NO_REWIND, REWIND_ONLY, "Scheduled reset", "Random turnover, as Prune"),
+    *("Dense, small", "Dense, mean size of Prune", "Reset every task"),
+)
 
 NEGLIGIBLE = 0.01
 """Share of accuracy: an advantage whose interval ends below it counts as none."""

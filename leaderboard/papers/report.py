@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table as RichTable
 
@@ -21,7 +22,14 @@ from .paper import Scale, metric_title, metric_unit
 from .runs import Case, Chosen
 from .verdicts import Cell, cell, fit_sentence, fits
 
-MARKS = {"printed": "", "bound": " (bound)", "range": " (range)", "substitute": " (substitute)"}
+MARKS = {"printed": "", "bound": " b", "range": " r", "substitute": " s"}
+"""Behind a printed half-width: where it is from."""
+
+MARKS_MEAN = (
+    "Behind printed half-widths: b, only a bound is printed, for many numbers at once; r, half of "
+    "a printed range; s, none is printed: the widest of the row stands in, 1 point where it has "
+    "none."
+)
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ def shown(one: Cell) -> tuple[str, str, str, str, str]:
     return printed, f"{one.mean:.{digits}f}{half}", str(one.count), difference, one.verdict
 
 
-HEADINGS = ("entry", "metric", "printed", "measured", "seeds", "difference", "verdict")
+_HEADINGS = ("entry", "printed", "measured", "seeds", "difference", "verdict")
 
 
 def _lines(row: RowReport) -> Iterator[tuple[str, ...]]:
@@ -147,18 +155,29 @@ def _lines(row: RowReport) -> Iterator[tuple[str, ...]]:
 
 def terminal(report: Report) -> Group:
     """Return the report as rich shows it."""
-    parts: list[Any] = [visible(f"{report.title}. {warning(report.scale)}"), verdicts.RULE]
+    head = (f"{report.title}. {warning(report.scale)}", f"{verdicts.RULE} {MARKS_MEAN}")
+    parts: list[Any] = [*map(visible, head)]
     for row in report.rows:
-        table = RichTable(*HEADINGS, title=visible(row.chosen.label))
-        for line in _lines(row):
-            table.add_row(*map(visible, line))
-        parts += [table, *map(visible, row.wrong)]
+        parts += [*_tables(row), *map(visible, row.wrong)]
     parts += [visible(f"{name}: {sentence}") for name, sentence in report.fits.items()]
     parts += [
         visible(f"{one.name} {one.verdict}: {one.text} {_missing(one)}") for one in report.claims
     ]
     parts += [visible(one.sentence) for one in report.why]
     return Group(*parts)
+
+
+def _tables(row: RowReport) -> Iterator[RichTable]:
+    """Yield one table a metric: entries and numbers stay whole in a narrow terminal."""
+    for metric in dict.fromkeys(metric for _, metric in row.cells):
+        title = f"{row.chosen.label}: {metric_title(metric)}, {metric_unit(metric)}"
+        table = RichTable(title=visible(title), box=SIMPLE, pad_edge=False)
+        for name in _HEADINGS:
+            table.add_column(name, no_wrap=name in ("printed", "measured"))
+        for (entry, known), one in row.cells.items():
+            if known == metric:
+                table.add_row(*map(visible, (entry, *shown(one))))
+        yield table
 
 
 def _missing(one: ClaimVerdict) -> str:
@@ -179,11 +198,7 @@ def write(report: Report, folder: Path) -> Path:
 def _page(report: Report, folder: Path) -> Iterator[str]:
     yield f"# {report.title}\n\n    {report.command}\n"
     yield f"{warning(report.scale)}\n\n{verdicts.RULE}\n"
-    yield (
-        "Printed half-widths: (bound) only a bound is printed, for many numbers at once; (range) "
-        "half of a printed range; (substitute) none is printed, the widest of the row stands in, "
-        "1 point where the row has none.\n"
-    )
+    yield f"{MARKS_MEAN}\n"
     for row in report.rows:
         yield from _section(row, folder)
     yield from (f"**Which variant fits, {name}.** {line}\n" for name, line in report.fits.items())
@@ -202,7 +217,9 @@ def _section(row: RowReport, folder: Path) -> Iterator[str]:
     about = chosen.row.variants[chosen.variant].about
     yield f"## {chosen.label}\n\n{chosen.table.title} ({chosen.table.origin}). {chosen.row.notes}\n"
     yield f"Variant {chosen.variant}: {about or 'as the preset'}.\n"
-    yield f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}"
+    entry, *others = _HEADINGS
+    headings = (entry, "metric", *others)
+    yield f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}"
     yield from (f"| {' | '.join(line)} |" for line in _lines(row))
     yield ""
     yield from (f"* {line}" for line in row.wrong)

@@ -122,3 +122,14 @@ def test_times_in_the_list_are_from_results_of_the_same_shape(place: Path) -> No
 def test_a_wrong_row_of_the_list_is_told(tmp_path: Path) -> None:
     done = call("list", "--rows", "mnist-idd", "--results", str(tmp_path), status=2)
     assert "did you mean 'mnist-iid'?" in done.stderr
+
+
+def test_numbers_stay_whole_in_a_narrow_terminal(place: Path, tmp_path: Path) -> None:
+    where = ["--results", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--only-report"]
+    done = CliRunner().invoke(
+        app, ["reproduce", f"{place / 'made.toml'}/one", *where], env={"COLUMNS": "80"}
+    )
+    assert done.exit_code == 0, done.output
+    assert "99.00 ±1.00 " in done.stdout
+    assert "40.00 ±20.00 s" in done.stdout
+    assert "10.00 ±20.00 " in done.stdout
