@@ -117,7 +117,11 @@ def _fits(reports: Sequence[RowReport]) -> dict[str, str]:
     for one in reports:
         name = f"{one.chosen.table.name}/{one.chosen.row.name}"
         variants.setdefault(name, {})[one.chosen.variant] = one.cells
-    return {name: fit_sentence(fits(cells)) for name, cells in variants.items() if len(cells) > 1}
+    return {
+        name: fit_sentence(next(iter(cells)), fits(cells))
+        for name, cells in variants.items()
+        if len(cells) > 1
+    }
 
 
 def warning(scale: Scale) -> str:
@@ -217,6 +221,9 @@ def _section(row: RowReport, folder: Path) -> Iterator[str]:
     about = chosen.row.variants[chosen.variant].about
     yield f"## {chosen.label}\n\n{chosen.table.title} ({chosen.table.origin}). {chosen.row.notes}\n"
     yield f"Variant {chosen.variant}: {about or 'as the preset'}.\n"
+    if all(one.mean is None for one in row.cells.values()):
+        yield "No run of it is done.\n"
+        return
     entry, *others = _HEADINGS
     headings = (entry, "metric", *others)
     yield f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}"

@@ -89,68 +89,74 @@ def judge(printed: Printed, count: int, mean: float, half_width: float | None) -
 
 @dataclass(frozen=True)
 class Fit:
-    """How near a variant comes to the printed numbers of its row."""
+    """How near a variant comes to the printed numbers, beside the row's first variant."""
 
     variant: str
     distance: float
     """Root mean square of measured minus printed, points of per cent."""
+    first: float
+    """The same of the first variant, over the same numbers."""
     spread: float
-    """Root mean square of the measured half-widths."""
+    """Root mean square of the measured half-widths of both."""
     cells: int
-    """Numbers that every variant compared has; each counts once."""
+    """Numbers that are printed and that both have at two seeds or more."""
+
+    @property
+    def judgement(self) -> Literal["nearer", "as near", "farther"]:
+        """How the two compare: as near where they differ by no more than the intervals."""
+        if abs(self.first - self.distance) <= self.spread:
+            return "as near"
+        return "nearer" if self.distance < self.first else "farther"
 
 
 def fits(cells: Mapping[str, Mapping[tuple[str, str], Cell]]) -> list[Fit]:
-    """Rank variants by their distance from the printed numbers, the nearest first.
+    """Compare variants with the first of them, each over the numbers that both have.
 
     Args:
-        cells: variant -> (entry, metric) -> cell. Only cells that are printed and that all
-            variants with anything measured have at two seeds or more are compared.
+        cells: variant -> (entry, metric) -> cell.
+
+    Returns:
+        Those that share a number with the first, by how much nearer they are in proportion.
     """
     usable = {
-        variant: {
-            key: one
-            for key, one in row.items()
-            if one.difference is not None and one.half_width is not None
-        }
+        variant: {key: one for key, one in row.items() if _usable(one)}
         for variant, row in cells.items()
     }
-    usable = {variant: row for variant, row in usable.items() if row}
-    if not usable:
-        return []
-    shared = set.intersection(*({*row} for row in usable.values()))
-    if not shared:
-        return []
-    found = [
-        Fit(
-            variant,
-            _rms([row[key].difference or 0.0 for key in shared]),
-            _rms([row[key].half_width or 0.0 for key in shared]),
-            len(shared),
-        )
-        for variant, row in usable.items()
-    ]
-    return sorted(found, key=lambda fit: fit.distance)
+    first, *others = usable
+    found = []
+    for variant in others:
+        shared = usable[first].keys() & usable[variant].keys()
+        if shared:
+            own, base = ([usable[name][key] for key in shared] for name in (variant, first))
+            halves = [cell.half_width or 0.0 for cell in own + base]
+            found.append(Fit(variant, _off(own), _off(base), _rms(halves), len(shared)))
+    return sorted(found, key=lambda fit: fit.distance / max(fit.first, 1e-9))
 
 
-def fit_sentence(ranked: Sequence[Fit]) -> str:
-    """Say which variant fits best, and which are as near within the intervals measured."""
-    if len(ranked) < 2:
+def _usable(one: Cell) -> bool:
+    return one.difference is not None and one.half_width is not None
+
+
+def fit_sentence(first: str, found: Sequence[Fit]) -> str:
+    """Say which variant fits best, `first` being the one that all are compared with."""
+    if not found:
         return "Fewer than two variants are measured, so which fits best is not decided."
-    best, *others = ranked
-    tied = [one for one in others if one.distance - best.distance <= one.spread + best.spread]
-    listed = ", ".join(f"{one.variant} {one.distance:.2f}" for one in ranked)
-    said = (
-        f"Root mean square of measured minus printed over {best.cells} numbers, points: {listed}. "
-        f"Nearest is {best.variant}"
+    listed = "; ".join(
+        f"{one.variant} {one.distance:.2f}, {first} {one.first:.2f} over the same "
+        f"{one.cells} number{'s' * (one.cells > 1)}: {one.judgement}"
+        for one in found
     )
-    if not tied:
-        return f"{said}; no other is as near within the intervals measured."
-    return f"{said}, and as near within the intervals measured: {_names(tied)}."
+    best = found[0]
+    if best.judgement == "nearer":
+        said = f"Best fits {best.variant}"
+    else:
+        tied = [one.variant for one in found if one.judgement == "as near"]
+        said = f"None is nearer than {first}" + (f"; as near: {', '.join(tied)}" if tied else "")
+    return f"Root mean square of measured minus printed, points: {listed}. {said}."
 
 
-def _names(ranked: Sequence[Fit]) -> str:
-    return ", ".join(one.variant for one in ranked)
+def _off(cells: Sequence[Cell]) -> float:
+    return _rms([cell.difference or 0.0 for cell in cells])
 
 
 def _rms(values: Sequence[float]) -> float:

@@ -69,15 +69,23 @@ def one(mean: float, half: float = 0.1) -> Cell:
     return Cell("acc", Printed(90.0, 0.1, "printed"), 5, mean, half, "met")
 
 
-def test_the_variant_nearest_by_root_mean_square_fits_best() -> None:
+def test_variants_are_compared_with_the_first_over_the_numbers_of_both() -> None:
     a, b = ("Grow", "acc"), ("Prune", "acc")
-    ranked = fits({"far": {a: one(93), b: one(94)}, "near": {a: one(90.3), b: one(89.6)}})
-    assert [fit.variant for fit in ranked] == ["near", "far"]
-    assert ranked[1].distance == pytest.approx(12.5**0.5)
-    assert "Nearest is near; no other" in fit_sentence(ranked)
-    tied = fits({"x": {a: one(90.3)}, "y": {a: one(90.4)}, "unmeasured": {}})
-    assert "Nearest is x, and as near within the intervals measured: y." in fit_sentence(tied)
-    assert "not decided" in fit_sentence(fits({"x": {a: one(90.3)}}))
+    first = {a: one(93), b: one(94)}
+    found = fits({"first": first, "worse": {b: one(99)}, "near": {a: one(90.3), b: one(89.6)}})
+    assert [fit.variant for fit in found] == ["near", "worse"]
+    assert [fit.cells for fit in found] == [2, 1]
+    assert found[0].first == pytest.approx(12.5**0.5)
+    assert found[0].distance == pytest.approx(0.125**0.5)
+    assert [fit.judgement for fit in found] == ["nearer", "farther"]
+    assert fit_sentence("first", found).endswith("Best fits near.")
+
+
+def test_within_the_intervals_no_variant_is_nearer() -> None:
+    a = ("Grow", "acc")
+    found = fits({"x": {a: one(90.3)}, "y": {a: one(90.2)}, "unmeasured": {}})
+    assert fit_sentence("x", found).endswith("None is nearer than x; as near: y.")
+    assert "not decided" in fit_sentence("x", fits({"x": {a: one(90.3)}, "unmeasured": {}}))
 
 
 @pytest.mark.parametrize(
