@@ -107,11 +107,12 @@ class CohortMonitor:
         self.next_due = None
         if youngest is not None:
             self.next_due = youngest + next_measured_age(update - youngest)
-        probed = probe(net, x, y)
-        for layer in net.layers:
-            if layer.name in self.layers:
-                values = unit_measurements(layer, probed, batches)
-                yield from self._rows(layer, self.layers[layer.name], values, update)
+        followed = [layer for layer in net.layers if layer.name in self.layers]
+        consumers = [layer.consumer for layer in followed if layer.consumer is not None]
+        probed = probe(net, x, y, {layer.name for layer in followed + consumers})
+        for layer in followed:
+            values = unit_measurements(layer, probed, batches)
+            yield from self._rows(layer, self.layers[layer.name], values, update)
 
     def _rows(
         self, layer: Layer, one: _Cohorts, values: dict[str, Tensor], update: int
@@ -197,8 +198,8 @@ def _alignment(layer: Layer, probed: Probe, outgoing: Tensor) -> Tensor:
     assert consumer is not None
     if layer.is_convolution:
         return torch.full_like(one.raw[:, 0], torch.nan)
-    following = probed.layers.get(consumer.name)
-    delta = probed.head_delta if following is None else following.linear_gradient
+    is_head = consumer.consumer is None
+    delta = probed.head_delta if is_head else probed.layers[consumer.name].linear_gradient
     return cohorts.alignment(outgoing, delta)
 
 

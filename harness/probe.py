@@ -3,7 +3,7 @@
 Shapes: R replicas, B samples, U units, S = B times the positions of a convolution.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -55,7 +55,7 @@ class Probe:
     loss: Tensor
     """Mean loss: (R,)."""
     layers: dict[str, LayerProbe]
-    """Every layer with units, by name; the head is not among them."""
+    """Every layer that was asked for, by name; the head is not among them."""
     head_delta: Tensor
     """Gradient of each sample's own loss to its logits: (R, B, classes)."""
 
@@ -77,10 +77,16 @@ def replica_loss(outputs: Tensor, labels: Tensor) -> Tensor:
     ).view_as(labels)
 
 
-def probe(net: Network, x: Tensor, y: Tensor) -> Probe:
+def probe(net: Network, x: Tensor, y: Tensor, only: Collection[str] | None = None) -> Probe:
     """Pass samples (R, B, ...) with labels (R, B) through and back.
 
     Random activations are taken at their mean, no generator is advanced, no `.grad` is touched.
+
+    Args:
+        net: the network.
+        x: the samples.
+        y: their labels.
+        only: names of the layers to look at; None for all. Nothing goes back further than these.
     """
     trace: list[LayerTrace] = []
     with torch.enable_grad():
@@ -88,11 +94,16 @@ def probe(net: Network, x: Tensor, y: Tensor) -> Probe:
         losses = replica_loss(logits, y)
         total = losses.sum()
     *hidden, head = trace
-    wanted = [t for passed in hidden for t in (passed.output, passed.linear)]
+    seen = [
+        (layer, passed)
+        for layer, passed in zip(net.layers, hidden, strict=False)
+        if only is None or layer.name in only
+    ]
+    wanted = [t for _, passed in seen for t in (passed.output, passed.linear)]
     *gradients, head_delta = torch.autograd.grad(total, [*wanted, head.output])
     layers = {
         layer.name: _layer_probe(layer, passed, gradients[2 * i], gradients[2 * i + 1])
-        for i, (layer, passed) in enumerate(zip(net.layers, hidden, strict=False))
+        for i, (layer, passed) in enumerate(seen)
     }
     return Probe(losses.detach().mean(1), layers, head_delta)
 
