@@ -86,6 +86,8 @@ def test_within_the_intervals_no_variant_is_nearer() -> None:
     found = fits({"x": {a: one(90.3)}, "y": {a: one(90.2)}, "unmeasured": {}})
     assert fit_sentence("x", found).endswith("None is nearer than x; as near: y.")
     assert "not decided" in fit_sentence("x", fits({"x": {a: one(90.3)}, "unmeasured": {}}))
+    early = ("Grow", "early_task_accuracy")
+    assert fits({"x": {early: one(90.3)}, "y": {early: one(90.2)}}) == []
 
 
 @pytest.mark.parametrize(
