@@ -131,7 +131,7 @@ def fits(cells: Mapping[str, Mapping[tuple[str, str], Cell]]) -> list[Fit]:
         shared = usable[first].keys() & usable[variant].keys()
         if shared:
             own, base = ([usable[name][key] for key in shared] for name in (variant, first))
-            halves = [cell.half_width or 0.0 for cell in own + base]
+            halves = [one.half_width or 0.0 for one in own + base]
             found.append(Fit(variant, _off(own), _off(base), _rms(halves), len(shared)))
     return sorted(found, key=lambda fit: fit.distance / max(fit.first, 1e-9))
 
@@ -149,9 +149,9 @@ def fit_sentence(first: str, found: Sequence[Fit]) -> str:
         f"{one.cells} number{'s' * (one.cells > 1)}: {one.judgement}"
         for one in found
     )
-    best = found[0]
-    if best.judgement == "nearer":
-        said = f"Best fits {best.variant}"
+    nearer = [one.variant for one in found if one.judgement == "nearer"]
+    if nearer:
+        said = f"Best fits {nearer[0]}"
     else:
         tied = [one.variant for one in found if one.judgement == "as near"]
         said = f"None is nearer than {first}" + (f"; as near: {', '.join(tied)}" if tied else "")
@@ -159,7 +159,7 @@ def fit_sentence(first: str, found: Sequence[Fit]) -> str:
 
 
 def _off(cells: Sequence[Cell]) -> float:
-    return _rms([cell.difference or 0.0 for cell in cells])
+    return _rms([one.difference or 0.0 for one in cells])
 
 
 def _rms(values: Sequence[float]) -> float:

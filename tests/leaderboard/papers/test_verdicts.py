@@ -81,6 +81,14 @@ def test_variants_are_compared_with_the_first_over_the_numbers_of_both() -> None
     assert fit_sentence("first", found).endswith("Best fits near.")
 
 
+def test_a_nearer_variant_fits_though_one_with_wide_intervals_stands_before_it() -> None:
+    a, b = ("Grow", "acc"), ("Prune", "acc")
+    first = {a: one(94), b: one(94)}
+    found = fits({"first": first, "wide": {a: one(91, 9.0)}, "near": {b: one(91.5)}})
+    assert [fit.judgement for fit in found] == ["as near", "nearer"]
+    assert fit_sentence("first", found).endswith("Best fits near.")
+
+
 def test_within_the_intervals_no_variant_is_nearer() -> None:
     a = ("Grow", "acc")
     found = fits({"x": {a: one(90.3)}, "y": {a: one(90.2)}, "unmeasured": {}})
