@@ -9,13 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cli_leaderboard, cli_page, cli_publish, cli_reproduce, cli_store, cli_trust
-from .cli_leaderboard import board_of, find, store_of
-from .cli_options import Data, Entrants, Json, Pictures, Results, Seeds, Sets, Streams, SuiteName
+from ..leaderboard.commands import board as cli_leaderboard
+from ..leaderboard.commands import page as cli_page
+from ..leaderboard.commands import publish as cli_publish
+from ..leaderboard.commands import reproduce as cli_reproduce
+from ..leaderboard.commands import store as cli_store
+from ..leaderboard.commands import trust as cli_trust
+from ..leaderboard.commands.board import board_of, find, store_of
+from .commands.options import (
+    Data,
+    Entrants,
+    Json,
+    Pictures,
+    Results,
+    Seeds,
+    Sets,
+    Streams,
+    SuiteName,
+)
 from .errors import BenchError
 
 if TYPE_CHECKING:
-    from .cli_run import Selection
+    from .commands.selection import Selection
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit status where something failed, was asked for wrongly, or was stopped from the keyboard."""
@@ -89,7 +104,7 @@ def list_(
     """List what there is, or every setting of one name with its type, default and meaning."""
     from rich.console import Console
 
-    from .cli_list import show
+    from .commands.list import show
 
     show(kind, name, Console())
 
@@ -97,7 +112,7 @@ def list_(
 @data.command("where")
 def where(data: Data = None) -> None:
     """Say for every source of samples where its files are, or what is missing."""
-    from .cli_data import where_lines
+    from ..streams.data.commands import where_lines
 
     typer.echo("\n".join(where_lines(data or _default_data_dir())))
 
@@ -105,7 +120,7 @@ def where(data: Data = None) -> None:
 @data.command("status")
 def status(data: Data = None, folder: Pictures = None, json_: Json = False) -> None:
     """Check every source of samples: here, cached (prepared), not here, or damaged."""
-    from .cli_data import show_status
+    from ..streams.data.commands import show_status
 
     if not show_status(data or _default_data_dir(), folder, json_):
         raise typer.Exit(FAILED)
@@ -120,7 +135,7 @@ def fetch(
     """Download sources that are not here or damaged, check them, and prepare their caches."""
     from functools import partial
 
-    from .cli_data import fetch_all
+    from ..streams.data.commands import fetch_all
 
     complain = partial(typer.echo, err=True)
     if not fetch_all(names, data or _default_data_dir(), folder, typer.echo, complain):
@@ -155,16 +170,16 @@ def run(
     """Run a suite, or the streams and entrants given; what is done already is not run again."""
     from rich.console import Console
 
-    from ..leaderboard.result import fingerprint
-    from .cli_run import Selection, as_json, progress_bar, summary
-    from .execute import execute
-    from .jobs import prepare
+    from ..leaderboard.store.result import fingerprint
+    from .commands.selection import Selection, as_json, progress_bar, summary
+    from .execution.execute import execute
+    from .execution.jobs import prepare
 
     selection = Selection(suite, stream, entrant, seeds, set_)
     store, data_dir = store_of(results), data or _default_data_dir()
     runs = selection.runs()
     if controls:
-        from .controls import with_controls
+        from .loop.controls import with_controls
 
         runs = with_controls(runs, data_dir)
     jobs = prepare(runs, data_dir, fingerprint)
@@ -200,9 +215,9 @@ def report(
 
     Controls that were run beside the entrants are shown with what each of them shows.
     """
-    from ..leaderboard import figures
-    from ..leaderboard.controls_table import controls_beside
-    from .cli_run import Selection
+    from ..leaderboard.report import figures
+    from ..leaderboard.report.controls_table import controls_beside
+    from .commands.selection import Selection
 
     found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
     runs = list(found.store.results(fingerprints=found.fingerprints))
@@ -224,7 +239,7 @@ def check(
     """Check that a stream is what it says: both views alike, reproducible, drawn as needed."""
     from rich.console import Console
 
-    from .cli_check import check, show
+    from .commands.check import check, show
 
     verdicts = check(stream, seeds, set_, data or _default_data_dir())
     show(verdicts, Console())
@@ -244,8 +259,8 @@ def speed(
     """Time the engine beside Avalanche, a plain PyTorch loop and bare products: some minutes."""
     from rich.console import Console
 
-    from ..streams.sources import where
-    from .speed import as_json, measure, tables
+    from ..streams.data.sources import where
+    from .speed.measure import as_json, measure, tables
 
     folder = data or _default_data_dir()
     found = folder if where("mnist", folder) else None
@@ -262,7 +277,7 @@ def main() -> None:
 
 
 def _default_data_dir() -> Path:
-    from ..streams.sources import default_data_dir
+    from ..streams.data.sources import default_data_dir
 
     return default_data_dir()
 

@@ -2,10 +2,10 @@
 
 from dataclasses import asdict, dataclass, replace
 
+from ..harness.engine.strategy import Strategy
 from ..harness.errors import BenchError
-from ..harness.grammar import Call, format_call
-from ..harness.spec import NetworkSpec
-from ..harness.strategy import Strategy
+from ..harness.specs.grammar import Call, format_call
+from ..harness.specs.spec import NetworkSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..harness.edits import Network
+from ..harness.engine.edits import Network
+from ..harness.engine.strategy import Plan, Strategy
 from ..harness.errors import BenchError
-from ..harness.strategy import Plan, Strategy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
+from ..harness.engine.edits import Network
+from ..harness.engine.strategy import Context, Strategy, TaskSamples
 from ..harness.errors import BenchError
-from ..harness.strategy import Context, Strategy, TaskSamples
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..harness.edits import Network
+from ..harness.engine.edits import Network
+from ..harness.engine.strategy import Context, Plan, Strategy
 from ..harness.errors import BenchError
-from ..harness.strategy import Context, Plan, Strategy
 from .budget import Scheduled
 
 

@@ -6,11 +6,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
+from ..harness.engine.edits import Network
+from ..harness.engine.network import Layer
+from ..harness.engine.strategy import Context
 from ..harness.errors import BenchError
 from ..harness.metrics.cohorts import incoming_gradient_norm
-from ..harness.network import Layer
-from ..harness.strategy import Context
 
 Score = Literal[
     "activation", "gradient", "magnitude", "random", "mask-gradient", "gradmax", "least-recent"

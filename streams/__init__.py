@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..harness.plugins import Published
+from ..harness.plugins.registry import Published
 
 Settings = Mapping[str, Any]
 
@@ -32,16 +32,16 @@ class BuiltIn:
     """What a paper says, where the name stands for a published protocol."""
 
 
-PERMUTED = "plasticity_bench.streams.permuted:Permuted"
-SHIFTING_LABELS = "plasticity_bench.streams.labels:ShiftingLabels"
-RANDOM_LABELS = "plasticity_bench.streams.labels:RandomLabels"
-CLASS_INCREMENTAL = "plasticity_bench.streams.incremental:ClassIncremental"
-STATIONARY = "plasticity_bench.streams.stationary:Stationary"
-ROTATED = "plasticity_bench.streams.drift:Rotated"
-NOISY_LABELS = "plasticity_bench.streams.drift:NoisyLabels"
-WARM_START = "plasticity_bench.streams.drift:WarmStart"
-COMPOSED = "plasticity_bench.streams.composed:Composed"
-REGRESSION = "plasticity_bench.streams.regression:SlowlyChangingRegression"
+PERMUTED = "plasticity_bench.streams.families.permuted:Permuted"
+SHIFTING_LABELS = "plasticity_bench.streams.families.labels:ShiftingLabels"
+RANDOM_LABELS = "plasticity_bench.streams.families.labels:RandomLabels"
+CLASS_INCREMENTAL = "plasticity_bench.streams.families.incremental:ClassIncremental"
+STATIONARY = "plasticity_bench.streams.families.stationary:Stationary"
+ROTATED = "plasticity_bench.streams.families.drift:Rotated"
+NOISY_LABELS = "plasticity_bench.streams.families.drift:NoisyLabels"
+WARM_START = "plasticity_bench.streams.families.drift:WarmStart"
+COMPOSED = "plasticity_bench.streams.families.composed:Composed"
+REGRESSION = "plasticity_bench.streams.families.regression:SlowlyChangingRegression"
 
 # The networks of Lillo and Cheney 2026, "On the Stability of Growth in Structural Plasticity".
 MLP: Settings = {"kind": "mlp", "hidden": [256, 256]}

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..harness.errors import BenchError, unknown_name
 from ..harness.randomness import derive_seed
 from ..harness.stream import Evaluate, Samples, Stream, Task
-from .sources import READERS, load_source
+from .data.sources import READERS, load_source
 
 Subset = Literal["chance", "first", "anew"]
 COUNTS = ("tasks", "batch_size", "passes", "checkpoints_per_task")
@@ -129,7 +129,7 @@ class ImageStream(Stream):
 
         Its experiences are made when they are asked for, so memory does not grow with the tasks.
         """
-        from .avalanche_view import scenario  # importing Avalanche takes seconds
+        from .scenario import scenario  # importing Avalanche takes seconds
 
         return scenario(self, self.load(data_dir), seed)
 

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ..harness.plugins import Published
+from ..harness.plugins.registry import Published
 from . import BuiltIn
 
 
@@ -35,7 +35,7 @@ def _read_all() -> Iterator[tuple[str, BuiltIn]]:
 
 def _preset(source: str, table: Mapping[str, Any]) -> BuiltIn:
     return BuiltIn(
-        family=f"{__package__}.{table['family']}",
+        family=f"{__package__}.families.{table['family']}",
         settings=table["stream"],
         summary=table["summary"],
         network=table["network"],

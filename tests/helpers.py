@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.network import Layer, LayerStack
-from plasticity_bench.harness.optimizers import StackedOptimizer
-from plasticity_bench.harness.probe import replica_loss
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.network import Layer, LayerStack
+from plasticity_bench.harness.engine.optimizers import StackedOptimizer
+from plasticity_bench.harness.engine.probe import replica_loss
 from plasticity_bench.harness.randomness import ReplicaRandom
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
 
 CPU = torch.device("cpu")
 MLP = NetworkSpec(kind="mlp", hidden=(7, 6))

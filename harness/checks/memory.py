@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from torch import Tensor
 
-from .stream import Task
+from ..stream import Task
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .errors import BenchError
-from .spec import all_settings, build_settings
-from .stream import Samples, Stream, chained_digest
+from ..errors import BenchError
+from ..specs.spec import all_settings, build_settings
+from ..stream import Samples, Stream, chained_digest
 
 
 def stream_digest(stream: Stream, samples: Samples, seed: int) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import check_laws as laws_of_streams
-from .check_laws import Case
-from .errors import BenchError
-from .stream import Stream
+from ..errors import BenchError
+from ..stream import Stream
+from . import stream_laws as laws_of_streams
+from .stream_laws import Case
 
 Law = Callable[[Case], Iterator[str]]
 """Yields what is wrong, the first sentence of which is reported."""

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
-from .check_memory import held_memory, size_of, tracing
-from .check_process import digests_elsewhere, stream_digest
-from .randomness import untouched_randomness
-from .stream import Samples, Stream, Task, chained_digest
+from ..randomness import untouched_randomness
+from ..stream import Samples, Stream, Task, chained_digest
+from .memory import held_memory, size_of, tracing
+from .process import digests_elsewhere, stream_digest
 
 MOST_DRAWN = 100
 """Tasks that most laws look at, from the first on."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from .check import Verdict, check_stream
-from .plugins import load_stream
-from .resolve import parse_overrides
-from .spec import build_settings
-from .suite import parse_seeds, parse_stream
+from ..checks.stream import Verdict, check_stream
+from ..plugins.registry import load_stream
+from ..plugins.resolve import parse_overrides
+from ..specs.spec import build_settings
+from ..specs.suite import parse_seeds, parse_stream
 
 
 def check(text: str, seeds: str, settings: Sequence[str], data_dir: Path) -> list[Verdict]:

@@ -12,19 +12,20 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from . import plugins
-from .cli_published import published, settings_table
-from .describe import settings_of
-from .errors import BenchError, unknown_name
-from .grammar import Settings, format_value
-from .plugins import AVALANCHE, OURS, PLURALS, Kind
-from .spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
-from .suite import load_suite, suite_names
+from ..errors import BenchError, unknown_name
+from ..plugins import registry as plugins
+from ..plugins.registry import AVALANCHE, OURS, PLURALS, Kind
+from ..specs.describe import settings_of
+from ..specs.grammar import Settings, format_value
+from ..specs.spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
+from ..specs.suite import load_suite, suite_names
+from .published import published, settings_table
 
 if TYPE_CHECKING:
-    from .single_learner import SingleLearner
-    from .strategy import Strategy
+    from ..engine.strategy import Strategy
+    from ..modules.single_learner import SingleLearner
 
+_ENGINE = f"{__name__.split('.')[0]}.harness.engine"
 SPECS: dict[str, type] = {"network": NetworkSpec, "optimizer": OptimizerSpec}
 
 
@@ -118,7 +119,7 @@ def _provided(kind: Kind) -> list[Entry]:
 
 def _activations() -> list[Entry]:
     """Read names and docstrings from the file: importing it would import torch."""
-    file = Path(__file__).with_name("activations.py")
+    file = Path(__file__).parent.with_name("engine") / "activations.py"
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         match node:
             case ast.AnnAssign(target=ast.Name("ACTIVATIONS"), value=ast.Dict(keys, classes)):
@@ -128,7 +129,7 @@ def _activations() -> list[Entry]:
 
 def _activation(key: ast.expr | None, cls: ast.expr) -> Entry:
     assert key is not None, "ACTIVATIONS unpacks another table"
-    description = plugins.first_line(f"{__package__}.activations:{ast.unparse(cls)}")
+    description = plugins.first_line(f"{_ENGINE}.activations:{ast.unparse(cls)}")
     return Entry(ast.literal_eval(key), description)
 
 
@@ -174,7 +175,7 @@ def _about_stream(name: str) -> RenderableType:
 
 
 def _about_activation(name: str) -> RenderableType:
-    from .activations import ACTIVATIONS
+    from ..engine.activations import ACTIVATIONS
 
     cls = ACTIVATIONS[name]
     return Group(Text(_doc(cls)), settings_table(settings_of(cls)))

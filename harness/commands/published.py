@@ -6,9 +6,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .describe import Setting, settings_of
-from .plugins import LoadedStream, Published
-from .spec import NetworkSpec, OptimizerSpec
+from ..plugins.registry import LoadedStream, Published
+from ..specs.describe import Setting, settings_of
+from ..specs.spec import NetworkSpec, OptimizerSpec
 
 NOT_STATED = "not stated by the source"
 

@@ -16,11 +16,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from .execute import Advance, Outcome
-from .resolve import parse_overrides, resolve
-from .spec import RunSpec
-from .suite import Suite, load_suite, parse_entrant, parse_seeds, parse_stream
-from .worker import RunEnd
+from ..execution.execute import Advance, Outcome
+from ..execution.worker import RunEnd
+from ..plugins.resolve import parse_overrides, resolve
+from ..specs.spec import RunSpec
+from ..specs.suite import Suite, load_suite, parse_entrant, parse_seeds, parse_stream
 
 SPEED_WINDOW = 600.0
 """Seconds over which the time left is estimated: stacks differ, so the average must be long."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .randomness import ReplicaRandom
-from .stream import Samples, Task
+from ..randomness import ReplicaRandom
+from ..stream import Samples, Task
 
 
 @dataclass(frozen=True)

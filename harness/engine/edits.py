@@ -12,10 +12,10 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from .errors import unknown_name
+from ..errors import unknown_name
+from ..randomness import ReplicaRandom
 from .network import Layer, StackedNetwork, live_mask
 from .optimizers import StackedOptimizer
-from .randomness import ReplicaRandom
 
 Insertion = Literal["stored", "fresh", "zero-outgoing", "zero-incoming"]
 """Weights of a unit that is switched on:

@@ -6,15 +6,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..errors import BenchError
+from ..randomness import ReplicaRandom
+from ..specs.spec import NetworkSpec, OptimizerSpec
 from .batches import TaskBatches
 from .compact import CompactTraining
 from .edits import Event, Network
-from .errors import BenchError
 from .network import LayerStack
 from .optimizers import StackedOptimizer, learning_rate_factor
 from .probe import Probe, Probing, probe, replica_loss
-from .randomness import ReplicaRandom
-from .spec import NetworkSpec, OptimizerSpec
 from .strategy import Context, Plan, PluginError, Progress, Strategy, overrides
 
 WEIGHT_HOOKS = ("penalty", "after_backward", "after_step")

@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
+from ..errors import BenchError
+from ..randomness import ReplicaRandom
+from ..specs.spec import NetworkSpec, build_call
 from .activations import ACTIVATIONS, Activation
-from .errors import BenchError
-from .randomness import ReplicaRandom
-from .spec import NetworkSpec, build_call
 
 Noise = Callable[..., Tensor]
 """Draws from U[0, 1) per replica: noise(*shape) is (R, *shape)."""

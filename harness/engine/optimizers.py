@@ -19,8 +19,8 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
+from ..specs.spec import OptimizerSpec
 from .network import Layer, LayerStack
-from .spec import OptimizerSpec
 
 SETTLED = 1e-8
 """A bias correction this close to 1 is 1 in float32: clocks older than that count as equal."""

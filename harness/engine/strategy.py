@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from ..errors import BenchError
+from ..randomness import ReplicaRandom
+from ..specs.spec import NetworkSpec
 from .edits import Network
-from .errors import BenchError
 from .probe import Probe, Probing
-from .randomness import ReplicaRandom
-from .spec import NetworkSpec
 
 
 class PluginError(BenchError):

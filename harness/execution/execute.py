@@ -13,7 +13,7 @@ from pathlib import Path
 
 from joblib import cpu_count  # type: ignore[import-untyped]
 
-from .errors import BenchError
+from ..errors import BenchError
 from .jobs import Job, Stack, stacks
 from .worker import RunEnd, Store, Workplace, fail_stack, serve, train_stack
 
@@ -55,7 +55,7 @@ def execute(
     workers: int | None = None,
     device: str = "cpu",
     progress: Callable[[Advance], None],
-    runner: str = f"{__package__}.run:run_stack",
+    runner: str = "plasticity_bench.harness.loop.run:run_stack",
     most_in_stack: int = MOST_IN_STACK,
 ) -> Outcome:
     """Run what is not done yet and put the results into the store.

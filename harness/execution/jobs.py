@@ -8,11 +8,11 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .plugins import is_learner, load_entrant, load_stream
-from .spec import RunSpec, StreamSpec, build_settings
+from ..plugins.registry import is_learner, load_entrant, load_stream
+from ..specs.spec import RunSpec, StreamSpec, build_settings
 
 if TYPE_CHECKING:
-    from .stream import Samples, Stream
+    from ..stream import Samples, Stream
 
 Fingerprint = Callable[[Mapping[str, Any], Mapping[str, Any], int], str]
 """Names a run by its spec, its sources and the engine's results version."""
@@ -52,8 +52,8 @@ def prepare(runs: Iterable[RunSpec], data_dir: Path, fingerprint: Fingerprint) -
         BenchError: a data set is missing, the source of a strategy cannot be read, or a learner
             cannot follow a stream.
     """
-    from .run import RESULTS_VERSION, sources
-    from .single_run import check_first_task
+    from ..loop.run import RESULTS_VERSION, sources
+    from ..loop.single_run import check_first_task
 
     jobs = []
     for run in runs:

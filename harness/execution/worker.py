@@ -11,10 +11,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from ..errors import BenchError
+from ..specs.spec import RunSpec
 from .environment import environment
-from .errors import BenchError
 from .jobs import Job, Stack
-from .spec import RunSpec
 
 Row = dict[str, Any]
 Report = Callable[[int, int], None]

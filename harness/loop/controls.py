@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .errors import BenchError
-from .grammar import Settings
-from .plugins import is_learner, load_strategy, load_stream
-from .resolve import entrant_name, resolve
-from .spec import EntrantSpec, NetworkSpec, RunSpec, StrategySpec, StreamSpec, build_settings
+from ..errors import BenchError
+from ..plugins.registry import is_learner, load_strategy, load_stream
+from ..plugins.resolve import entrant_name, resolve
+from ..specs.grammar import Settings
+from ..specs.spec import EntrantSpec, NetworkSpec, RunSpec, StrategySpec, StreamSpec, build_settings
+from ..specs.suite import EntrantRequest, Suite
 from .structure import Structure, editable_layers, rehearse
-from .suite import EntrantRequest, Suite
 
 SCHEDULE = ("events", "every_passes", "every_tasks", "at")
 """Settings by which a strategy says when it edits."""

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .edits import Event, Network
-from .metrics import cohorts, cost, features, weights
-from .network import Layer
-from .probe import LayerProbe, Probe, probe, replica_loss
+from ..engine.edits import Event, Network
+from ..engine.network import Layer
+from ..engine.probe import LayerProbe, Probe, probe, replica_loss
+from ..metrics import cohorts, cost, features, weights
 
 Row = dict[str, Any]
 

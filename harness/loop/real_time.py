@@ -10,13 +10,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Union
 
-from .learner import StackedLearner
-from .metrics import cost
+from ..engine.learner import StackedLearner
+from ..metrics import cost
+from ..modules.single_learner import SingleLearner
+from ..plugins.registry import is_learner
+from ..specs.spec import RunSpec
+from ..stream import RealTime
 from .monitor import layer_costs
-from .plugins import is_learner
-from .single_learner import SingleLearner
-from .spec import RunSpec
-from .stream import RealTime
 
 if TYPE_CHECKING:
     from .run import StackedRun

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .metrics.accuracy import recovery_times
-from .metrics.summary import summarise
-from .stream import Stream
+from ..metrics.accuracy import recovery_times
+from ..metrics.summary import summarise
+from ..stream import Stream
 
 Row = dict[str, Any]
 """One flat record of a run, with its "kind"."""

@@ -17,13 +17,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .batches import Augmentation, SampleBank, TaskBatches, Transition, evaluation_batches
-from .errors import BenchError
-from .learner import StackedLearner
+from ..engine.batches import Augmentation, SampleBank, TaskBatches, Transition, evaluation_batches
+from ..engine.learner import StackedLearner
+from ..engine.probe import replica_loss
+from ..engine.strategy import Plan, Progress, Strategy
+from ..errors import BenchError
+from ..modules.single_learner import SingleLearner
+from ..plugins.registry import is_learner, load_entrant, load_strategy, load_stream
+from ..randomness import ReplicaRandom
+from ..specs.spec import RunSpec, build_settings, source_digest
+from ..stream import Samples, Stream, Task, chained_digest
 from .monitor import CohortMonitor, CostMeter, health_rows
-from .plugins import is_learner, load_entrant, load_strategy, load_stream
-from .probe import replica_loss
-from .randomness import ReplicaRandom
 from .real_time import RelativeCosts
 from .rows import (
     HEALTH_SAMPLES,
@@ -36,12 +40,8 @@ from .rows import (
     recovery,
     task_row,
 )
-from .single_learner import SingleLearner
 from .single_run import SingleRun
-from .spec import RunSpec, build_settings, source_digest
 from .step_edits import StepEdits
-from .strategy import Plan, Progress, Strategy
-from .stream import Samples, Stream, Task, chained_digest
 from .ticket import ticket_rows, ticket_strategies, wants_ticket
 
 RESULTS_VERSION = 1

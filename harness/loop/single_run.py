@@ -11,13 +11,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .batches import Augmentation, SampleBank, TaskBatches, Transition, evaluation_batches
-from .errors import BenchError
-from .learner import right_share
-from .module_health import evaluating, hidden_layers, module_health
-from .plugins import load_learner, load_stream
-from .probe import replica_loss
-from .randomness import OwnRandom, ReplicaRandom, unmoved_random
+from ..engine.batches import Augmentation, SampleBank, TaskBatches, Transition, evaluation_batches
+from ..engine.learner import right_share
+from ..engine.probe import replica_loss
+from ..engine.strategy import Plan
+from ..errors import BenchError
+from ..modules.health import evaluating, hidden_layers, module_health
+from ..modules.single_learner import Circumstances, Lesson, SingleLearner
+from ..modules.torch_learner import TorchTrainer
+from ..plugins.registry import load_learner, load_stream
+from ..randomness import OwnRandom, ReplicaRandom, unmoved_random
+from ..specs.spec import RunSpec, build_settings
+from ..stream import Samples, Stream, Task, chained_digest
 from .real_time import RelativeCosts
 from .rows import (
     HEALTH_SAMPLES,
@@ -30,11 +35,6 @@ from .rows import (
     recovery,
     task_row,
 )
-from .single_learner import Circumstances, Lesson, SingleLearner
-from .spec import RunSpec, build_settings
-from .strategy import Plan
-from .stream import Samples, Stream, Task, chained_digest
-from .torch_learner import TorchTrainer
 
 REPORT_EVERY = 100
 """Batches between two reports of progress."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from .edits import Event
+from ..engine.edits import Event
 from .rows import Row
 
 Kind = tuple[int, str, str, str]

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ..specs.spec import NetworkSpec, RunSpec
 from .run import StackedRun
-from .spec import NetworkSpec, RunSpec
 
 Counts = tuple[int, ...]
 """Alive units of every editable layer, from the input on."""

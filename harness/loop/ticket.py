@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from .edits import Network
+from ..engine.edits import Network
+from ..engine.strategy import Context, Strategy
 from .rows import Row
-from .strategy import Context, Strategy
 
 PREFIX = "ticket-"
 """Before the kind of a row that is about the ticket and not about the run itself."""

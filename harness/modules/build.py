@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from .activations import Activation
-from .network import NORM_EPSILON, Layer, StackedNetwork
-from .randomness import ReplicaRandom
-from .spec import NetworkSpec, OptimizerSpec
+from ..engine.activations import Activation
+from ..engine.network import NORM_EPSILON, Layer, StackedNetwork
+from ..randomness import ReplicaRandom
+from ..specs.spec import NetworkSpec, OptimizerSpec
 
 
 class ActivationModule(nn.Module):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from torch import fx, nn
 
-from .errors import BenchError
-from .torch_steps import SUPPORTED, Operation, Step, identity, label_of, refusal, step_of
+from ..errors import BenchError
+from .steps import SUPPORTED, Operation, Step, identity, label_of, refusal, step_of
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .metrics import weights
-from .monitor import layer_health, spread
-from .probe import replica_loss
-from .rows import Row
+from ..engine.probe import replica_loss
+from ..loop.monitor import layer_health, spread
+from ..loop.rows import Row
+from ..metrics import weights
 
 Predict = Callable[[Tensor], Tensor]
 """Logits (B, classes) of samples (B, channels, height, width)."""

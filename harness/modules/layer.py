@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .activations import Activation
-from .network import Layer
-from .torch_chain import ChainLayer
-from .torch_steps import Operation
+from ..engine.activations import Activation
+from ..engine.network import Layer
+from .chain import ChainLayer
+from .steps import Operation
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .errors import BenchError
-from .optimizers import StackedOptimizer, _Slot
-from .spec import OptimizerSpec
+from ..engine.optimizers import StackedOptimizer, _Slot
+from ..errors import BenchError
+from ..specs.spec import OptimizerSpec
 
 if TYPE_CHECKING:
-    from .torch_layer import TorchLayer
+    from .layer import TorchLayer
 
 STATE_NAMES = {
     "momentum_buffer": "momentum",

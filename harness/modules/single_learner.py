@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from .batches import TaskBatches
-from .errors import BenchError
-from .module_health import Predict
-from .spec import NetworkSpec, OptimizerSpec
-from .strategy import Plan
-from .stream import Stream, Task
+from ..engine.batches import TaskBatches
+from ..engine.strategy import Plan
+from ..errors import BenchError
+from ..specs.spec import NetworkSpec, OptimizerSpec
+from ..stream import Stream, Task
+from .health import Predict
 
 
 @dataclass(frozen=True)

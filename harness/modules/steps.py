@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor, fx, nn
 
-from .errors import BenchError
+from ..errors import BenchError
 
 Operation = Callable[[Tensor], Tensor]
 """What happens to the activity between two layers, without parameters."""

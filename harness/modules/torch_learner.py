@@ -5,10 +5,10 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from .errors import BenchError
-from .module_health import evaluating
+from ..engine.strategy import PluginError
+from ..errors import BenchError
+from .health import evaluating
 from .single_learner import Circumstances, Lesson, SingleLearner, Trainer, View
-from .strategy import PluginError
 
 
 class TorchLearner(SingleLearner):

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from .edits import Network
-from .errors import BenchError
-from .network import Layer, LayerStack, LayerTrace, Noise
-from .spec import NetworkSpec
-from .torch_chain import Chain, evaluating, read_chain
-from .torch_layer import TorchLayer, UnitMask
-from .torch_optimizer import TorchOptimizer
-from .torch_steps import SUPPORTED, Operation
+from ..engine.edits import Network
+from ..engine.network import Layer, LayerStack, LayerTrace, Noise
+from ..errors import BenchError
+from ..specs.spec import NetworkSpec
+from .chain import Chain, evaluating, read_chain
+from .layer import TorchLayer, UnitMask
+from .optimizer import TorchOptimizer
+from .steps import SUPPORTED, Operation
 
 Law = Literal["torch", "kaiming-uniform"]
 """By which weights are drawn anew: that of torch's own layers, or He et al. 2015."""

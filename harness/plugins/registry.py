@@ -17,14 +17,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from .errors import BenchError, unknown_name
-from .grammar import Settings
+from ..errors import BenchError, unknown_name
+from ..specs.grammar import Settings
 
 if TYPE_CHECKING:
-    from .single_learner import SingleLearner
-    from .spec import StrategySpec
-    from .strategy import Strategy
-    from .stream import Stream
+    from ..engine.strategy import Strategy
+    from ..modules.single_learner import SingleLearner
+    from ..specs.spec import StrategySpec
+    from ..stream import Stream
 
 T = TypeVar("T")
 Kind = Literal["strategy", "learner", "stream", "metric"]
@@ -172,7 +172,7 @@ def load_strategy(name: str) -> "type[Strategy]":
     Raises:
         BenchError: as `load`, or what is there is not a subclass of `Strategy`.
     """
-    from .strategy import Strategy
+    from ..engine.strategy import Strategy
 
     return _subclass("strategy", name, Strategy)
 
@@ -183,7 +183,7 @@ def load_learner(name: str) -> "type[SingleLearner]":
     Raises:
         BenchError: as `load`, or what is there is not a subclass of `TorchLearner` or its base.
     """
-    from .single_learner import SingleLearner
+    from ..modules.single_learner import SingleLearner
 
     return _subclass("learner", name, SingleLearner)  # type: ignore[type-abstract]
 
@@ -215,10 +215,11 @@ def load_stream(name: str) -> LoadedStream:
     Raises:
         BenchError: as `load`, or what is there is not a subclass of `Stream`.
     """
-    from .stream import Stream
+    from ..stream import Stream
 
     if name.startswith(AVALANCHE):
-        loaded = import_module(f"{_ROOT}.streams.avalanche").loaded(name.removeprefix(AVALANCHE))
+        benchmarks = import_module(f"{_ROOT}.streams.avalanche.stream")
+        loaded = benchmarks.loaded(name.removeprefix(AVALANCHE))
         assert isinstance(loaded, LoadedStream)
         return loaded
     cls = _subclass("stream", name, Stream)  # type: ignore[type-abstract]
@@ -269,21 +270,21 @@ def _built_in_streams() -> Iterator[Provider]:
 
 def _built_in_metrics() -> Iterator[Provider]:
     for name, metric in _metric_table().items():
-        yield Provider(name, OURS, f"{__package__}.metrics:METRICS", metric.description)
+        yield Provider(name, OURS, f"{_ROOT}.harness.metrics:METRICS", metric.description)
 
 
 def _metric_table() -> dict[str, Any]:
-    table: dict[str, Any] = import_module(f"{__package__}.metrics").METRICS
+    table: dict[str, Any] = import_module(f"{_ROOT}.harness.metrics").METRICS
     return table
 
 
 def _avalanche() -> Any:
-    return import_module(f"{_ROOT}.strategies.avalanche")
+    return import_module(f"{_ROOT}.strategies.avalanche.table")
 
 
 def _stream_table() -> dict[str, Any]:
     own = import_module(f"{_ROOT}.streams").BUILT_IN
-    return {**own, **import_module(f"{_ROOT}.streams.published").presets()}
+    return {**own, **import_module(f"{_ROOT}.streams.catalogue").presets()}
 
 
 _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
-from .errors import BenchError, unknown_name
-from .grammar import Call, Settings, format_call, parse_value
-from .plugins import LoadedStream, find, load_entrant, load_stream
-from .single_learner import SingleLearner
-from .spec import (
+from ..errors import BenchError, unknown_name
+from ..modules.single_learner import SingleLearner
+from ..specs.grammar import Call, Settings, format_call, parse_value
+from ..specs.spec import (
     EntrantSpec,
     NetworkSpec,
     OptimizerSpec,
@@ -20,8 +19,9 @@ from .spec import (
     build_settings,
     canonical_name,
 )
-from .stream import Stream
-from .suite import EntrantRequest, Suite
+from ..specs.suite import EntrantRequest, Suite
+from ..stream import Stream
+from .registry import LoadedStream, find, load_entrant, load_stream
 
 Overrides = Mapping[str, Settings]
 """Settings by what they belong to: stream, network, optimizer, or a strategy's name."""
@@ -187,7 +187,7 @@ def _check_fits(name: str, learner: SingleLearner, stream: _Stream, network: Net
 
 def _network(settings: Settings) -> NetworkSpec:
     """Resolve a network, its activation's settings included: one function has one spelling."""
-    from .activations import ACTIVATIONS
+    from ..engine.activations import ACTIVATIONS
 
     network = build_settings(NetworkSpec, settings, "network")
     activation = build_call("activation", network.activation, ACTIVATIONS)

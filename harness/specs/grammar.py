@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from pydantic import JsonValue
 
-from .errors import BenchError
+from ..errors import BenchError
 
 Settings = Mapping[str, JsonValue]
 

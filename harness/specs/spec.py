@@ -16,10 +16,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-from .errors import BenchError, unknown_name
+from ..errors import BenchError, unknown_name
 from .grammar import Call, Settings, format_calls, parse_call
 
 T = TypeVar("T")
+_HARNESS = f"{__name__.split('.')[0]}.harness"
 Width = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -221,7 +222,7 @@ def source_modules(cls: type) -> dict[str, str]:
 def _collect_modules(module: str, found: set[str]) -> None:
     """Add a module and those of the same top-level package that it uses; skip what is given."""
     top = module.split(".")[0]
-    if module in found or module.startswith(f"{__package__}.") or top in sys.stdlib_module_names:
+    if module in found or module.startswith(f"{_HARNESS}.") or top in sys.stdlib_module_names:
         return
     found.add(module)
     for value in vars(sys.modules[module]).values() if module in sys.modules else ():

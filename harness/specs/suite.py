@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
-from .errors import BenchError, unknown_name
+from ..errors import BenchError, unknown_name
+from ..metrics import METRICS
 from .grammar import Settings, parse_call, parse_calls
-from .metrics import METRICS
 from .spec import StrategySpec, StreamSpec, build_settings
 
 T = TypeVar("T")

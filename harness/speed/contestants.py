@@ -21,16 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.datasets import MNIST
 
-from .batches import SampleBank, TaskBatches
-from .learner import StackedLearner
-from .plugins import load_stream
-from .randomness import ReplicaRandom
-from .resolve import resolve
-from .run import StackedRun
-from .spec import NetworkSpec, OptimizerSpec, StreamSpec, build_settings
-from .strategy import Plan
-from .stream import Samples, Stream
-from .suite import Suite, parse_entrant
+from ..engine.batches import SampleBank, TaskBatches
+from ..engine.learner import StackedLearner
+from ..engine.strategy import Plan
+from ..loop.run import StackedRun
+from ..plugins.registry import load_stream
+from ..plugins.resolve import resolve
+from ..randomness import ReplicaRandom
+from ..specs.spec import NetworkSpec, OptimizerSpec, StreamSpec, build_settings
+from ..specs.suite import Suite, parse_entrant
+from ..stream import Samples, Stream
 
 WIDTHS = (784, 100, 100, 10)
 """Units of every layer, from the pixels to the classes."""

@@ -17,6 +17,7 @@ from rich.console import Console, Group
 from rich.progress import track as show_progress
 from rich.table import Table
 
+from ..execution.environment import environment
 from .contestants import (
     BARE,
     BATCH,
@@ -37,7 +38,6 @@ from .contestants import (
     contestants,
     mnist_files,
 )
-from .environment import environment
 
 LONG_STREAM = 800
 """Tasks of the stream that is drawn against the clock."""

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..harness.errors import BenchError, unknown_name
-from .board import ALPHA, Board, Estimate, Standing, StreamBoard
+from ...harness.errors import BenchError, unknown_name
+from ..statistics.inference import CONFIDENCE, Difference, holm
+from ..statistics.numbers import number, p_text
+from ..statistics.resampling import improvement, improvement_interval
+from ..store.result import digest
 from .names import visible
-from .numbers import number, p_text
 from .placing import between
-from .resampling import improvement, improvement_interval
-from .result import digest
-from .statistics import CONFIDENCE, Difference, holm
+from .standings import ALPHA, Board, Estimate, Standing, StreamBoard
 
 
 @dataclass(frozen=True)

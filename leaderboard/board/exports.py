@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from .board import Board, OverallStanding, Standing, StreamBoard
+from ..statistics.numbers import estimate
 from .names import visible
-from .numbers import estimate
+from .standings import Board, OverallStanding, Standing, StreamBoard
 from .table import rank_text, seeds_text
 
 ALL_STREAMS = "(all streams)"

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
-from .result import Record, canonical
+from ..store.result import Record, canonical
 
 Details = dict[str, JsonValue]
 R = TypeVar("R", bound=Record)

@@ -8,7 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from .board import (
+from ..statistics.inference import Difference, Moments, difference_moments, moments, stratified
+from ..statistics.resampling import interquartile_mean, iqm_interval, profile
+from ..store.result import digest
+from .placing import between, pairs, ranks
+from .scoring import Pairing, Score
+from .standings import (
     Cost,
     Coverage,
     Estimate,
@@ -21,11 +26,6 @@ from .board import (
     StreamBoard,
     Trust,
 )
-from .placing import between, pairs, ranks
-from .resampling import interquartile_mean, iqm_interval, profile
-from .result import digest
-from .scoring import Pairing, Score
-from .statistics import Difference, Moments, difference_moments, moments, stratified
 
 THRESHOLDS = np.linspace(0, 1, 51)
 """Of performance profiles."""

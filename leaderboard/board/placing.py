@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from .board import ALPHA, Pair, Rank
-from .statistics import Difference, holm
+from ..statistics.inference import Difference, holm
+from .standings import ALPHA, Pair, Rank
 
 Verdicts = set[tuple[str, str]]
 """Two labels, where the first is significantly better than the second."""

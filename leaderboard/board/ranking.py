@@ -6,11 +6,11 @@ from itertools import combinations
 from math import nan
 from typing import Any
 
-from .board import Board, Pair, Rank, Standing, StreamBoard, Trust
+from ..statistics.inference import Difference, compare, holm, summarise
+from ..store.result import Record, canonical
 from .grouping import EntrantRuns, StreamRuns, grouped
 from .overall import overall
 from .placing import between, pairs, ranks
-from .result import Record, canonical
 from .scoring import (
     Score,
     beside,
@@ -22,7 +22,7 @@ from .scoring import (
     told_apart,
     worst_case,
 )
-from .statistics import Difference, compare, holm, summarise
+from .standings import Board, Pair, Rank, Standing, StreamBoard, Trust
 
 Anchors = tuple[float, float]
 """Values of the metric that become 0 and 1."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Literal
 
-from ..harness.errors import unknown_name
-from ..harness.metrics import METRICS, Metric
-from .board import BESIDE, Cost, Coverage, Lost
+from ...harness.errors import unknown_name
+from ...harness.metrics import METRICS, Metric
+from ..store.result import Record
 from .grouping import EntrantRuns
-from .result import Record
+from .standings import BESIDE, Cost, Coverage, Lost
 
 Pairing = Mapping[tuple[int, str], float]
 """A value by seed, and by what sets its tasks apart from those of the same seed elsewhere."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from .statistics import Difference, Interval, Summary
+from ..statistics.inference import Difference, Interval, Summary
 
 ALPHA = 0.05
 """Level of every test, after Holm's correction."""

@@ -10,11 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from .board import BESIDE, Board, Overall, Rank, Standing, StreamBoard
+from ..statistics.inference import CONFIDENCE
+from ..statistics.numbers import count, duration, estimate, number
+from ..store.result import plain
 from .names import visible
-from .numbers import count, duration, estimate, number
-from .result import plain
-from .statistics import CONFIDENCE
+from .standings import BESIDE, Board, Overall, Rank, Standing, StreamBoard
 from .table_notes import Placed, absent_notes, even, overall_notes, stream_notes
 
 WIDE = 130

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
-from .board import (
+from ..statistics.numbers import count, number
+from .standings import (
     ALPHA,
     HEADLINE_FROM,
     PROVISIONAL_BELOW,
@@ -13,7 +14,6 @@ from .board import (
     Standing,
     StreamBoard,
 )
-from .numbers import count, number
 
 Placed = Standing | OverallStanding
 """A row of a table."""

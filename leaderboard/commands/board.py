@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .cli_options import Entrants, Json, Results, Seeds, Sets, Streams, SuiteName
-from .errors import BenchError, unknown_name
+from ...harness.commands.options import Entrants, Json, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.errors import BenchError, unknown_name
 
 if TYPE_CHECKING:
-    from ..leaderboard.board import Board
-    from ..leaderboard.result import Record
-    from ..leaderboard.store import ResultStore
-    from .cli_run import Selection
+    from ...harness.commands.selection import Selection
+    from ..board.standings import Board
+    from ..store.result import Record
+    from ..store.result_store import ResultStore
 
 By = Annotated[str | None, typer.Option(help="Metric to rank by; else the suite's.")]
 Against = Annotated[
@@ -71,7 +71,7 @@ class Found:
 
 def store_of(folder: Path | None) -> "ResultStore":
     """Return the store in a folder, or in the default one."""
-    from ..leaderboard.store import ResultStore, default_folder
+    from ..store.result_store import ResultStore, default_folder
 
     return ResultStore(folder or default_folder())
 
@@ -86,8 +86,8 @@ def find(selection: "Selection", store: "ResultStore") -> Found:
     Raises:
         BenchError: there is none.
     """
-    from ..leaderboard.ranking import stream_key
-    from ..leaderboard.result import canonical
+    from ..board.ranking import stream_key
+    from ..store.result import canonical
 
     specs = [run.as_json() for run in selection.runs()]
     asked = {canonical(spec) for spec in specs}
@@ -126,9 +126,9 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
     Raises:
         BenchError: the metric or the reference is not there.
     """
-    from ..leaderboard.ranking import Question, rank, stream_key
-    from ..leaderboard.trust import trust_levels
-    from .resolve import entrant_name, parse_overrides, resolved_stream
+    from ...harness.plugins.resolve import entrant_name, parse_overrides, resolved_stream
+    from ..board.ranking import Question, rank, stream_key
+    from ..trust.admission import trust_levels
 
     suite = found.selection.chosen()
     sets = parse_overrides(found.selection.settings)
@@ -185,9 +185,9 @@ def show(
     """
     from rich.console import Console
 
-    from ..leaderboard import exports
-    from ..leaderboard.table import as_json, tables
-    from .cli_run import Selection
+    from ...harness.commands.selection import Selection
+    from ..board import exports
+    from ..board.table import as_json, tables
 
     printers: dict[str, Callable[[Board], str]] = {
         "--csv": exports.csv,
@@ -226,9 +226,9 @@ def compare(
     """Compare two entrants stream by stream, paired by seed, and say it in words."""
     from dataclasses import asdict
 
-    from ..leaderboard.comparison import comparison, sentences
-    from ..leaderboard.result import plain
-    from .cli_run import Selection
+    from ...harness.commands.selection import Selection
+    from ..board.comparison import comparison, sentences
+    from ..store.result import plain
 
     found = find(Selection(suite, stream, (), seeds, set_), store_of(results))
     compared = comparison(board_of(found, by, None), first, second)

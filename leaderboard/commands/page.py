@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_leaderboard import Against, By, Found, board_of, find, store_of
-from .cli_options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from .board import Against, By, Found, board_of, find, store_of
 
 if TYPE_CHECKING:
-    from ..leaderboard.board import Board
-    from ..leaderboard.page import Page
-    from ..leaderboard.result import Result
+    from ..board.standings import Board
+    from ..page import Page
+    from ..store.result import Result
 
 Out = Annotated[Path, typer.Option(help="Folder for index.html and board.json.")]
 Host = Annotated[
@@ -34,8 +34,8 @@ def build(
     out: Out = Path("board"),
 ) -> None:
     """Write the board as one HTML file that needs no network, and its data beside it."""
-    from ..leaderboard.page import write
-    from .cli_run import Selection
+    from ...harness.commands.selection import Selection
+    from ..page import write
 
     found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
     path = write(page_of(found, board_of(found, by, against)), out)
@@ -56,8 +56,8 @@ def serve(
     port: Port = 8000,
 ) -> None:
     """Show the page in a browser while results arrive: read-only, on this machine alone."""
-    from ..leaderboard.serve import FOLLOW, PageServer
-    from .cli_run import Selection
+    from ...harness.commands.selection import Selection
+    from ..page.serve import FOLLOW, PageServer
 
     selection, store = Selection(suite, stream, entrant, seeds, set_), store_of(results)
     selection.runs()  # what is asked for wrongly is said here, not to every browser
@@ -92,7 +92,7 @@ def page_of(
     """
     from datetime import UTC, datetime
 
-    from ..leaderboard.page import page_data, render
+    from ..page import page_data, render
 
     results = found.store.results(fingerprints=found.fingerprints)
     chosen = results if shown is None else map(shown, results)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_leaderboard import By, board_of, find, store_of
-from .cli_options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .cli_page import page_of
-from .errors import unknown_name
+from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.errors import unknown_name
+from .board import By, board_of, find, store_of
+from .page import page_of
 
 if TYPE_CHECKING:
-    from ..leaderboard.publish.job import Job as Publication
-    from ..leaderboard.publish.publish import Outcome
-    from ..leaderboard.store import ResultStore
-    from .jobs import Job
+    from ...harness.execution.jobs import Job
+    from ..publish.job import Job as Publication
+    from ..publish.publication import Outcome
+    from ..store.result_store import ResultStore
 
 DEFERRED = 75
 """Exit status where something is not published yet and should be tried again later."""
@@ -49,10 +49,10 @@ def publish(
     It may be stopped at any time, and goes on where it was. The account is the one of `wandb
     login`, or of $WANDB_API_KEY. Exit status 75: something is left for another time.
     """
-    from ..leaderboard.publish.connect import Deferred, connect
-    from ..leaderboard.publish.publish import plan
-    from ..leaderboard.publish.run_plan import with_clean_reason
-    from .cli_run import Selection
+    from ...harness.commands.selection import Selection
+    from ..publish.connect import Deferred, connect
+    from ..publish.publication import plan
+    from ..publish.run_plan import with_clean_reason
 
     try:
         # First of all: a server that is down is known in a moment, the board takes longer.
@@ -85,7 +85,7 @@ def live_curves(mode: str | None, jobs: "Sequence[Job]", store: "ResultStore") -
     if mode is None:
         yield
         return
-    from ..leaderboard.publish.live import MODES, live
+    from ..publish.live import MODES, live
 
     if mode not in MODES:
         raise unknown_name("mode of --wandb", mode, MODES, "Leave it out for no live curves.")
@@ -106,7 +106,7 @@ def project_name(chosen: str | None) -> str:
 
 
 def _tell_plan(job: "Publication", there: bool) -> None:
-    from ..leaderboard.publish.publish import to_do
+    from ..publish.publication import to_do
 
     left = to_do(job)
     runs = sum(name.startswith("run-") for name in left)
@@ -123,7 +123,7 @@ def _publish(job: "Publication", deadline: float) -> "Outcome":
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..leaderboard.publish.publish import publish
+    from ..publish.publication import publish
 
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:

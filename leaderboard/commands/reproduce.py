@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .cli_leaderboard import store_of
-from .cli_options import Data, Json, Results, Seeds
-from .errors import BenchError, unknown_name
+from ...harness.commands.options import Data, Json, Results, Seeds
+from ...harness.errors import BenchError, unknown_name
+from .board import store_of
 
 if TYPE_CHECKING:
-    from ..leaderboard.papers.runs import Case, Chosen
-    from .jobs import Job
+    from ...harness.execution.jobs import Job
+    from ..papers.runs import Case, Chosen
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -48,9 +48,9 @@ def reproduce(
     json_: Json = False,
 ) -> None:
     """Run what is missing of a paper's table, and print its numbers beside those measured."""
-    from ..leaderboard.papers.paper import SCALES, Scale
-    from ..leaderboard.papers.runs import cases, choose
-    from .suite import parse_seeds
+    from ...harness.specs.suite import parse_seeds
+    from ..papers.paper import SCALES, Scale
+    from ..papers.runs import cases, choose
 
     if scale not in SCALES:
         raise unknown_name("scale", scale, SCALES, "Choose one of them.")
@@ -91,10 +91,10 @@ def _run(
 ) -> "list[Job]":
     from rich.console import Console
 
-    from ..leaderboard.result import fingerprint
-    from .cli_run import progress_bar, summary
-    from .execute import execute
-    from .jobs import prepare
+    from ...harness.commands.selection import progress_bar, summary
+    from ...harness.execution.execute import execute
+    from ...harness.execution.jobs import prepare
+    from ..store.result import fingerprint
 
     store = store_of(results)
     jobs = prepare(dict.fromkeys(run for case in asked for run in case.runs), data_dir, fingerprint)
@@ -115,8 +115,8 @@ def _tell_times(
     workers: int | None,
     results: Path | None,
 ) -> None:
-    from ..leaderboard.numbers import duration
-    from ..leaderboard.papers.times import at_a_time, estimates, known_seconds
+    from ..papers.times import at_a_time, estimates, known_seconds
+    from ..statistics.numbers import duration
 
     store = store_of(results)
     todo = [job for job in jobs if not store.has(job.fingerprint)]
@@ -155,8 +155,8 @@ def _report(
 ) -> None:
     from rich.console import Console
 
-    from ..leaderboard.papers import report
-    from ..leaderboard.papers.measured import by_spec, measured
+    from ..papers import report
+    from ..papers.measured import by_spec, measured
 
     store = store_of(results)
     known = frozenset(job.fingerprint for job in jobs)
@@ -190,7 +190,7 @@ def _list(
     from rich.console import Console
     from rich.table import Column, Table
 
-    from ..leaderboard.papers.paper import SCALES
+    from ..papers.paper import SCALES
 
     lines = _listed(names, data_dir, workers, results)
     if json_:
@@ -216,10 +216,10 @@ def _listed(
     names: Sequence[str], data_dir: Path, workers: int | None, results: Path | None
 ) -> list[dict[str, Any]]:
     """Return a line for every row of every paper that has one of some names, or for every row."""
-    from ..leaderboard.papers.paper import SCALES
-    from ..leaderboard.papers.paper_file import paper_names
-    from ..leaderboard.papers.runs import choose
-    from ..leaderboard.papers.times import row_times
+    from ..papers.paper import SCALES
+    from ..papers.paper_file import paper_names
+    from ..papers.runs import choose
+    from ..papers.times import row_times
 
     every = [one for name in paper_names() for one in choose(name)]
     known = {one.row.name for one in every}
@@ -242,6 +242,6 @@ def _listed(
 
 
 def _default_data_dir() -> Path:
-    from ..streams.sources import default_data_dir
+    from ...streams.data.sources import default_data_dir
 
     return default_data_dir()

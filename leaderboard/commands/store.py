@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_leaderboard import store_of
-from .cli_options import Json, Results
-from .errors import BenchError
+from ...harness.commands.options import Json, Results
+from ...harness.errors import BenchError
+from .board import store_of
 
 if TYPE_CHECKING:
-    from ..leaderboard.store import ResultStore
-    from ..leaderboard.upkeep import Problem
+    from ..store.result_store import ResultStore
+    from ..store.upkeep import Problem
 
 FAILED = 1
 """Exit status where something is wrong with a store."""
@@ -30,7 +30,7 @@ def rebuild(results: Results = None, json_: Json = False) -> None:
     killed, are taken into it as adopted: they count as self-reported. What the journal says already
     is never changed. Temporary files that killed runs left behind are removed after an hour.
     """
-    from ..leaderboard import upkeep
+    from ..store import upkeep
 
     rebuilt = upkeep.rebuild(_named(results))
     if json_:
@@ -50,7 +50,7 @@ def verify(results: Results = None, json_: Json = False) -> None:
     Named are files that are truncated, tampered with, under a wrong name, or other than the
     journal says; results that the journal does not have, or that are gone; and breaks in its chain.
     """
-    from ..leaderboard import upkeep
+    from ..store import upkeep
 
     verification = upkeep.verify(_named(results))
     if json_:
@@ -78,7 +78,7 @@ def merge(
     A run that ended takes the place of one that failed. Where both have other outputs of the same
     run, what is here stays and the run is named. For results of others use import.
     """
-    from ..leaderboard.merge import merge as merge_stores
+    from ..store.merge import merge as merge_stores
 
     merged = merge_stores(store_of(results), source)
     if json_:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_leaderboard import store_of
-from .cli_options import Data, Json, Results, Seeds, Sets, Streams, SuiteName
-from .errors import BenchError
+from ...harness.commands.options import Data, Json, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.errors import BenchError
+from .board import store_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..leaderboard.reproduction import Check
-    from ..leaderboard.result import Record
-    from .cli_run import Selection
-    from .spec import RunSpec
-    from .suite import Suite
+    from ...harness.commands.selection import Selection
+    from ...harness.specs.spec import RunSpec
+    from ...harness.specs.suite import Suite
+    from ..store.result import Record
+    from ..trust.reproduction import Check
 
 FAILED = 1
 """Exit status where a run does not agree, or a result could not be taken in."""
@@ -47,10 +47,10 @@ def submit(
     results: Results = None,
 ) -> None:
     """Pack an entrant's results, settings and source into one archive that others can check."""
-    from ..leaderboard.archive_reading import checked_archive
-    from ..leaderboard.files import replace_file
-    from ..leaderboard.submission import submission
-    from .cli_run import Selection
+    from ...harness.commands.selection import Selection
+    from ..store.files import replace_file
+    from ..trust.archive_reading import checked_archive
+    from ..trust.submission import submission
 
     runs, selection = _runs_of(entrant, Selection(suite, stream, (), seeds, set_))
 
@@ -92,13 +92,13 @@ def verify(
     """
     from rich.console import Console
 
-    from ..leaderboard.archive_reading import read_archive
-    from ..leaderboard.attestation import as_file, attest
-    from ..leaderboard.files import replace_file
-    from ..leaderboard.reproduction import choose, reproduce
-    from ..leaderboard.result_file import parsed
-    from ..streams.sources import default_data_dir
-    from .cli_run import progress_bar
+    from ...harness.commands.selection import progress_bar
+    from ...streams.data.sources import default_data_dir
+    from ..store.files import replace_file
+    from ..store.result_file import parsed
+    from ..trust.archive_reading import read_archive
+    from ..trust.attestation import as_file, attest
+    from ..trust.reproduction import choose, reproduce
 
     checked = read_archive(archive)
     asked = _suite(suite or checked.manifest.suite, given=suite is not None)
@@ -151,7 +151,7 @@ def import_(
     json_: Json = False,
 ) -> None:
     """Check an archive and take its results in: self-reported, unless an attestation says more."""
-    from ..leaderboard.trust import import_archive, trust_levels
+    from ..trust.admission import import_archive, trust_levels
 
     store = store_of(results)
     checked, merged = import_archive(store, archive, attestation)
@@ -171,8 +171,8 @@ def import_(
 
 def _tolerance(suite: "Suite") -> "Callable[[Record], float]":
     """Return how far the suite's metric may be off on the stream of a run."""
-    from ..leaderboard.ranking import stream_key
-    from .resolve import resolved_stream
+    from ...harness.plugins.resolve import resolved_stream
+    from ..board.ranking import stream_key
 
     known = {
         stream_key({"name": spec.name, "settings": dict(spec.settings)}): tolerance
@@ -194,7 +194,7 @@ def _runs_of(entrant: str, selection: "Selection") -> "tuple[list[RunSpec], Sele
 
 
 def _suite(name: str, *, given: bool) -> "Suite":
-    from .suite import load_suite, suite_names
+    from ...harness.specs.suite import load_suite, suite_names
 
     if not given and name not in suite_names():
         raise BenchError(

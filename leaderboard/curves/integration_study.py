@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..harness.metrics.integration import (
+from ...harness.loop.monitor import next_measured_age
+from ...harness.metrics.integration import (
     Ending,
     IntegrationTime,
     censored_share,
@@ -18,12 +19,11 @@ from ..harness.metrics.integration import (
     median_time,
     restricted_mean,
 )
-from ..harness.metrics.pooling import pooled_curves
-from ..harness.metrics.summary import INTEGRATION_QUANTITIES, Row, cohort_curves, curve_of
-from ..harness.metrics.table import INTEGRATION_RHOS
-from ..harness.monitor import next_measured_age
-from .grouping import EntrantRuns, StreamRuns
-from .result import Result
+from ...harness.metrics.pooling import pooled_curves
+from ...harness.metrics.summary import INTEGRATION_QUANTITIES, Row, cohort_curves, curve_of
+from ...harness.metrics.table import INTEGRATION_RHOS
+from ..board.grouping import EntrantRuns, StreamRuns
+from ..store.result import Result
 
 QUESTIONS = tuple((name, rho) for name in INTEGRATION_QUANTITIES for rho in INTEGRATION_RHOS)
 """Every quantity and share of parity that integration is asked for."""

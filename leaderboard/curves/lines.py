@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..harness.metrics.pooling import pooled_curves
-from .result import Result, Row
-from .statistics import Curve, band
+from ...harness.metrics.pooling import pooled_curves
+from ..statistics.inference import Curve, band
+from ..store.result import Result, Row
 
 PARITY_QUANTITIES = ("activation", "gradient", "incoming_gradient", "utility")
 """Fields of a cohort row that hold a newborn-to-incumbent ratio R; 1 is parity."""

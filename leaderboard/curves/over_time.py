@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .curves import alive_steps, levels, smoothing_window
-from .result import Result, Row
-from .statistics import Curve
+from ..statistics.inference import Curve
+from ..store.result import Result, Row
+from .lines import alive_steps, levels, smoothing_window
 
 Points = tuple[Curve, Curve]
 """Updates and values: two arrays of (points,)."""

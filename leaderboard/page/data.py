@@ -8,11 +8,11 @@ from importlib.metadata import version
 from typing import Any
 
 from ...harness.metrics import METRICS
-from ..board import ALPHA, HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
-from ..grouping import EntrantRuns, StreamRuns, grouped
-from ..result import Result, canonical, plain
-from ..statistics import CONFIDENCE
-from ..table import as_json
+from ..board.grouping import EntrantRuns, StreamRuns, grouped
+from ..board.standings import ALPHA, HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
+from ..board.table import as_json
+from ..statistics.inference import CONFIDENCE
+from ..store.result import Result, canonical, plain
 from .lines import Json, learning_curves, parity, survival
 
 DIGITS = 5
@@ -112,8 +112,12 @@ def _ranks(board: Board) -> Json | None:
     """Return the diagram of mean ranks over streams as a picture, None where there is none."""
     if board.overall is None or len(board.streams) < LEAST_STREAMS:
         return None
-    from ..critical_difference import CAPTION, diagram, mean_ranks  # takes a second to import
-    from ..pictures import svg
+    from ..report.critical_difference import (  # takes a second to import
+        CAPTION,
+        diagram,
+        mean_ranks,
+    )
+    from ..report.pictures import svg
 
     figure = diagram(board.overall)
     if figure is None:

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ...harness.errors import BenchError
-from ..names import visible
+from ..board.names import visible
 from .lines import Json
 from .notes import coverage, notes
 

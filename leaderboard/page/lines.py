@@ -8,7 +8,8 @@ import numpy as np
 
 from ...harness.metrics import integration
 from ...harness.metrics.summary import INTEGRATION_QUANTITIES, integration_times
-from ..curves import (
+from ..board.grouping import StreamRuns
+from ..curves.lines import (
     PARITY_QUANTITIES,
     Line,
     accuracy_over_steps,
@@ -17,8 +18,7 @@ from ..curves import (
     parity_by_age,
     smoothing_window,
 )
-from ..grouping import StreamRuns
-from ..result import Result
+from ..store.result import Result
 
 MOST_POINTS = 50
 """Of a learning curve on the page; more could not be seen."""

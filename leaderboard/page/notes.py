@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..attestation import VERIFIED_FROM
+from ..trust.attestation import VERIFIED_FROM
 from .lines import Json
 
 

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from ..harness.errors import BenchError
-from .page import Page
+from ...harness.errors import BenchError
+from . import Page
 
 FOLLOW = 30.0
 """Seconds between two looks of an open page at whether there are other results."""

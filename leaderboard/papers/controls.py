@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..statistics import Difference
+from ..statistics.inference import Difference
 from .claims.tests import ALPHA, corrected, paired, points
 from .measured import Measured
 

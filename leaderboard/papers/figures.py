@@ -6,7 +6,7 @@ from math import ceil
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..statistics import summarise
+from ..statistics.inference import summarise
 from .controls import CONTROLS, METRIC
 from .measured import Measured
 from .paper import PERCENT, metric_title, metric_unit

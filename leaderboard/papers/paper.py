@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from ...harness.grammar import Settings
 from ...harness.metrics import METRICS
-from ...harness.spec import StreamSpec
-from ...harness.suite import EntrantRequest
+from ...harness.specs.grammar import Settings
+from ...harness.specs.spec import StreamSpec
+from ...harness.specs.suite import EntrantRequest
 
 Scale = Literal["paper", "half", "smoke"]
 """As printed; with fewer passes or tasks; or so small that it says only that everything runs."""

@@ -42,8 +42,8 @@ from typing import Any, get_args
 from pydantic import JsonValue
 
 from ...harness.errors import BenchError, unknown_name
-from ...harness.spec import build_settings
-from ...harness.suite import EntrantRequest, parse_entrant, parse_seeds, parse_stream
+from ...harness.specs.spec import build_settings
+from ...harness.specs.suite import EntrantRequest, parse_entrant, parse_seeds, parse_stream
 from .paper import DIFFERENCES, SCALES, Changes, Entry, Paper, Printed, Row, Scale, Table
 
 Number = str | float

@@ -9,9 +9,9 @@ from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table as RichTable
 
-from ..names import visible
-from ..pictures import Picture, file_stem, look, saved
-from ..result import plain
+from ..board.names import visible
+from ..report.pictures import Picture, file_stem, look, saved
+from ..store.result import plain
 from . import controls, verdicts
 from .claims import CLAIMS, ClaimVerdict, judged
 from .claims.tests import points

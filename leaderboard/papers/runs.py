@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import JsonValue
 
 from ...harness.errors import BenchError, unknown_name
-from ...harness.grammar import Settings
-from ...harness.resolve import resolve, resolved_stream
-from ...harness.spec import RunSpec, StrategySpec, StreamSpec
-from ...harness.suite import EntrantRequest, Suite, parse_entrant
+from ...harness.plugins.resolve import resolve, resolved_stream
+from ...harness.specs.grammar import Settings
+from ...harness.specs.spec import RunSpec, StrategySpec, StreamSpec
+from ...harness.specs.suite import EntrantRequest, Suite, parse_entrant
 from .paper import Changes, Entry, Paper, Row, Scale, Table, Targets
 from .paper_file import load_paper
 

@@ -12,15 +12,15 @@ from typing import Any, Literal
 
 from joblib import cpu_count  # type: ignore[import-untyped]
 
-from ...harness.execute import MOST_IN_STACK
-from ...harness.jobs import Job
-from ...harness.plugins import is_learner
-from ...harness.spec import RunSpec
-from ...harness.suite import parse_seeds
-from ...streams.sources import where
-from ..numbers import duration
-from ..result import Record
-from ..store import ResultStore
+from ...harness.execution.execute import MOST_IN_STACK
+from ...harness.execution.jobs import Job
+from ...harness.plugins.registry import is_learner
+from ...harness.specs.spec import RunSpec
+from ...harness.specs.suite import parse_seeds
+from ...streams.data.sources import where
+from ..statistics.numbers import duration
+from ..store.result import Record
+from ..store.result_store import ResultStore
 from .paper import SCALES, Entry, Scale
 from .runs import Chosen, run_specs
 
@@ -170,7 +170,7 @@ def _trial_shape(spec: Mapping[str, Any]) -> str:
 
 def _update_seconds(run: RunSpec, alike: Sequence[RunSpec], data_dir: Path, at_once: int) -> float:
     """Return the seconds of an update of one replica, trained beside others of its shape."""
-    from ...harness.run import StackedRun
+    from ...harness.loop.run import StackedRun
 
     if is_learner(run.entrant.strategies):
         return 1e-3  # outside the stack; about what Avalanche takes for an update

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from ..statistics import summarise
+from ..statistics.inference import summarise
 from .paper import PERCENT, Printed, metric_unit
 
 Verdict = Literal["met", "missed", "not decided", "not run", "-"]

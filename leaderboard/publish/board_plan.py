@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from ..board import Board, Coverage, OverallStanding, Rank, Standing
-from ..result import digest, plain
-from ..table import as_json
+from ..board.standings import Board, Coverage, OverallStanding, Rank, Standing
+from ..board.table import as_json
+from ..store.result import digest, plain
 from .privacy import scrubbed
 from .run_plan import RunPlan, shown
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from ...harness.errors import BenchError
-from ..store import ResultStore
+from ..store.result_store import ResultStore
 from .board_plan import BoardPlan
 from .receipts import Receipts
 

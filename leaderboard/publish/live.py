@@ -14,8 +14,8 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from ...harness.errors import BenchError
-from ..result import Sources, Spec, digest
-from ..store import ResultStore
+from ..store.result import Sources, Spec, digest
+from ..store.result_store import ResultStore
 from .client import environment, kill_group
 from .connect import Deferred, connect
 from .job import Target, file_digest

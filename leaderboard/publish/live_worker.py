@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...harness.errors import BenchError
-from ..result import Result
-from ..store import ResultStore
+from ..store.result import Result
+from ..store.result_store import ResultStore
 from .client import define_metrics, kill_group, settings, stay_in_group
 from .history import Step, Steps
 from .job import file_digest

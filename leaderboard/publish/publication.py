@@ -15,10 +15,10 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from ..board import Board
+from ..board.standings import Board
 from ..page import Page
-from ..result import digest
-from ..store import ResultStore
+from ..store.result import digest
+from ..store.result_store import ResultStore
 from .board_plan import plan_board
 from .client import environment, kill_group
 from .connect import PATIENCE, Deferred, connect

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from math import isclose
 from typing import Any
 
-from ..result import Result
+from ..store.result import Result
 from .board_plan import COLUMNS, ENTRY_FIELDS, BoardPlan
 from .client import FINISH_PATIENCE, define_metrics, settings
 from .history import Step, history

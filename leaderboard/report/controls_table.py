@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..harness.controls import Control, controls_among, is_structural
-from ..harness.errors import BenchError
-from ..harness.structure import structure_of
-from .board import ALPHA
-from .grouping import EntrantRuns, R, StreamRuns, grouped
-from .ranking import stream_key
-from .reproduction import as_run
-from .result import Record, Result
-from .statistics import Difference, compare, holm
+from ...harness.errors import BenchError
+from ...harness.loop.controls import Control, controls_among, is_structural
+from ...harness.loop.structure import structure_of
+from ..board.grouping import EntrantRuns, R, StreamRuns, grouped
+from ..board.ranking import stream_key
+from ..board.standings import ALPHA
+from ..statistics.inference import Difference, compare, holm
+from ..store.result import Record, Result
+from ..trust.reproduction import as_run
 
 METRICS = ("taoa", "acc")
 """Compared by the first of these that the runs have."""

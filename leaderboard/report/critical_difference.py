@@ -4,8 +4,8 @@ import pandas as pd
 import scikit_posthocs
 from matplotlib.figure import Figure
 
-from .board import ALPHA, LEAST_STREAMS, Overall
-from .names import visible
+from ..board.names import visible
+from ..board.standings import ALPHA, LEAST_STREAMS, Overall
 from .pictures import look
 
 CAPTION = (

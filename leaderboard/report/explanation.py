@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..board.grouping import EntrantRuns, StreamRuns
+from ..curves.integration_study import Cohort, Study, groups
+from ..curves.over_time import edit_steps, layer_names, over_time
+from ..store.result import Result, canonical
 from .explanation_figures import newborn_figure, time_figure
 from .explanation_words import sentences
-from .grouping import EntrantRuns, StreamRuns
-from .integration_study import Cohort, Study, groups
 from .integration_tables import integration_rules, integration_tables, parity_table
 from .pictures import Picture, file_stem, saved
-from .result import Result, canonical
-from .run_curves import edit_steps, layer_names, over_time
 
 _RUN_METRICS = (
     "taoa",

@@ -6,12 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..harness.metrics.summary import FACTORS, INTEGRATION_QUANTITIES
-from ..harness.metrics.table import INTEGRATION_RHOS
-from .curves import PARITY_QUANTITIES, ratio_by_age
-from .integration_study import Cohort
+from ...harness.metrics.summary import FACTORS, INTEGRATION_QUANTITIES
+from ...harness.metrics.table import INTEGRATION_RHOS
+from ..curves.integration_study import Cohort
+from ..curves.lines import PARITY_QUANTITIES, ratio_by_age
+from ..curves.over_time import Panel, Trace, newborn_ratio
 from .newborn_figures import draw_survival, floored
-from .run_curves import Panel, Trace, newborn_ratio
 from .styles import COLOURS, DASHES, age_axis, draw_line, ratio_axis
 
 MOST_LINES = 12

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 
-from ..harness.metrics.summary import FACTORS
-from .grouping import EntrantRuns, StreamRuns
-from .integration_study import Cohort, Key, pace
+from ...harness.metrics.summary import FACTORS
+from ..board.grouping import EntrantRuns, StreamRuns
+from ..curves.integration_study import Cohort, Key, pace
+from ..curves.over_time import edit_steps
+from ..statistics.inference import CONFIDENCE, Difference, Interval, compare, summarise
+from ..store.result import Result
 from .integration_tables import ratio_at_birth, ratio_over_cycle
-from .result import Result
-from .run_curves import edit_steps
-from .statistics import CONFIDENCE, Difference, Interval, compare, summarise
 
 _ORDER = ("taoa", "acc", "online_loss")
 """How well a run did is said by the first of these that it has."""

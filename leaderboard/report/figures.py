@@ -8,27 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..harness.errors import BenchError
-from ..harness.metrics.pooling import SMALLEST_COHORT
-from .board import Board
-from .controls_table import controls_table
-from .curves import (
+from ...harness.errors import BenchError
+from ...harness.metrics.pooling import SMALLEST_COHORT
+from ..board.grouping import StreamRuns, grouped
+from ..board.standings import Board
+from ..curves.integration_study import Study, study_of
+from ..curves.lines import (
     Line,
     accuracy_over_steps,
     accuracy_over_tasks,
     alive_over_steps,
     smoothing_window,
 )
+from ..statistics.inference import CONFIDENCE
+from ..store.result import Result, canonical
+from .controls_table import controls_table
 from .explanation import explanations
-from .grouping import StreamRuns, grouped
-from .integration_study import Study, study_of
 from .integration_tables import newborn_tables
 from .newborn_figures import LOWEST_RATIO, parity_figure, survival_figure
 from .overview import overview
 from .pictures import Picture, file_stem, look, saved
 from .report_tables import plasticity_table
-from .result import Result, canonical
-from .statistics import CONFIDENCE
 from .styles import Style, draw_line, in_order, legend, styles
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..harness.metrics.summary import FACTORS, INTEGRATION_QUANTITIES, PARITIES
-from ..harness.metrics.table import INTEGRATION_RHOS
-from .integration_study import Cohort, Pace, Study, pace
+from ...harness.metrics.summary import FACTORS, INTEGRATION_QUANTITIES, PARITIES
+from ...harness.metrics.table import INTEGRATION_RHOS
+from ..curves.integration_study import Cohort, Pace, Study, pace
+from ..statistics.inference import CONFIDENCE
 from .pace_tests import PaceTest, pace_tests
 from .pictures import file_stem
-from .statistics import CONFIDENCE
 from .styles import in_order
 
 Groups = Mapping[str, Sequence[Cohort]]

@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..harness.metrics.integration import IntegrationTime, kaplan_meier
-from ..harness.metrics.summary import INTEGRATION_QUANTITIES
-from ..harness.metrics.table import INTEGRATION_RHOS
-from .curves import PARITY_QUANTITIES, Line, ratio_by_age
-from .integration_study import Study
+from ...harness.metrics.integration import IntegrationTime, kaplan_meier
+from ...harness.metrics.summary import INTEGRATION_QUANTITIES
+from ...harness.metrics.table import INTEGRATION_RHOS
+from ..curves.integration_study import Study
+from ..curves.lines import PARITY_QUANTITIES, Line, ratio_by_age
 from .styles import Style, age_axis, draw_line, in_order, legend, ratio_axis
 
 Panel = TypeVar("Panel")

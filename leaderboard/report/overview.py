@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from .board import LEAST_STREAMS, Board
+from ..board.exports import markdown
+from ..board.standings import LEAST_STREAMS, Board
 from .critical_difference import CAPTION, diagram
-from .exports import markdown
 from .pictures import Picture, file_stem, saved
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from itertools import combinations
 
-from ..harness.metrics.integration import LogRank, log_rank, restricted_mean
-from .integration_study import EntrantStudy, Key, Study
-from .statistics import Difference, compare, holm
+from ...harness.metrics.integration import LogRank, log_rank, restricted_mean
+from ..curves.integration_study import EntrantStudy, Key, Study
+from ..statistics.inference import Difference, compare, holm
 
 
 @dataclass(frozen=True)

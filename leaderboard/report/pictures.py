@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from .result import digest
+from ..store.result import digest
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ..harness.metrics.accuracy import fresh_gap
-from .grouping import EntrantRuns, StreamRuns
-from .result import Result
-from .statistics import summarise
+from ...harness.metrics.accuracy import fresh_gap
+from ..board.grouping import EntrantRuns, StreamRuns
+from ..statistics.inference import summarise
+from ..store.result import Result
 
 FRESH = "reset"
 """The entrant that is a fresh network on every task, with the data and budget of all others."""

@@ -13,9 +13,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from .curves import Line
-from .grouping import EntrantRuns
-from .result import Result, canonical
+from ..board.grouping import EntrantRuns
+from ..curves.lines import Line
+from ..store.result import Result, canonical
 
 Style = Mapping[str, Any]
 """Colour and dash of one line, as matplotlib takes them."""

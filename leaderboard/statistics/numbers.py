@@ -2,7 +2,7 @@
 
 from math import isfinite, log10
 
-from .statistics import Interval
+from .inference import Interval
 
 
 def number(value: float, sign: str = "") -> str:

@@ -13,7 +13,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from .statistics import CONFIDENCE, Interval
+from .inference import CONFIDENCE, Interval
 
 RESAMPLES = 5_000
 """Bootstrap resamples of an interval."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from . import journal
 from .files import create_file, replace_file
 from .journal import Journal, Origin
 from .result import Record, Result
 from .result_file import DamagedResult, parsed, read_result, scan
-from .store import ResultStore
+from .result_store import ResultStore
 
 Outcome = Literal["added", "replaced", "same", "kept", "conflict"]
 """Same: it is here; kept: what is here is as good; conflict: what is here is another outcome."""

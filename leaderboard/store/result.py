@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 
 Row = dict[str, Any]
 """One measurement: a flat dict of JSON values whose "kind" says which fields it has."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from .result import Result, checked
 
 Damage = Literal["unreadable", "truncated", "tampered", "misnamed"]

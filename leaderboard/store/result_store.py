@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from . import index, journal, row_log
 from .files import create_file, replace_file, temporary_beside, write_synced
 from .result import Record, Result, Row, canonical, checked, fingerprint, sealed

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from .result import Row, canonical, plain
 
 _REMEDY = "Delete the file and run it again."

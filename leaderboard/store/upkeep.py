@@ -10,7 +10,7 @@ from .index_row import IndexRow, read_rows
 from .journal import Journal
 from .result import Record
 from .result_file import REMEDY, Damage, scan
-from .store import ResultStore
+from .result_store import ResultStore
 
 Kind = Damage | Literal["changed", "missing", "not in the journal", "broken chain", "wrong index"]
 

@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
+from ..board.standings import Trust
+from ..store.files import create_file
+from ..store.journal import Journal
+from ..store.merge import Merged, difference, put, write_down
+from ..store.result import Record
+from ..store.result_file import parsed
+from ..store.result_store import ResultStore
 from .archive import Archive
 from .archive_reading import read_archive
 from .attestation import Attestation, as_file, attestations, read_attestation
-from .board import Trust
-from .files import create_file
-from .journal import Journal
-from .merge import Merged, difference, put, write_down
-from .result import Record
-from .result_file import parsed
-from .store import ResultStore
 
 LEVELS: tuple[Trust, ...] = get_args(Trust)
 """From the lowest to the highest."""

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .result import Record, canonical
+from ..store.result import Record, canonical
 
 MANIFEST = "manifest.json"
 SETTINGS = "settings.json"
@@ -116,7 +116,7 @@ def settings(records: Iterable[Record]) -> list[Any]:
 
 
 def _source_files(modules: Mapping[str, str]) -> dict[str, bytes]:
-    from ..harness.spec import digest_of_sources
+    from ...harness.specs.spec import digest_of_sources
 
     folder = f"sources/{digest_of_sources(modules.values())}"
     return {

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..harness.errors import BenchError
-from ..harness.spec import digest_of_sources
+from ...harness.errors import BenchError
+from ...harness.specs.spec import digest_of_sources
+from ..store.result import Record, canonical, checked
 from . import hostile
 from .archive import MANIFEST, MEMBER, SETTINGS, Archive, Manifest, settings
 from .archive_rows import check_rows
 from .hostile import Refused, check_name
-from .result import Record, canonical, checked
 
 LARGEST_SEED = 2**63 - 1
 MOST_NEEDS = 20

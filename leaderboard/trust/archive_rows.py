@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isclose, isnan
 from typing import Any
 
-from ..harness.metrics.summary import summarise
-from ..harness.run import RESULTS_VERSION
-from .curves import (
+from ...harness.loop.run import RESULTS_VERSION
+from ...harness.metrics.summary import summarise
+from ..curves.integration_study import QUESTIONS, cohorts_in, pace
+from ..curves.lines import (
     PARITY_QUANTITIES,
     accuracy_over_steps,
     accuracy_over_tasks,
     alive_over_steps,
     parity_by_age,
 )
+from ..curves.over_time import edit_steps, over_time
+from ..store.result import Result, Row
 from .hostile import LONGEST_NAME, Refused, check_name
-from .integration_study import QUESTIONS, cohorts_in, pace
-from .result import Result, Row
-from .run_curves import edit_steps, over_time
 
 LARGEST = 1e100
 """Numbers beyond are no measurements, and their squares could not be added up."""

@@ -8,14 +8,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ..harness.environment import environment
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
+from ...harness.execution.environment import environment
+from ..board.standings import Trust
+from ..store.result import canonical
 from . import hostile
 from .archive import Archive
-from .board import Trust
 from .hostile import Refused
 from .reproduction import Check
-from .result import canonical
 
 VERIFIED_FROM = 3
 """Runs that have to agree before results count as verified."""

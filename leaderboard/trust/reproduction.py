@@ -10,12 +10,12 @@ from typing import Any
 from joblib import cpu_count  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
-from ..harness.errors import BenchError
-from ..harness.execute import Advance, execute
-from ..harness.jobs import Job, prepare
-from ..harness.plugins import load_entrant
-from ..harness.single_learner import SingleLearner
-from ..harness.spec import (
+from ...harness.errors import BenchError
+from ...harness.execution.execute import Advance, execute
+from ...harness.execution.jobs import Job, prepare
+from ...harness.modules.single_learner import SingleLearner
+from ...harness.plugins.registry import load_entrant
+from ...harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,
     OptimizerSpec,
@@ -24,8 +24,8 @@ from ..harness.spec import (
     StreamSpec,
     build_settings,
 )
-from .result import Record, Result, canonical, fingerprint
-from .store import ResultStore
+from ..store.result import Record, Result, canonical, fingerprint
+from ..store.result_store import ResultStore
 
 TIMES = frozenset({"seconds"})
 """Metrics that no run gives twice."""

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..harness.environment import environment
-from ..harness.errors import BenchError
-from ..harness.plugins import load_entrant
-from ..harness.run import RESULTS_VERSION
-from ..harness.single_learner import SingleLearner
-from ..harness.spec import RunSpec, source_digest, source_modules
+from ...harness.errors import BenchError
+from ...harness.execution.environment import environment
+from ...harness.loop.run import RESULTS_VERSION
+from ...harness.modules.single_learner import SingleLearner
+from ...harness.plugins.registry import load_entrant
+from ...harness.specs.spec import RunSpec, source_digest, source_modules
+from ..store.result import Record, canonical
+from ..store.result_store import ResultStore
 from .archive import pack
 from .archive_reading import checked_archive
-from .result import Record, canonical
-from .store import ResultStore
 
 _MACHINE = frozenset({"system", "machine", "threads", "device"})
 """What `environment` says beside versions."""

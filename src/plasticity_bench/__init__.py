@@ -42,42 +42,42 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .harness.check import Verdict, check_stream
-    from .harness.edits import Event, Insertion, Network, StatePolicy
+    from .harness.checks.stream import Verdict, check_stream
+    from .harness.engine.edits import Event, Insertion, Network, StatePolicy
+    from .harness.engine.learner import Learner
+    from .harness.engine.network import Layer
+    from .harness.engine.probe import LayerProbe, Probe
+    from .harness.engine.strategy import Context, Plan, Strategy
     from .harness.errors import BenchError
-    from .harness.learner import Learner
+    from .harness.loop.run import run_stack
     from .harness.metrics.table import Metric
-    from .harness.network import Layer
-    from .harness.probe import LayerProbe, Probe
-    from .harness.resolve import resolve
-    from .harness.run import run_stack
-    from .harness.spec import NetworkSpec, OptimizerSpec, RunSpec
-    from .harness.strategy import Context, Plan, Strategy
+    from .harness.modules.torch_learner import TorchLearner
+    from .harness.plugins.resolve import resolve
+    from .harness.specs.spec import NetworkSpec, OptimizerSpec, RunSpec
+    from .harness.specs.suite import Suite, load_suite
     from .harness.stream import Samples, Stream, Task
-    from .harness.suite import Suite, load_suite
-    from .harness.torch_learner import TorchLearner
-    from .strategies.avalanche_metrics import plasticity_metrics
-    from .strategies.avalanche_plugin import PlasticityPlugin
+    from .strategies.avalanche.metrics import plasticity_metrics
+    from .strategies.avalanche.plugin import PlasticityPlugin
     from .strategies.budget import ScheduledEdits
     from .streams.base import ImageStream
 else:  # hidden from type checkers, to which a module's __getattr__ makes every misspelt name right
     _NAMES = {
-        "harness.check": ("Verdict", "check_stream"),
-        "harness.edits": ("Event", "Insertion", "Network", "StatePolicy"),
+        "harness.checks.stream": ("Verdict", "check_stream"),
+        "harness.engine.edits": ("Event", "Insertion", "Network", "StatePolicy"),
         "harness.errors": ("BenchError",),
-        "harness.learner": ("Learner",),
+        "harness.engine.learner": ("Learner",),
         "harness.metrics.table": ("Metric",),
-        "harness.network": ("Layer",),
-        "harness.probe": ("LayerProbe", "Probe"),
-        "harness.resolve": ("resolve",),
-        "harness.run": ("run_stack",),
-        "harness.spec": ("NetworkSpec", "OptimizerSpec", "RunSpec"),
-        "harness.strategy": ("Context", "Plan", "Strategy"),
+        "harness.engine.network": ("Layer",),
+        "harness.engine.probe": ("LayerProbe", "Probe"),
+        "harness.plugins.resolve": ("resolve",),
+        "harness.loop.run": ("run_stack",),
+        "harness.specs.spec": ("NetworkSpec", "OptimizerSpec", "RunSpec"),
+        "harness.engine.strategy": ("Context", "Plan", "Strategy"),
         "harness.stream": ("Samples", "Stream", "Task"),
-        "harness.suite": ("Suite", "load_suite"),
-        "strategies.avalanche_metrics": ("plasticity_metrics",),
-        "strategies.avalanche_plugin": ("PlasticityPlugin",),
-        "harness.torch_learner": ("TorchLearner",),
+        "harness.specs.suite": ("Suite", "load_suite"),
+        "strategies.avalanche.metrics": ("plasticity_metrics",),
+        "strategies.avalanche.plugin": ("PlasticityPlugin",),
+        "harness.modules.torch_learner": ("TorchLearner",),
         "strategies.budget": ("ScheduledEdits",),
         "streams.base": ("ImageStream",),
     }

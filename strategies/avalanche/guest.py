@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.learner import STEP_HOOKS, StackedLearner
-from ..harness.probe import Probe, Probing, probe
-from ..harness.randomness import ReplicaRandom, unmoved_random
-from ..harness.strategy import Plan, Progress, Strategy, overrides
-from ..harness.torch_optimizer import TorchOptimizer
-from ..harness.torch_view import TorchNetwork
+from ...harness.engine.edits import Network
+from ...harness.engine.learner import STEP_HOOKS, StackedLearner
+from ...harness.engine.probe import Probe, Probing, probe
+from ...harness.engine.strategy import Plan, Progress, Strategy, overrides
+from ...harness.errors import BenchError
+from ...harness.modules.optimizer import TorchOptimizer
+from ...harness.modules.view import TorchNetwork
+from ...harness.randomness import ReplicaRandom, unmoved_random
 
 
 class ExperienceSamples:

@@ -13,14 +13,14 @@ from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 import torch
 from torch import nn
 
-from ..harness.errors import BenchError
-from ..harness.randomness import unmoved_random
-from ..harness.single_learner import Circumstances, SingleLearner, Trainer, unfit
-from ..harness.spec import NetworkSpec
-from ..harness.stream import Stream, Task
-from ..harness.torch_network import torch_network
-from .avalanche import Entry
-from .avalanche_trainer import PNN, AvalancheTrainer, PackNetModel, silenced, supervised
+from ...harness.errors import BenchError
+from ...harness.modules.build import torch_network
+from ...harness.modules.single_learner import Circumstances, SingleLearner, Trainer, unfit
+from ...harness.randomness import unmoved_random
+from ...harness.specs.spec import NetworkSpec
+from ...harness.stream import Stream, Task
+from .table import Entry
+from .trainer import PNN, AvalancheTrainer, PackNetModel, silenced, supervised
 
 GIVEN: Mapping[str, str] = {
     "model": "the entrant's network",

@@ -33,12 +33,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..harness.errors import BenchError
-from ..harness.learner import right_share
-from ..harness.metrics import integration
-from ..harness.metrics.summary import cohort_curves, integration_times
-from ..harness.monitor import CohortMonitor, health_rows
-from .avalanche_watch import PlasticityMetric, Watch, plugin_of
+from ...harness.engine.learner import right_share
+from ...harness.errors import BenchError
+from ...harness.loop.monitor import CohortMonitor, health_rows
+from ...harness.metrics import integration
+from ...harness.metrics.summary import cohort_curves, integration_times
+from .watch import PlasticityMetric, Watch, plugin_of
 
 PROBE_BATCHES = 8
 """Into how many batches the samples fall for the gradient of newborns' incoming weights."""

@@ -46,13 +46,13 @@ from typing import Any
 
 from torch import Tensor
 
-from ..harness.errors import BenchError
-from ..harness.grammar import parse_calls
-from ..harness.plugins import load_strategy
-from ..harness.spec import build_settings
-from ..harness.strategy import Plan, Strategy, overrides
-from ..harness.torch_view import Law, TorchNetwork
-from .avalanche_guest import (
+from ...harness.engine.strategy import Plan, Strategy, overrides
+from ...harness.errors import BenchError
+from ...harness.modules.view import Law, TorchNetwork
+from ...harness.plugins.registry import load_strategy
+from ...harness.specs.grammar import parse_calls
+from ...harness.specs.spec import build_settings
+from .guest import (
     ExperienceSamples,
     GuestStrategies,
     attach,

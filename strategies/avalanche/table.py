@@ -1,7 +1,7 @@
 """Avalanche's strategies by name: what they are and what they need, without importing Avalanche.
 
 The entrant `avalanche:EWC(ewc_lambda=1)` trains Avalanche's own EWC, with its own buffers and
-plug-ins, on the same streams, seeds and metrics as any other; see avalanche_learner.py.
+plug-ins, on the same streams, seeds and metrics as any other; see learner.py.
 """
 
 from dataclasses import dataclass
@@ -72,4 +72,4 @@ def learner_class(name: str) -> Any:
     Args:
         name: of `TABLE`.
     """
-    return import_module(f"{__package__}.avalanche_learner").make_class(name, TABLE[name])
+    return import_module(f"{__package__}.learner").make_class(name, TABLE[name])

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..harness.errors import BenchError
-from ..harness.optimizers import learning_rate_factor
-from ..harness.randomness import ReplicaRandom
-from ..harness.single_learner import Circumstances, Lesson, Trainer, View
-from ..harness.strategy import PluginError
-from ..harness.torch_network import torch_optimizer
+from ...harness.engine.optimizers import learning_rate_factor
+from ...harness.engine.strategy import PluginError
+from ...harness.errors import BenchError
+from ...harness.modules.build import torch_optimizer
+from ...harness.modules.single_learner import Circumstances, Lesson, Trainer, View
+from ...harness.randomness import ReplicaRandom
 
 with warnings.catch_warnings():
     # Avalanche imports packages that announce their own end; nothing a user could do about it.
@@ -39,7 +39,7 @@ with warnings.catch_warnings():
     from avalanche.training import supervised
 
 if TYPE_CHECKING:
-    from .avalanche_learner import AvalancheLearner
+    from .learner import AvalancheLearner
 
 __all__ = ["PNN", "AvalancheTrainer", "PackNetModel", "silenced", "supervised"]
 

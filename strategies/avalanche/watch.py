@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..harness.randomness import ReplicaRandom
-from ..harness.torch_view import TorchNetwork
-from .avalanche_guest import ExperienceSamples
-from .avalanche_plugin import GROWING_HEADS, PlasticityPlugin, first_samples
+from ...harness.modules.view import TorchNetwork
+from ...harness.randomness import ReplicaRandom
+from .guest import ExperienceSamples
+from .plugin import GROWING_HEADS, PlasticityPlugin, first_samples
 
 with warnings.catch_warnings():
     # Avalanche imports packages that announce their own end; nothing a user could do about it.

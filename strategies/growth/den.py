@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer, live_mask
-from ..harness.strategy import Context, Plan, Strategy
-from .budget import unit_targets
-from .proximal import group_norms, shrink_groups, soft_threshold
-from .slices import (
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer, live_mask
+from ...harness.engine.strategy import Context, Plan, Strategy
+from ...harness.errors import BenchError
+from ..budget import unit_targets
+from ..newborns.slices import (
     at_units,
     best_of_each,
     column_blocks,
@@ -22,6 +21,7 @@ from .slices import (
     share_columns,
     start_with_seed,
 )
+from .proximal import group_norms, shrink_groups, soft_threshold
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network, Slices
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.probe import Probe
-from ..harness.strategy import Context
-from .seeded import SeededGrowth
-from .selection import alive_everywhere, best
-from .slices import (
+from ...harness.engine.edits import Network, Slices
+from ...harness.engine.network import Layer
+from ...harness.engine.probe import Probe
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..newborns.slices import (
     at_units,
     column_blocks,
     column_norms,
@@ -28,6 +26,8 @@ from .slices import (
     row_norms,
     share_columns,
 )
+from ..selection import alive_everywhere, best
+from .seeded import SeededGrowth
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network, Slices
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.probe import Probe
-from ..harness.strategy import Context
-from .seeded import SeededGrowth
-from .slices import (
+from ...harness.engine.edits import Network, Slices
+from ...harness.engine.network import Layer
+from ...harness.engine.probe import Probe
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..newborns.slices import (
     at_units,
     column_norms,
     consumer_of,
@@ -24,6 +23,7 @@ from .slices import (
     row_norms,
     silent_rows,
 )
+from .seeded import SeededGrowth
 
 RANK_TOLERANCE = 1e-6
 """Singular values below this share of the largest are float32's rounding."""

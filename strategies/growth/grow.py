@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ..harness.edits import Insertion, Network, StatePolicy
-from ..harness.errors import BenchError
-from ..harness.strategy import Context
-from .budget import ScheduledEdits, units_this_time
-from .selection import alive_everywhere, best, check_score, note_alive, random_scores, score
+from ...harness.engine.edits import Insertion, Network, StatePolicy
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..budget import ScheduledEdits, units_this_time
+from ..selection import alive_everywhere, best, check_score, note_alive, random_scores, score
 
 
 @dataclass(frozen=True, kw_only=True)

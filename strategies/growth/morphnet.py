@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Insertion, Network, StatePolicy
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context
-from .budget import ScheduledEdits
+from ...harness.engine.edits import Insertion, Network, StatePolicy
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..budget import ScheduledEdits
+from ..newborns.slices import best_of_each, consumer_of, start_with_seed
 from .proximal import group_norms, shrink_groups
-from .slices import best_of_each, consumer_of, start_with_seed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network, Slices
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.probe import Probe
-from ..harness.strategy import Context
+from ...harness.engine.edits import Network, Slices
+from ...harness.engine.network import Layer
+from ...harness.engine.probe import Probe
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..newborns.slices import at_units, consumer_of, fresh_slices, growth_matrix, silent_rows
 from .seeded import SeededGrowth
-from .slices import at_units, consumer_of, fresh_slices, growth_matrix, silent_rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ..harness.edits import Network, Slices, StatePolicy
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context
-from .seeded import SeededGrowth
-from .slices import (
+from ...harness.engine.edits import Network, Slices, StatePolicy
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..newborns.slices import (
     like_rows,
     live_spread,
     net2wider_slices,
@@ -18,6 +17,7 @@ from .slices import (
     share_columns,
     share_row_state,
 )
+from .seeded import SeededGrowth
 
 
 @dataclass(frozen=True, kw_only=True)

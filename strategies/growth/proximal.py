@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..harness.network import Layer
-from .slices import like_rows
+from ...harness.engine.network import Layer
+from ..newborns.slices import like_rows
 
 
 def group(layer: Layer) -> list[Tensor]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network, StatePolicy
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context
-from .budget import ScheduledEdits, units_this_time
-from .selection import alive_everywhere, best
-from .slices import start_with_seed
+from ...harness.engine.edits import Network, StatePolicy
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..budget import ScheduledEdits, units_this_time
+from ..newborns.slices import start_with_seed
+from ..selection import alive_everywhere, best
 
 
 @dataclass(frozen=True, kw_only=True)

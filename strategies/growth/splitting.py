@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..harness.activations import Activation, LeakyRelu, Relu
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.probe import LayerProbe
-from ..harness.strategy import Context
-from .seeded import SeededGrowth
-from .selection import best, worst
-from .slices import (
+from ...harness.engine.activations import Activation, LeakyRelu, Relu
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.probe import LayerProbe
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..newborns.slices import (
     at_units,
     like_rows,
     net2wider_slices,
@@ -21,6 +19,8 @@ from .slices import (
     rank_among,
     share_columns,
 )
+from ..selection import best, worst
+from .seeded import SeededGrowth
 
 SOFTPLUS_BETA = 3.0
 """Sharpness of the softplus that lends a piecewise linear activation its second derivative."""

@@ -6,16 +6,16 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..harness.edits import Insertion, Network, Slices, StatePolicy
-from ..harness.errors import BenchError
-from ..harness.metrics.cohorts import utility
-from ..harness.monitor import outgoing_weights
-from ..harness.network import Layer
-from ..harness.probe import Probe
-from ..harness.strategy import Context, Plan
-from .budget import ScheduledEdits
-from .selection import alive_everywhere, best, magnitude_scores, random_scores, worst
-from .slices import consumer_of, start_with_seed
+from ...harness.engine.edits import Insertion, Network, Slices, StatePolicy
+from ...harness.engine.network import Layer
+from ...harness.engine.probe import Probe
+from ...harness.engine.strategy import Context, Plan
+from ...harness.errors import BenchError
+from ...harness.loop.monitor import outgoing_weights
+from ...harness.metrics.cohorts import utility
+from ..budget import ScheduledEdits
+from ..newborns.slices import consumer_of, start_with_seed
+from ..selection import alive_everywhere, best, magnitude_scores, random_scores, worst
 
 Score = Literal["utility", "magnitude", "activation", "gradient", "mask-gradient", "random"]
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network, Slices
-from ..harness.errors import BenchError
-from ..harness.network import Layer, live_mask
-from ..harness.strategy import Context
-from .newborn_rules import paired
-from .seeded import SeededGrowth
-from .slices import (
+from ...harness.engine.edits import Network, Slices
+from ...harness.engine.network import Layer, live_mask
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ..newborns.rules import paired
+from ..newborns.slices import (
     column_blocks,
     consumer_of,
     fresh_slices,
@@ -19,6 +18,7 @@ from .slices import (
     like_rows,
     normal,
 )
+from .seeded import SeededGrowth
 
 SMALLEST_RATE, LARGEST_RATE = 0.1, 10.0
 """Bounds of a stage's rate: at birth weights may be tiny, and the ratio would stall them."""

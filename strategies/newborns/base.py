@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context, Strategy
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context, Strategy
+from ...harness.errors import BenchError
 
 Units = Mapping[str, Tensor]
 """Layer name -> (R, U) bool; layers without such units may be left out."""

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..harness.edits import Network
-from ..harness.metrics.cohorts import utility
-from ..harness.monitor import outgoing_weights
-from ..harness.network import Layer
-from ..harness.strategy import Context
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from ...harness.loop.monitor import outgoing_weights
+from ...harness.metrics.cohorts import utility
 
 Donor = Literal["cosine", "utility", "random"]
 """Which incumbent of the same layer is a newborn's donor; Lillo and Cheney 2026 do not say.

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.network import Layer
-from ..harness.strategy import Context
-from .newborns import NEVER, NewbornWindow, Units
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from .base import NEVER, NewbornWindow, Units
 
 
 @dataclass(frozen=True, kw_only=True)

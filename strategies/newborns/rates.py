@@ -6,12 +6,12 @@ from typing import Literal
 
 import torch
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.optimizers import learning_rate_factor
-from ..harness.strategy import Context, Strategy
-from .newborn_windows import remember, scale_newborn_updates, weights_before
-from .newborns import Units, born_since, note_births, youngest
+from ...harness.engine.edits import Network
+from ...harness.engine.optimizers import learning_rate_factor
+from ...harness.engine.strategy import Context, Strategy
+from ...harness.errors import BenchError
+from .base import Units, born_since, note_births, youngest
+from .windows import remember, scale_newborn_updates, weights_before
 
 
 @dataclass(frozen=True, kw_only=True)

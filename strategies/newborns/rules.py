@@ -7,12 +7,12 @@ consumer that one unit feeds.
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network, Slices, StatePolicy
-from ..harness.metrics.cohorts import outgoing_norm
-from ..harness.network import Layer
-from ..harness.strategy import Context
-from .newborn_donors import Donor, choose_donors
-from .newborns import Units
+from ...harness.engine.edits import Network, Slices, StatePolicy
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from ...harness.metrics.cohorts import outgoing_norm
+from .base import Units
+from .donors import Donor, choose_donors
 
 
 def scaled(slices: Slices, gain: float) -> Slices:

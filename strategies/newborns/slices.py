@@ -8,13 +8,13 @@ draws from its own generators.
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network, Slices
-from ..harness.metrics.cohorts import outgoing_norm
-from ..harness.monitor import outgoing_weights
-from ..harness.network import Layer
-from ..harness.probe import Probe
-from ..harness.strategy import Context
-from .selection import best, random_scores
+from ...harness.engine.edits import Network, Slices
+from ...harness.engine.network import Layer
+from ...harness.engine.probe import Probe
+from ...harness.engine.strategy import Context
+from ...harness.loop.monitor import outgoing_weights
+from ...harness.metrics.cohorts import outgoing_norm
+from ..selection import best, random_scores
 
 
 def start_with_seed(net: Network, ctx: Context, share: float, targets: list[int]) -> None:

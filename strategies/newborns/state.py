@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from ..harness.edits import Network, StatePolicy
-from ..harness.strategy import Context, Strategy
-from .newborn_donors import Donor, choose_donors
-from .newborns import Units, from_input_to_output
+from ...harness.engine.edits import Network, StatePolicy
+from ...harness.engine.strategy import Context, Strategy
+from .base import Units, from_input_to_output
+from .donors import Donor, choose_donors
 
 
 @dataclass(frozen=True, kw_only=True)

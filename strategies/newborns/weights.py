@@ -5,13 +5,13 @@ from typing import Literal, get_args
 
 import torch
 
-from ..harness.edits import Insertion, Network, Slices
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context, Strategy
-from .newborn_donors import Donor
-from .newborn_rules import duplicate, matched, paired, scaled
-from .newborns import Units, from_input_to_output
+from ...harness.engine.edits import Insertion, Network, Slices
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context, Strategy
+from ...harness.errors import BenchError
+from .base import Units, from_input_to_output
+from .donors import Donor
+from .rules import duplicate, matched, paired, scaled
 
 Rule = Literal[
     "stored",

@@ -11,13 +11,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.metrics.cohorts import outgoing_norm
-from ..harness.monitor import outgoing_weights
-from ..harness.network import Layer
-from ..harness.strategy import Context, Strategy
-from .newborns import (
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context, Strategy
+from ...harness.errors import BenchError
+from ...harness.loop.monitor import outgoing_weights
+from ...harness.metrics.cohorts import outgoing_norm
+from .base import (
     NewbornWindow,
     Units,
     born_since,

@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context, Plan
-from .budget import ScheduledEdits, units_this_time
-from .selection import alive_everywhere, score, worst
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context, Plan
+from ...harness.errors import BenchError
+from ..budget import ScheduledEdits, units_this_time
+from ..selection import alive_everywhere, score, worst
 from .unit_scores import UnitScore, mean_inputs, sample_batch, unit_scores
 
 

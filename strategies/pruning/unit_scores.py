@@ -9,12 +9,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.metrics.cohorts import utility
-from ..harness.monitor import outgoing_weights
-from ..harness.network import LayerTrace
-from ..harness.probe import LayerProbe, replica_loss
-from ..harness.strategy import Context
+from ...harness.engine.edits import Network
+from ...harness.engine.network import LayerTrace
+from ...harness.engine.probe import LayerProbe, replica_loss
+from ...harness.engine.strategy import Context
+from ...harness.loop.monitor import outgoing_weights
+from ...harness.metrics.cohorts import utility
 
 UnitScore = Literal[
     "contribution", "adaptable-contribution", "taylor", "taylor-2017", "taylor-2019"

@@ -12,13 +12,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context, Plan
-from .budget import Scheduled
-from .rewire import layers_but, magnitudes
-from .rewire_choice import count, lowest
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context, Plan
+from ...harness.errors import BenchError
+from ..budget import Scheduled
+from ..rewiring.base import layers_but, magnitudes
+from ..rewiring.choice import count, lowest
 
 
 @dataclass(frozen=True, kw_only=True)

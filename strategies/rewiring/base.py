@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError, unknown_name
-from ..harness.network import Layer
-from ..harness.strategy import Context, Plan, Strategy
-from .rewire_choice import highest
-from .rewire_density import Distribution, connection_counts
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context, Plan, Strategy
+from ...harness.errors import BenchError, unknown_name
+from .choice import highest
+from .density import Distribution, connection_counts
 
 Anneal = Literal["cosine", "constant"]
 """How the share of connections that a rewiring moves falls: in half a cosine, or not at all.

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..harness.network import Layer
+from ...harness.engine.network import Layer
 
 
 def highest(scores: Tensor, among: Tensor, counts: Tensor) -> Tensor:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context
-from .rewire import SparseNetwork
-from .rewire_choice import count, highest, possible
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from .base import SparseNetwork
+from .choice import count, highest, possible
 
 NEWBORN = 1e-12
 """Absolute weight of a connection that becomes active."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.spec import OptimizerSpec
-from ..harness.strategy import Context
-from .rewire import Anneal, PeriodicRewiring, annealed, magnitudes
-from .rewire_choice import count, highest, lowest, possible
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from ...harness.specs.spec import OptimizerSpec
+from .base import Anneal, PeriodicRewiring, annealed, magnitudes
+from .choice import count, highest, lowest, possible
 
 FULLEST = 0.99
 """Share of a layer's empty places that one rewiring may connect; the rest goes to other layers."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context, Plan
-from .rewire import Anneal, SparseNetwork, annealed, magnitudes
-from .rewire_choice import count, highest, lowest, possible
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context, Plan
+from ...harness.errors import BenchError
+from .base import Anneal, SparseNetwork, annealed, magnitudes
+from .choice import count, highest, lowest, possible
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..harness.edits import Network
-from ..harness.errors import BenchError
-from ..harness.network import Layer
-from ..harness.strategy import Context
-from .rewire import PeriodicRewiring
-from .rewire_choice import count, highest, lowest, possible
-from .rewire_density import Distribution
+from ...harness.engine.edits import Network
+from ...harness.engine.network import Layer
+from ...harness.engine.strategy import Context
+from ...harness.errors import BenchError
+from .base import PeriodicRewiring
+from .choice import count, highest, lowest, possible
+from .density import Distribution
 
 
 @dataclass(frozen=True, kw_only=True)

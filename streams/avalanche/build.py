@@ -16,11 +16,11 @@ from inspect import Parameter, getsource, isfunction, signature
 from pathlib import Path
 from typing import Any
 
-from ..harness.errors import BenchError, unknown_name
-from ..harness.grammar import Settings, format_value, parse_value
-from ..harness.randomness import untouched_randomness
-from .avalanche_files import avalanche_root
-from .fetch import patience
+from ...harness.errors import BenchError, unknown_name
+from ...harness.randomness import untouched_randomness
+from ...harness.specs.grammar import Settings, format_value, parse_value
+from ..data.fetch import patience
+from .files import avalanche_root
 
 Benchmark = Any
 """A CLScenario; Avalanche has no types that a type checker could follow."""

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
-from ..harness.errors import BenchError
-from .avalanche_walk import Part, Rows
-from .random_transforms import (
+from ...harness.errors import BenchError
+from ..random_transforms import (
     CONVERSIONS,
     NORMALIZE,
     DeviceTransforms,
     Transform,
     is_random,
 )
+from .walk import Part, Rows
 
 PROBES = 32
 """Samples by which a set of pictures is known again, beside its labels where it lists them."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision import datasets
 
-from .sources import load_source, where
+from ..data.sources import load_source, where
 
 SOURCES = {
     "SplitMNIST": "mnist",

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..harness.errors import BenchError
-from ..harness.randomness import untouched_randomness
-from ..harness.stream import Samples
-from .avalanche_build import Recipe
-from .avalanche_survey import SIDES, Set, find_sets, paired
-from .avalanche_walk import labels_of, task_labels_of
+from ...harness.errors import BenchError
+from ...harness.randomness import untouched_randomness
+from ...harness.stream import Samples
+from .build import Recipe
+from .survey import SIDES, Set, find_sets, paired
+from .walk import labels_of, task_labels_of
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 REFERENCE_SEED = 0

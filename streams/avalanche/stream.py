@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..harness.errors import BenchError
-from ..harness.plugins import AVALANCHE, LoadedStream
-from ..harness.stream import Samples, Stream, Task
-from . import ADAM, CONVNET, MLP
-from .avalanche_build import Recipe, format_arguments, load_maker, parse_arguments
-from .avalanche_pool import AvalancheSamples, load_samples
-from .avalanche_tasks import Tasks, load_tasks
-from .avalanche_view import scenario
-from .base import choose
-from .random_transforms import DeviceTransforms
+from ...harness.errors import BenchError
+from ...harness.plugins.registry import AVALANCHE, LoadedStream
+from ...harness.stream import Samples, Stream, Task
+from .. import ADAM, CONVNET, MLP
+from ..base import choose
+from ..random_transforms import DeviceTransforms
+from ..scenario import scenario
+from .build import Recipe, format_arguments, load_maker, parse_arguments
+from .pool import AvalancheSamples, load_samples
+from .tasks import Tasks, load_tasks
 
 COUNTS = ("batch_size", "passes", "checkpoints_per_task", "samples_per_task")
 _random: dict[Recipe, DeviceTransforms | None] = {}

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..harness.errors import BenchError
-from .avalanche_build import Benchmark
-from .avalanche_chain import Chain, analyse, fingerprint
-from .avalanche_walk import Part, Walker
+from ...harness.errors import BenchError
+from .build import Benchmark
+from .chain import Chain, analyse, fingerprint
+from .walk import Part, Walker
 
 SIDES = ("train", "test")
 Reading = tuple[Part, Chain, str]

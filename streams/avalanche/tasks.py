@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..harness.errors import BenchError
-from ..harness.randomness import untouched_randomness
-from ..harness.stream import Task
-from .avalanche_build import Benchmark, Recipe
-from .avalanche_chain import as_image, spread
-from .avalanche_pool import REFERENCE_SEED, AvalancheSamples, load_samples
-from .avalanche_survey import Reading, Survey, paired
-from .avalanche_walk import Rows, labels_of, task_labels_of
-from .random_transforms import DeviceTransforms
+from ...harness.errors import BenchError
+from ...harness.randomness import untouched_randomness
+from ...harness.stream import Task
+from ..random_transforms import DeviceTransforms
+from .build import Benchmark, Recipe
+from .chain import as_image, spread
+from .pool import REFERENCE_SEED, AvalancheSamples, load_samples
+from .survey import Reading, Survey, paired
+from .walk import Rows, labels_of, task_labels_of
 
 Side = tuple[Tensor, Tensor, set[tuple[int, ...] | None]]
 CHECKED = 2

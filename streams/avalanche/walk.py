@@ -16,8 +16,8 @@ from torch.utils.data import ConcatDataset, Subset
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from ..harness.errors import BenchError
-from .random_transforms import Transform
+from ...harness.errors import BenchError
+from ..random_transforms import Transform
 
 with warnings.catch_warnings():
     # Avalanche imports packages that announce their own end; nothing a user could do about it.

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import BenchError
+from ...harness.errors import BenchError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..streams.manage import Status
+    from .manage import Status
 
 Tell = Callable[[str], None]
 
@@ -26,8 +26,8 @@ def show_status(data_dir: Path, folder: Path | None, as_data: bool) -> bool:
     """
     from rich.console import Console
 
-    from ..streams.manage import status
-    from ..streams.sources import READERS
+    from .manage import status
+    from .sources import READERS
 
     found = [status(name, data_dir, folder) for name in READERS]
     if as_data:
@@ -83,7 +83,7 @@ def notes(found: "Sequence[Status]") -> list[str]:
 
 def where_lines(data_dir: Path) -> list[str]:
     """Say for every source where its files are, or what is missing."""
-    from ..streams import sources
+    from . import sources
 
     lines = [f"data sets are kept in {data_dir}"]
     for source in sources.READERS:
@@ -108,8 +108,8 @@ def fetch_all(
     Raises:
         BenchError: a name that is no source.
     """
-    from ..streams.manage import fetch
-    from ..streams.sources import reader_of
+    from .manage import fetch
+    from .sources import reader_of
 
     for name in names:
         reader_of(name, data_dir, folder)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import models
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from .npz import array_names, read_npz
 from .pictures import Listing, class_folders, decode, labels_of, survey
 from .reader import (

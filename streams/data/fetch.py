@@ -10,7 +10,7 @@ from contextlib import contextmanager, redirect_stderr
 from http.client import HTTPException
 from pathlib import Path
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from .locks import PREPARED, locked
 from .reader import DamagedFile, Reader, fetch_hint, find, find_archive, looked_for
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from .reader import ELSEWHERE, Arrays, Bytes, DamagedFile, Reader, Workspace
 
 FILES = (

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from .npz import read_npz
 from .pictures import decoded, two_parts
 from .reader import ELSEWHERE, Arrays, DamagedFile, Images, Labels, Moments, Reader, Workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from .reader import DATA_VARIABLE, USERS_OWN
 
 PREPARED = "prepared"

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 from .fetch import obtain
 from .locks import cache_root, cannot_keep, locked
 from .manifest import stamp

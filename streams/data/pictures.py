@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
 
-from ..harness.errors import BenchError, unknown_name
+from ...harness.errors import BenchError, unknown_name
 from .reader import Arrays, Bytes, Images, Labels, Moments, Reader, Workspace
 
 GREY = {"1", "L"}

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from ..harness.stream import Samples
+from ...harness.stream import Samples
 from .locks import cache_root, cannot_keep, locked
 from .manifest import (
     FORMAT,

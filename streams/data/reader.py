@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torchvision.datasets.utils import check_integrity, download_url
 from tqdm import tqdm
 
-from ..harness.errors import BenchError
+from ...harness.errors import BenchError
 
 Bytes = NDArray[np.uint8]
 Features = NDArray[np.float32]

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import torch
 from torchvision import datasets
 
-from ..harness.errors import unknown_name
-from ..harness.stream import Samples
+from ...harness.errors import unknown_name
+from ...harness.stream import Samples
 from .cifar import CifarReader
 from .digits import DigitsReader
 from .emnist import EmnistReader

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .base import generator
+from ..base import generator
 
 
 def class_order(classes: int, seed: int) -> Tensor:

@@ -8,11 +8,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..harness.errors import BenchError, unknown_name
-from ..harness.grammar import parse_call
-from ..harness.spec import build_settings
-from ..harness.stream import Samples, Task
-from .base import ImageStream
+from ...harness.errors import BenchError, unknown_name
+from ...harness.specs.grammar import parse_call
+from ...harness.specs.spec import build_settings
+from ...harness.stream import Samples, Task
+from ..base import ImageStream
 from .drift import NoisyLabels, Rotated
 from .incremental import ClassIncremental
 from .labels import RandomLabels, ShiftingLabels

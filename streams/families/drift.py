@@ -11,9 +11,9 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
-from ..harness.errors import BenchError
-from ..harness.stream import Samples, Task
-from .base import ImageStream, check_share, generator
+from ...harness.errors import BenchError
+from ...harness.stream import Samples, Task
+from ..base import ImageStream, check_share, generator
 from .shift import Change, Shifted, moved
 
 

@@ -9,10 +9,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..harness.errors import BenchError
-from ..harness.stream import Evaluate, Samples, Task
-from .augmentation import PADDING, flip_crop_rotate
-from .base import ImageStream, check_choice, check_count
+from ...harness.errors import BenchError
+from ...harness.stream import Evaluate, Samples, Task
+from ..augmentation import PADDING, flip_crop_rotate
+from ..base import ImageStream, check_choice, check_count
 from .classes import ClassRows, class_order, groups, pairs
 
 Repeats = Literal["never", "pairs"]

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..harness.errors import BenchError
-from ..harness.stream import Samples, Task
-from .base import check_choice, check_share, generator
+from ...harness.errors import BenchError
+from ...harness.stream import Samples, Task
+from ..base import check_choice, check_share, generator
 from .shift import Change, Shifted
 
 DrawLabels = Literal["uniform", "shuffled"]

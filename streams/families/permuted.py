@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..harness.stream import Samples
-from .base import check_choice, check_share, generator
+from ...harness.stream import Samples
+from ..base import check_choice, check_share, generator
 from .shift import Change, Shifted, moved
 
 Move = Literal["values", "places"]

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..harness.errors import BenchError
-from ..harness.stream import Evaluate, Samples, Task
-from .base import ImageStream, check_choice, check_count, generator
+from ...harness.errors import BenchError
+from ...harness.stream import Evaluate, Samples, Task
+from ..base import ImageStream, check_choice, check_count, generator
 
 Flip = Literal["one", "all"]
 MOST_BITS = 22

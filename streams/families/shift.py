@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..harness.stream import Samples, Task
-from .base import ImageStream
+from ...harness.stream import Samples, Task
+from ..base import ImageStream
 
 Change = Callable[[Task], Task]
 """What happens to one task."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..harness.stream import Samples, Task
-from .base import ImageStream
+from ...harness.stream import Samples, Task
+from ..base import ImageStream
 
 
 @dataclass(frozen=True, kw_only=True)

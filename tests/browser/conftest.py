@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from plasticity_bench.leaderboard.page import page_data, render, write
-from plasticity_bench.leaderboard.result import Result
-from tests.leaderboard.made_boards import made_board, made_results
+from plasticity_bench.leaderboard.store.result import Result
+from tests.leaderboard.board.made_boards import made_board, made_results
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

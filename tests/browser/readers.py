@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from plasticity_bench.leaderboard.page.data import identity
-from plasticity_bench.leaderboard.serve import PageServer
+from plasticity_bench.leaderboard.page.serve import PageServer
 
 Visit = Callable[..., Any]
 ROWS = "table[aria-label='{}'] tbody tr"

@@ -4,8 +4,8 @@ import pytest
 
 from plasticity_bench.leaderboard.page import Page, page_data, render
 from plasticity_bench.leaderboard.page.data import identity
-from plasticity_bench.leaderboard.serve import PageServer
-from tests.leaderboard.made_boards import made_board, made_results
+from plasticity_bench.leaderboard.page.serve import PageServer
+from tests.leaderboard.board.made_boards import made_board, made_results
 
 from .conftest import HOSTILE, Seen
 from .readers import ROWS, STREAM, STREAM_ROWS, Visit, chart_width, follow, go, head, names, serving

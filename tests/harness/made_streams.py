@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from plasticity_bench.harness.stream import Samples, Task
-from plasticity_bench.streams.permuted import Permuted
+from plasticity_bench.streams.families.permuted import Permuted
 
 _calls = count()
 

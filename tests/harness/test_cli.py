@@ -229,7 +229,7 @@ def test_report_says_where_the_figures_are(results: str, tmp_path: Path) -> None
 
 PLUGIN = """
 from dataclasses import dataclass
-from plasticity_bench.harness.strategy import Strategy
+from plasticity_bench.harness.engine.strategy import Strategy
 
 @dataclass(frozen=True, kw_only=True)
 class Broken(Strategy):

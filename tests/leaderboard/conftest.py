@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plasticity_bench.leaderboard.result import Result, fingerprint, sealed
+from plasticity_bench.leaderboard.store.result import Result, fingerprint, sealed
 
 if TYPE_CHECKING:
-    from .publishing import Lab
+    from .publish.publishing import Lab
 
 MakeDraft = Callable[..., dict[str, Any]]
 MakeResult = Callable[..., Result]
@@ -87,10 +87,10 @@ def wandb_runs() -> None:
 @pytest.fixture
 def lab(tmp_path: Path, account: None) -> "Iterator[Lab]":
     """A store and a stand-in that the account here is of."""
-    from plasticity_bench.leaderboard.store import ResultStore
+    from plasticity_bench.leaderboard.store.result_store import ResultStore
     from tests.wandb_server import StandIn
 
-    from .publishing import Lab
+    from .publish.publishing import Lab
 
     with StandIn() as server:
         os.environ["WANDB_BASE_URL"] = server.url

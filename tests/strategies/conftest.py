@@ -2,11 +2,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.probe import probe
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.probe import probe
+from plasticity_bench.harness.engine.strategy import Context, Plan, Progress, TaskSamples
 from plasticity_bench.harness.randomness import ReplicaRandom
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context, Plan, Progress, TaskSamples
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
 from tests.helpers import ADAM, CPU, MLP, make_batch, make_network
 
 SEEDS = (0, 1)

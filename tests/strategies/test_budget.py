@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plasticity_bench.harness.engine.strategy import Plan
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.strategy import Plan
 from plasticity_bench.strategies.budget import ScheduledEdits, unit_targets, units_this_time
 
 PLAN = Plan(task_updates=(40,) * 10, passes=2, batch_size=4)

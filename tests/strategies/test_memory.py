@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.resolve import resolve
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.harness.suite import Suite, parse_entrant, parse_stream
+from plasticity_bench.harness.plugins.resolve import resolve
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_stream
 from plasticity_bench.strategies.memory import TinyER
-from tests.harness.test_run import rows_of
+from tests.harness.loop.test_run import rows_of
 
 Make = Callable[..., tuple[Network, Context]]
 

@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context, Strategy
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.strategy import Context, Strategy
 from plasticity_bench.strategies.resets import FullReset, OptimizerReset, ShrinkPerturb
 from tests.helpers import train, units
 

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.strategies.grow import Grow
-from plasticity_bench.strategies.prune import Prune
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.growth.grow import Grow
+from plasticity_bench.strategies.pruning.prune import Prune
 from plasticity_bench.strategies.selection import score
 from tests.helpers import CONVNET, make_batch, units
-from tests.strategies.newborn_helpers import ADAM, MLP, PLAIN_SGD, Make, aged
+from tests.strategies.newborns.helpers import ADAM, MLP, PLAIN_SGD, Make, aged
 
 WIDE = NetworkSpec(hidden=(50, 40))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from plasticity_bench.harness.stream import Samples
-from plasticity_bench.streams import idx, sources
+from plasticity_bench.streams.data import idx, sources
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import hflip, rotate
 
-from plasticity_bench.harness.resolve import parse_overrides, resolve
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.suite import Suite, parse_entrant, parse_stream
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_stream
 from plasticity_bench.streams.augmentation import crop, flip_crop_rotate, mirror, turn
-from plasticity_bench.streams.incremental import ClassIncremental
+from plasticity_bench.streams.families.incremental import ClassIncremental
 
 IMAGES = torch.randn(200, 3, 16, 12, generator=torch.Generator().manual_seed(0))
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from plasticity_bench.harness.resolve import parse_overrides, resolve
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.spec import build_settings
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
+from plasticity_bench.harness.specs.spec import build_settings
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_seeds, parse_stream
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.harness.suite import Suite, parse_entrant, parse_seeds, parse_stream
 from plasticity_bench.streams import BUILT_IN, BuiltIn
-from plasticity_bench.streams.regression import all_inputs
-from plasticity_bench.streams.sources import READERS
+from plasticity_bench.streams.data.sources import READERS
+from plasticity_bench.streams.families.regression import all_inputs
 
 FAMILIES = {
     "permuted": "Permuted",

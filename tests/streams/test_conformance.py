@@ -20,18 +20,19 @@ import torch
 from torchvision import datasets
 from torchvision.transforms.functional import to_tensor
 
-from plasticity_bench.harness.check import LAWS, check_stream
-from plasticity_bench.harness.check_process import stream_digest
-from plasticity_bench.harness.plugins import load_stream
-from plasticity_bench.harness.spec import build_settings
+from plasticity_bench.harness.checks.process import stream_digest
+from plasticity_bench.harness.checks.stream import LAWS, check_stream
+from plasticity_bench.harness.plugins.registry import load_stream
+from plasticity_bench.harness.specs.spec import build_settings
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.streams import BUILT_IN, BuiltIn, idx
-from plasticity_bench.streams.avalanche_build import Recipe
-from plasticity_bench.streams.avalanche_view import scenario
-from plasticity_bench.streams.incremental import ClassIncremental
-from plasticity_bench.streams.permuted import Permuted
-from plasticity_bench.streams.sources import default_data_dir, where
-from tests.streams.made_mnist import write_mnist
+from plasticity_bench.streams import BUILT_IN, BuiltIn
+from plasticity_bench.streams.avalanche.build import Recipe
+from plasticity_bench.streams.data import idx
+from plasticity_bench.streams.data.sources import default_data_dir, where
+from plasticity_bench.streams.families.incremental import ClassIncremental
+from plasticity_bench.streams.families.permuted import Permuted
+from plasticity_bench.streams.scenario import scenario
+from tests.streams.data.made_mnist import write_mnist
 
 ELSEWHERE = list(LAWS)[-1]
 DATA, DEBIAN = default_data_dir(), idx.DEBIAN
@@ -77,9 +78,9 @@ def test_a_second_process_draws_the_same_built_in_streams(tmp_path: Path) -> Non
 DIGESTS = """
 import json, sys
 from pathlib import Path
-from plasticity_bench.harness.check_process import stream_digest
-from plasticity_bench.harness.plugins import load_stream
-from plasticity_bench.harness.spec import build_settings
+from plasticity_bench.harness.checks.process import stream_digest
+from plasticity_bench.harness.plugins.registry import load_stream
+from plasticity_bench.harness.specs.spec import build_settings
 
 folder, names = json.loads(sys.argv[1])
 found = {}

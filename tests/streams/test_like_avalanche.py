@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.streams.drift import Rotated, rotation
-from plasticity_bench.streams.incremental import ClassIncremental
-from plasticity_bench.streams.permuted import Permuted
+from plasticity_bench.streams.families.drift import Rotated, rotation
+from plasticity_bench.streams.families.incremental import ClassIncremental
+from plasticity_bench.streams.families.permuted import Permuted
 
 
 @dataclass
@@ -29,7 +29,7 @@ class FakeMnist:
 @pytest.fixture
 def mnist(monkeypatch: pytest.MonkeyPatch) -> Samples:
     """Make a tiny MNIST and let Avalanche believe it is the real one."""
-    import plasticity_bench.streams.avalanche_view  # noqa: F401 (imports Avalanche, silently)
+    import plasticity_bench.streams.scenario  # noqa: F401 (imports Avalanche, silently)
 
     images = torch.randint(
         0, 256, (20, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(4)

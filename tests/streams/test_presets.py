@@ -12,18 +12,18 @@ from typer.testing import CliRunner
 
 from plasticity_bench.harness.cli import app
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.plugins import LoadedStream, load_stream
-from plasticity_bench.harness.resolve import resolve
-from plasticity_bench.harness.spec import (
+from plasticity_bench.harness.plugins.registry import LoadedStream, load_stream
+from plasticity_bench.harness.plugins.resolve import resolve
+from plasticity_bench.harness.specs.spec import (
     NetworkSpec,
     OptimizerSpec,
     StreamSpec,
     all_settings,
     build_settings,
 )
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.harness.suite import Suite, parse_entrant
-from plasticity_bench.streams.published import presets
+from plasticity_bench.streams.catalogue import presets
 
 PROMISED = {
     "lillo2026": (

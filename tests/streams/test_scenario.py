@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.streams import avalanche_view
-from plasticity_bench.streams.incremental import ClassIncremental
-from plasticity_bench.streams.labels import RandomLabels, ShiftingLabels
-from plasticity_bench.streams.permuted import Permuted
-from plasticity_bench.streams.stationary import Stationary
+from plasticity_bench.streams import scenario as avalanche_view
+from plasticity_bench.streams.families.incremental import ClassIncremental
+from plasticity_bench.streams.families.labels import RandomLabels, ShiftingLabels
+from plasticity_bench.streams.families.permuted import Permuted
+from plasticity_bench.streams.families.stationary import Stationary
 
 STREAMS: list[Stream] = [
     Permuted(tasks=3, samples_per_task=20),

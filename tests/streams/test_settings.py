@@ -8,15 +8,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plasticity_bench.harness.engine.strategy import Plan
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.strategy import Plan
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.streams.drift import WarmStart
-from plasticity_bench.streams.incremental import ClassIncremental
-from plasticity_bench.streams.labels import RandomLabels
-from plasticity_bench.streams.permuted import Permuted
+from plasticity_bench.streams.families.drift import WarmStart
+from plasticity_bench.streams.families.incremental import ClassIncremental
+from plasticity_bench.streams.families.labels import RandomLabels
+from plasticity_bench.streams.families.permuted import Permuted
 
-from .families import FAMILIES, draw, drawn, fingerprint, small
+from .families.all_families import FAMILIES, draw, drawn, fingerprint, small
 
 # The samples are never changed, so one copy may serve every example.
 shared_samples = settings(

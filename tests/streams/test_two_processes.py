@@ -3,15 +3,15 @@ import sys
 import time
 from pathlib import Path
 
-from plasticity_bench.streams.sources import load_source
-from tests.streams.made_up_files import write_idx
+from plasticity_bench.streams.data.sources import load_source
+from tests.streams.data.made_up_files import write_idx
 
 LOADER = """
 import shutil, sys, time
 from pathlib import Path
 from torchvision import datasets
-from plasticity_bench.streams import idx
-from plasticity_bench.streams.sources import load_source
+from plasticity_bench.streams.data import idx
+from plasticity_bench.streams.data.sources import load_source
 
 data, served, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 read = idx.MnistReader.read

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import product
 from statistics import fmean
 
-from ...statistics import Difference, holm
+from ...statistics.inference import Difference, holm
 from ..measured import Measured
 from .tests import (
     ALPHA,

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from ....harness.metrics.summary import cohort_curves, curve_of
-from ...statistics import Interval, summarise
+from ...statistics.inference import Interval, summarise
 from ..measured import Measured
 from .tests import (
     ALPHA,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from scipy.special import stdtr
 
-from ...statistics import Difference, compare, difference_moments, holm
+from ...statistics.inference import Difference, compare, difference_moments, holm
 from ..measured import Measured
 
 ALPHA = 0.05

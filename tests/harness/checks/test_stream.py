@@ -5,10 +5,10 @@ import pytest
 from typer.testing import CliRunner
 
 from plasticity_bench import BenchError, Stream, Verdict, check_stream
-from plasticity_bench.harness import cli_check
-from plasticity_bench.harness.check import LAWS
-from plasticity_bench.harness.check_process import digests_elsewhere
+from plasticity_bench.harness.checks.process import digests_elsewhere
+from plasticity_bench.harness.checks.stream import LAWS
 from plasticity_bench.harness.cli import app
+from plasticity_bench.harness.commands import check as cli_check
 from tests.harness import made_streams
 
 NUMBER, VIEWS, AGAIN, SEEDS, LATE, GENERATORS, LABELS, INDICES, UPDATES, MEMORY, ELSEWHERE = LAWS

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from plasticity_bench.harness.compact import CompactTraining
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from tests.harness.test_run import DATA, make_specs
+from plasticity_bench.harness.engine.compact import CompactTraining
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from tests.harness.loop.test_run import DATA, make_specs
 from tests.helpers import ADAM, CONVNET, MLP, SGD, backward, make_batch, make_network, train, units
 
 NETWORKS = [MLP, NetworkSpec(hidden=(7, 6), norm="layer"), CONVNET]

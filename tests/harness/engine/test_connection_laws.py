@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.compact import CompactTraining
-from plasticity_bench.harness.edits import Network, StatePolicy
-from plasticity_bench.harness.monitor import CohortMonitor, layer_costs
-from plasticity_bench.harness.network import Layer
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.harness.engine.compact import CompactTraining
+from plasticity_bench.harness.engine.edits import Network, StatePolicy
+from plasticity_bench.harness.engine.network import Layer
+from plasticity_bench.harness.loop.monitor import CohortMonitor, layer_costs
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
 from tests.helpers import ADAM, CONVNET, MLP, SGD, backward, make_batch, make_network, units
 
 MOMENTUM = OptimizerSpec(name="sgd", lr=0.05, momentum=0.9)

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Insertion, Network, StatePolicy
+from plasticity_bench.harness.engine.edits import Insertion, Network, StatePolicy
+from plasticity_bench.harness.engine.network import Layer
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.network import Layer
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
 from tests.helpers import ADAM, CONVNET, MLP, make_batch, make_network, train, units
 
 NETWORKS = [pytest.param(MLP, id="mlp"), pytest.param(CONVNET, id="convnet")]

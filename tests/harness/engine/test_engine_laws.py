@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
 from tests.helpers import ADAM, CONVNET, MLP, SGD, backward, make_batch, make_network, train, units
 
 CASES = [

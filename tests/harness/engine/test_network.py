@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.network import Layer
-from plasticity_bench.harness.spec import NetworkSpec
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.network import Layer
+from plasticity_bench.harness.specs.spec import NetworkSpec
 from tests.helpers import CLASSES, CONVNET, IMAGE, MLP, backward, make_batch, make_network, units
 
 NORMED = NetworkSpec(kind="mlp", hidden=(7, 6), norm="layer")

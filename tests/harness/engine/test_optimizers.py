@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.optimizers import learning_rate_factor
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.optimizers import learning_rate_factor
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
 from tests.helpers import CONVNET, MLP, backward, make_batch, make_network, train, units
 
 RULES: list[tuple[OptimizerSpec, type[torch.optim.Optimizer], dict[str, Any]]] = [

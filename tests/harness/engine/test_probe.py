@@ -1,9 +1,9 @@
 import torch
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.probe import LayerProbe, probe
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.probe import LayerProbe, probe
 from plasticity_bench.harness.randomness import ReplicaRandom
-from plasticity_bench.harness.spec import NetworkSpec
+from plasticity_bench.harness.specs.spec import NetworkSpec
 
 
 def test_looking_at_some_layers_shows_the_same_of_them() -> None:

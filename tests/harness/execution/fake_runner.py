@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import RunSpec
-from plasticity_bench.harness.worker import LOG_EVERY
+from plasticity_bench.harness.execution.worker import LOG_EVERY
+from plasticity_bench.harness.specs.spec import RunSpec
 
 ROWS = 3
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plasticity_bench.harness.environment import environment
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.execute import Advance, Outcome, _thread_count, execute
-from plasticity_bench.harness.jobs import Job, prepare, stacks
-from plasticity_bench.harness.spec import (
+from plasticity_bench.harness.execution.environment import environment
+from plasticity_bench.harness.execution.execute import Advance, Outcome, _thread_count, execute
+from plasticity_bench.harness.execution.jobs import Job, prepare, stacks
+from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,
     OptimizerSpec,
@@ -22,8 +22,8 @@ from plasticity_bench.harness.spec import (
     StrategySpec,
     StreamSpec,
 )
-from plasticity_bench.leaderboard.result import fingerprint
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.store.result import fingerprint
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 
 def make_job(
@@ -262,8 +262,8 @@ def test_the_environment_says_versions_and_nothing_personal() -> None:
 
 
 def test_a_prepared_run_knows_its_length_data_and_code(tmp_path: Path) -> None:
-    from plasticity_bench.harness.resolve import resolve
-    from plasticity_bench.harness.suite import load_suite, parse_stream
+    from plasticity_bench.harness.plugins.resolve import resolve
+    from plasticity_bench.harness.specs.suite import load_suite, parse_stream
 
     suite = replace(
         load_suite("quick"),

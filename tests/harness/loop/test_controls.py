@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from plasticity_bench.harness.controls import (
+from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.loop.controls import (
     QUESTIONS,
     Control,
     controls_among,
@@ -12,9 +13,8 @@ from plasticity_bench.harness.controls import (
     is_structural,
     with_controls,
 )
-from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import RunSpec
-from plasticity_bench.harness.structure import Structure
+from plasticity_bench.harness.loop.structure import Structure
+from plasticity_bench.harness.specs.spec import RunSpec
 
 from .test_run import DATA, make_specs
 

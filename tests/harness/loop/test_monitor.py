@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import torch
 
-from plasticity_bench.harness.edits import Event, Network
-from plasticity_bench.harness.monitor import CohortMonitor
+from plasticity_bench.harness.engine.edits import Event, Network
+from plasticity_bench.harness.loop.monitor import CohortMonitor
 
 
 def network() -> Any:

@@ -9,20 +9,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.batches import Augmentation, SampleBank, TaskBatches, Transition
+from plasticity_bench.harness.engine.batches import (
+    Augmentation,
+    SampleBank,
+    TaskBatches,
+    Transition,
+)
+from plasticity_bench.harness.engine.learner import StackedLearner
+from plasticity_bench.harness.engine.network import StackedNetwork
+from plasticity_bench.harness.engine.probe import replica_loss
+from plasticity_bench.harness.engine.strategy import Plan
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.learner import StackedLearner
-from plasticity_bench.harness.network import StackedNetwork
-from plasticity_bench.harness.probe import replica_loss
+from plasticity_bench.harness.loop.real_time import RelativeCosts
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.modules.single_learner import SingleLearner
 from plasticity_bench.harness.randomness import ReplicaRandom
-from plasticity_bench.harness.real_time import RelativeCosts
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.single_learner import SingleLearner
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Plan
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
 from plasticity_bench.harness.stream import Samples, Task
 
-from ..helpers import CPU
+from ...helpers import CPU
 from .test_run import DATA, make_specs
 
 ROWS = torch.arange(40)

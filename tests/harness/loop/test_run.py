@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from plasticity_bench.harness.resolve import parse_overrides, resolve
-from plasticity_bench.harness.run import StackedRun, run_stack
-from plasticity_bench.harness.spec import RunSpec
-from plasticity_bench.harness.suite import Suite, parse_entrant, parse_seeds, parse_stream
+from plasticity_bench.harness.loop.run import StackedRun, run_stack
+from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
+from plasticity_bench.harness.specs.spec import RunSpec
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_seeds, parse_stream
 
 DATA = Path("data")  # the digits need no folder
 SHORT = (
@@ -83,8 +83,8 @@ def test_the_same_run_twice_gives_the_same_rows() -> None:
 CONTINUE = """
 import json, sys, torch
 from pathlib import Path
-from tests.harness.test_run import DATA, make_specs, without_seconds
-from plasticity_bench.harness.run import StackedRun
+from tests.harness.loop.test_run import DATA, make_specs, without_seconds
+from plasticity_bench.harness.loop.run import StackedRun
 run = StackedRun(make_specs(sys.argv[2], "0:2", *sys.argv[3:]), DATA)
 run.load_state_dict(torch.load(sys.argv[1], weights_only=True))
 print(without_seconds([row for _, row in run.rows()]))

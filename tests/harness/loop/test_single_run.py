@@ -14,20 +14,20 @@ from torch.nn import functional
 
 import plasticity_bench.streams as streams
 from plasticity_bench import BenchError, Samples, Task, TorchLearner
-from plasticity_bench.harness import plugins
-from plasticity_bench.harness.jobs import prepare, stacks
-from plasticity_bench.harness.learner import Learner, StackedLearner
-from plasticity_bench.harness.plugins import load_learner
+from plasticity_bench.harness.engine.learner import Learner, StackedLearner
+from plasticity_bench.harness.engine.strategy import PluginError
+from plasticity_bench.harness.execution.jobs import prepare, stacks
+from plasticity_bench.harness.loop.run import StackedRun, run_stack
+from plasticity_bench.harness.loop.single_run import SingleRun
+from plasticity_bench.harness.modules.build import torch_network, torch_optimizer
+from plasticity_bench.harness.plugins import registry as plugins
+from plasticity_bench.harness.plugins.registry import load_learner
 from plasticity_bench.harness.randomness import OwnRandom
-from plasticity_bench.harness.run import StackedRun, run_stack
-from plasticity_bench.harness.single_run import SingleRun
-from plasticity_bench.harness.strategy import PluginError
 from plasticity_bench.harness.stream import Evaluate
-from plasticity_bench.harness.torch_network import torch_network, torch_optimizer
-from plasticity_bench.leaderboard.result import fingerprint
+from plasticity_bench.leaderboard.store.result import fingerprint
 from plasticity_bench.streams import QUICK_ADAM
-from plasticity_bench.streams.permuted import Permuted
-from tests.harness.test_run import DATA, make_specs, without_seconds
+from plasticity_bench.streams.families.permuted import Permuted
+from tests.harness.loop.test_run import DATA, make_specs, without_seconds
 from tests.helpers import CPU
 
 
@@ -236,7 +236,7 @@ def test_a_learner_that_shows_nothing_is_measured_from_outside() -> None:
 
 
 def test_the_learner_in_the_readme_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     (code,) = [
         block.partition("```")[0]
         for block in text.split("```python\n")[1:]

@@ -2,9 +2,14 @@
 
 import pytest
 
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.structure import Structure, editable_layers, rehearse, structure_of
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.loop.structure import (
+    Structure,
+    editable_layers,
+    rehearse,
+    structure_of,
+)
+from plasticity_bench.harness.specs.spec import NetworkSpec
 
 from .test_run import DATA, make_specs
 

@@ -3,14 +3,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from plasticity_bench.harness.learner import StackedLearner
-from plasticity_bench.harness.module_health import evaluating, hidden_layers, module_health
-from plasticity_bench.harness.monitor import health_rows
-from plasticity_bench.harness.optimizers import learning_rate_factor
+from plasticity_bench.harness.engine.learner import StackedLearner
+from plasticity_bench.harness.engine.optimizers import learning_rate_factor
+from plasticity_bench.harness.engine.strategy import Plan
+from plasticity_bench.harness.loop.monitor import health_rows
+from plasticity_bench.harness.modules.build import torch_network, torch_optimizer
+from plasticity_bench.harness.modules.health import evaluating, hidden_layers, module_health
 from plasticity_bench.harness.randomness import unmoved_random
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Plan
-from plasticity_bench.harness.torch_network import torch_network, torch_optimizer
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
 from tests.helpers import CPU
 
 IMAGE = (2, 10, 10)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from plasticity_bench.harness.engine.strategy import Strategy
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.plugins import (
+from plasticity_bench.harness.plugins.registry import (
     GROUPS,
     OURS,
     Kind,
@@ -18,13 +19,12 @@ from plasticity_bench.harness.plugins import (
     names,
     providers,
 )
-from plasticity_bench.harness.strategy import Strategy
 
 Install = Callable[..., Path]
 
 IDEA = """
 from dataclasses import dataclass
-from plasticity_bench.harness.strategy import Strategy
+from plasticity_bench.harness.engine.strategy import Strategy
 
 @dataclass(frozen=True, kw_only=True)
 class Mine(Strategy):
@@ -33,7 +33,7 @@ class Mine(Strategy):
 """
 STREAM = """
 from dataclasses import dataclass
-from plasticity_bench.streams.permuted import Permuted
+from plasticity_bench.streams.families.permuted import Permuted
 
 @dataclass(frozen=True, kw_only=True)
 class Own(Permuted):
@@ -65,7 +65,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 def test_built_in_names_are_there_without_importing_torch() -> None:
     code = (
-        "import sys; from plasticity_bench.harness.plugins import names; "
+        "import sys; from plasticity_bench.harness.plugins.registry import names; "
         "print(names('strategy'), names('stream'), names('metric')); "
         "print(sorted({'torch', 'avalanche', 'matplotlib', 'wandb'} & set(sys.modules)))"
     )

@@ -3,13 +3,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from plasticity_bench.harness import resolve as resolve_module
+from plasticity_bench.harness.engine.strategy import Strategy
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.plugins import load_strategy
-from plasticity_bench.harness.resolve import parse_overrides, resolve
-from plasticity_bench.harness.spec import RunSpec
-from plasticity_bench.harness.strategy import Strategy
-from plasticity_bench.harness.suite import (
+from plasticity_bench.harness.plugins import resolve as resolve_module
+from plasticity_bench.harness.plugins.registry import load_strategy
+from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
+from plasticity_bench.harness.specs.spec import RunSpec
+from plasticity_bench.harness.specs.suite import (
     EntrantRequest,
     Suite,
     load_suite,

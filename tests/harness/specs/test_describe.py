@@ -3,7 +3,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 
-from plasticity_bench.harness.describe import Setting, field_docs, settings_of, type_text
+from plasticity_bench.harness.specs.describe import Setting, field_docs, settings_of, type_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.grammar import (
+from plasticity_bench.harness.specs.grammar import (
     Call,
     format_calls,
     format_value,

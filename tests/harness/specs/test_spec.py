@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.grammar import Settings
-from plasticity_bench.harness.spec import (
+from plasticity_bench.harness.specs.grammar import Settings
+from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,
     OptimizerSpec,

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import StrategySpec, StreamSpec
-from plasticity_bench.harness.suite import load_suite, parse_seeds, read_suite, suite_names
+from plasticity_bench.harness.specs.spec import StrategySpec, StreamSpec
+from plasticity_bench.harness.specs.suite import load_suite, parse_seeds, read_suite, suite_names
 
 SMALL = """
 name = "small"

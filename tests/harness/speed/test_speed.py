@@ -17,12 +17,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.datasets import MNIST
 from typer.testing import CliRunner
 
-from plasticity_bench.harness import contestants, speed
 from plasticity_bench.harness.cli import app
-from plasticity_bench.harness.resolve import resolve
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.spec import OptimizerSpec, StreamSpec
-from plasticity_bench.harness.suite import Suite, parse_entrant
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.plugins.resolve import resolve
+from plasticity_bench.harness.specs.spec import OptimizerSpec, StreamSpec
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant
+from plasticity_bench.harness.speed import contestants
+from plasticity_bench.harness.speed import measure as speed
 
 UPDATES = 3
 avalanche_warns = pytest.mark.filterwarnings("ignore")  # about its own dependencies

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from plasticity_bench.leaderboard.board import Board
-from plasticity_bench.leaderboard.ranking import Question, rank
-from plasticity_bench.leaderboard.result import Result, sealed
+from plasticity_bench.leaderboard.board.ranking import Question, rank
+from plasticity_bench.leaderboard.board.standings import Board
+from plasticity_bench.leaderboard.store.result import Result, sealed
 from tests.leaderboard.conftest import draft
 
 AGES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)

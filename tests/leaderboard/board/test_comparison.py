@@ -4,10 +4,10 @@ import pytest
 from scipy import stats
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.leaderboard.board import Board
-from plasticity_bench.leaderboard.comparison import comparison, sentences
-from plasticity_bench.leaderboard.ranking import Question, rank
-from plasticity_bench.leaderboard.result import Result
+from plasticity_bench.leaderboard.board.comparison import comparison, sentences
+from plasticity_bench.leaderboard.board.ranking import Question, rank
+from plasticity_bench.leaderboard.board.standings import Board
+from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
 

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
-from plasticity_bench.leaderboard.grouping import grouped
-from plasticity_bench.leaderboard.result import Result
+from plasticity_bench.leaderboard.board.grouping import grouped
+from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plasticity_bench.leaderboard.board import Board, Overall, OverallStanding
-from plasticity_bench.leaderboard.ranking import Question, rank, stream_key
-from plasticity_bench.leaderboard.result import Record, Result
-from plasticity_bench.leaderboard.statistics import moments, stratified
+from plasticity_bench.leaderboard.board.ranking import Question, rank, stream_key
+from plasticity_bench.leaderboard.board.standings import Board, Overall, OverallStanding
+from plasticity_bench.leaderboard.statistics.inference import moments, stratified
+from plasticity_bench.leaderboard.store.result import Record, Result
 
 MakeResult = Callable[..., Result]
 MakeDraft = Callable[..., dict[str, Any]]

@@ -9,11 +9,11 @@ from scipy import stats
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.metrics import METRICS
-from plasticity_bench.leaderboard import scoring
-from plasticity_bench.leaderboard.board import Board, Coverage, Rank, Standing
-from plasticity_bench.leaderboard.ranking import Question, rank, stream_key
-from plasticity_bench.leaderboard.result import Result
-from plasticity_bench.leaderboard.statistics import holm
+from plasticity_bench.leaderboard.board import scoring
+from plasticity_bench.leaderboard.board.ranking import Question, rank, stream_key
+from plasticity_bench.leaderboard.board.standings import Board, Coverage, Rank, Standing
+from plasticity_bench.leaderboard.statistics.inference import holm
+from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
 NOISE = (0.0, 0.004, -0.003, 0.002, -0.001)

@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
-from plasticity_bench.harness.cli_page import state_of
-from plasticity_bench.harness.cli_run import Selection
-from plasticity_bench.leaderboard import serve
-from plasticity_bench.leaderboard.result import fingerprint
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.harness.commands.selection import Selection
+from plasticity_bench.leaderboard.commands.page import state_of
+from plasticity_bench.leaderboard.page import serve
+from plasticity_bench.leaderboard.store.result import fingerprint
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 SMALL = ["--stream", "permuted-digits", "--entrant", "dense", "--entrant", "reset"]
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 from plasticity_bench.harness.cli import app
 from plasticity_bench.leaderboard.papers.runs import choose
 from plasticity_bench.leaderboard.papers.times import row_times
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 PAPER = """
 paper = "Made up 2026"

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
-from plasticity_bench.leaderboard.result import fingerprint
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.store.result import fingerprint
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 
 def call(*words: str | Path, status: int = 0) -> Result:

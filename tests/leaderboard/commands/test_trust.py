@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
 from plasticity_bench.harness.metrics.summary import summarise
-from plasticity_bench.leaderboard.archive_reading import read_archive
-from plasticity_bench.leaderboard.result import fingerprint, sealed
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.store.result import fingerprint, sealed
+from plasticity_bench.leaderboard.store.result_store import ResultStore
+from plasticity_bench.leaderboard.trust.archive_reading import read_archive
 
 SMALL = [
     *("--stream", "permuted-digits(tasks=2,batch_size=200)"),

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from plasticity_bench.harness.metrics.summary import INTEGRATION_QUANTITIES
-from plasticity_bench.leaderboard.grouping import grouped
-from plasticity_bench.leaderboard.integration_study import (
+from plasticity_bench.leaderboard.board.grouping import grouped
+from plasticity_bench.leaderboard.curves.integration_study import (
     Cohort,
     EntrantStudy,
     Study,
@@ -17,17 +17,17 @@ from plasticity_bench.leaderboard.integration_study import (
     pace,
     study_of,
 )
-from plasticity_bench.leaderboard.integration_tables import (
+from plasticity_bench.leaderboard.report.integration_tables import (
     comparison_tables,
     integration_tables,
     parity_table,
     ratio_at_birth,
     ratio_over_cycle,
 )
-from plasticity_bench.leaderboard.newborn_figures import survival_figure
-from plasticity_bench.leaderboard.pace_tests import pace_tests
-from plasticity_bench.leaderboard.result import Result
-from plasticity_bench.leaderboard.statistics import compare
+from plasticity_bench.leaderboard.report.newborn_figures import survival_figure
+from plasticity_bench.leaderboard.report.pace_tests import pace_tests
+from plasticity_bench.leaderboard.statistics.inference import compare
+from plasticity_bench.leaderboard.store.result import Result
 from tests.leaderboard.conftest import MakeResult
 
 Rows = list[dict[str, Any]]

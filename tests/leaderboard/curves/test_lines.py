@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plasticity_bench.leaderboard.curves import (
+from plasticity_bench.leaderboard.curves.lines import (
     accuracy_over_steps,
     accuracy_over_tasks,
     alive_over_steps,
@@ -12,8 +12,8 @@ from plasticity_bench.leaderboard.curves import (
     parity_by_age,
     smoothing_window,
 )
-from plasticity_bench.leaderboard.result import Result
-from plasticity_bench.leaderboard.statistics import summarise
+from plasticity_bench.leaderboard.statistics.inference import summarise
+from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
 Rows = list[dict[str, Any]]

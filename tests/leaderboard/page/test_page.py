@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.leaderboard.curves import accuracy_over_tasks, parity_by_age
-from plasticity_bench.leaderboard.grouping import grouped
+from plasticity_bench.leaderboard.board.grouping import grouped
+from plasticity_bench.leaderboard.curves.lines import accuracy_over_tasks, parity_by_age
 from plasticity_bench.leaderboard.page import Page, page_data, render, write
 from plasticity_bench.leaderboard.page.data import rounded
 from plasticity_bench.leaderboard.page.lines import MOST_POINTS, thinned
-from plasticity_bench.leaderboard.result import Result
+from plasticity_bench.leaderboard.store.result import Result
 
-from .made_boards import made_board, made_results
+from ..board.made_boards import made_board, made_results
 
 BUILT = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.leaderboard.names import visible
+from plasticity_bench.leaderboard.board.names import visible
 from plasticity_bench.leaderboard.page import Page, page_data, render
 from plasticity_bench.leaderboard.page.data import identity
 from plasticity_bench.leaderboard.page.html import SCRIPTS, script_safe
-from plasticity_bench.leaderboard.result import Result
+from plasticity_bench.leaderboard.store.result import Result
 
-from .made_boards import made_board, made_results
+from ..board.made_boards import made_board, made_results
 
 BUILT = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 HOSTILE = (

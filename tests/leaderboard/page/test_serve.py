@@ -9,7 +9,7 @@ import pytest
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.leaderboard.page import Page
-from plasticity_bench.leaderboard.serve import FOLLOW, PageServer
+from plasticity_bench.leaderboard.page.serve import FOLLOW, PageServer
 
 PAGE = Page(b"<!doctype html>\n<title>board</title>", b'{"board": 1}', "default-src 'none'", "a1")
 NEW = Page(b"new", b"{}", "default-src 'none'", "b2")

@@ -3,16 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from plasticity_bench.harness.controls import controls_of
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.resolve import resolved_stream
-from plasticity_bench.harness.structure import rehearse
-from plasticity_bench.harness.suite import parse_stream
+from plasticity_bench.harness.loop.controls import controls_of
+from plasticity_bench.harness.loop.structure import rehearse
+from plasticity_bench.harness.plugins.resolve import resolved_stream
+from plasticity_bench.harness.specs.suite import parse_stream
 from plasticity_bench.leaderboard.papers.paper import SCALES, Entry, Printed, Scale
 from plasticity_bench.leaderboard.papers.paper_file import load_paper, read_paper
 from plasticity_bench.leaderboard.papers.runs import Chosen, cases, choose, run_specs
 
-from ...harness.test_run import DATA
+from ...harness.loop.test_run import DATA
 
 STUDY = "lillo2026"
 CONTINUAL = "lillo2026/continual"

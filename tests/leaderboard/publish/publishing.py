@@ -7,19 +7,19 @@ from math import isclose
 from pathlib import Path
 from typing import Any
 
-from plasticity_bench.leaderboard.board import Board
+from plasticity_bench.leaderboard.board.ranking import Question, rank
+from plasticity_bench.leaderboard.board.standings import Board
+from plasticity_bench.leaderboard.board.table import as_json
 from plasticity_bench.leaderboard.page import Page
 from plasticity_bench.leaderboard.publish.connect import connect
 from plasticity_bench.leaderboard.publish.history import history
 from plasticity_bench.leaderboard.publish.job import Job
-from plasticity_bench.leaderboard.publish.publish import plan
-from plasticity_bench.leaderboard.ranking import Question, rank
-from plasticity_bench.leaderboard.result import plain
-from plasticity_bench.leaderboard.store import ResultStore
-from plasticity_bench.leaderboard.table import as_json
+from plasticity_bench.leaderboard.publish.publication import plan
+from plasticity_bench.leaderboard.store.result import plain
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 from tests.wandb_server import StandIn, State
 
-from .conftest import draft
+from ..conftest import draft
 
 PROJECT = "boards"
 STREAM = "permuted-digits"

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from plasticity_bench.harness.cli import app
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.suite import load_suite
+from plasticity_bench.harness.specs.suite import load_suite
 from plasticity_bench.leaderboard.publish.connect import PATIENCE, Deferred, connect
 from plasticity_bench.leaderboard.publish.job import Target
 from tests.wandb_server import KEY, Fault
 
-from .conftest import draft
+from ..conftest import draft
 from .publishing import Lab
 
 
@@ -113,8 +113,8 @@ def _run(lab: Lab, *words: str) -> tuple[int, str]:
 @pytest.fixture
 def quick(lab: Lab) -> Lab:
     """Put one result into the store that belongs to the suite quick."""
-    from plasticity_bench.harness.cli_run import Selection
-    from plasticity_bench.leaderboard.result import fingerprint
+    from plasticity_bench.harness.commands.selection import Selection
+    from plasticity_bench.leaderboard.store.result import fingerprint
 
     spec = json.loads(json.dumps(Selection("quick").runs()[0].as_json()))
     made = draft()

@@ -15,7 +15,7 @@ from filelock import FileLock
 from plasticity_bench.leaderboard.publish import listing
 from plasticity_bench.leaderboard.publish.connect import PATIENCE, Deferred
 from plasticity_bench.leaderboard.publish.job import Job
-from plasticity_bench.leaderboard.publish.publish import publish, to_do
+from plasticity_bench.leaderboard.publish.publication import publish, to_do
 from tests.wandb_server import Fault
 
 from .publishing import Lab, assert_all_there_once, receipts
@@ -114,7 +114,7 @@ def test_what_is_gone_right_after_it_was_seen_is_sent_again(
             patience = 0.0
         return listing.withdraw(job, patience)
 
-    monkeypatch.setattr("plasticity_bench.leaderboard.publish.publish.withdraw", withdraw)
+    monkeypatch.setattr("plasticity_bench.leaderboard.publish.publication.withdraw", withdraw)
     assert publish(job).left == ()
     assert taken
     assert_all_there_once(lab)
@@ -124,7 +124,7 @@ def test_results_that_can_never_be_sent_do_not_keep_the_others_back(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"ATTEMPTS_IN_VAIN": 2, "BETWEEN_ATTEMPTS": 0.1}.items():
-        monkeypatch.setattr(f"plasticity_bench.leaderboard.publish.publish.{name}", value)
+        monkeypatch.setattr(f"plasticity_bench.leaderboard.publish.publication.{name}", value)
     lab.add({"dense": 0.5}, range(5))
     job = lab.job()
     spoilt, sound = lab.fingerprints[:3], lab.fingerprints[3:]
@@ -175,7 +175,7 @@ def killed_publish(job_file: Path, when: Callable[[], bool]) -> bool:
     code = (
         "import sys; from pathlib import Path\n"
         "from plasticity_bench.leaderboard.publish.job import Job\n"
-        "from plasticity_bench.leaderboard.publish.publish import publish\n"
+        "from plasticity_bench.leaderboard.publish.publication import publish\n"
         "publish(Job.model_validate_json(Path(sys.argv[1]).read_text()))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(job_file)], env=os.environ)

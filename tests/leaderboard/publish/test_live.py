@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.jobs import Job
-from plasticity_bench.harness.spec import (
+from plasticity_bench.harness.execution.jobs import Job
+from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,
     OptimizerSpec,
@@ -22,11 +22,11 @@ from plasticity_bench.harness.spec import (
 )
 from plasticity_bench.leaderboard.publish.history import history
 from plasticity_bench.leaderboard.publish.live import live
-from plasticity_bench.leaderboard.publish.publish import publish
-from plasticity_bench.leaderboard.result import fingerprint
+from plasticity_bench.leaderboard.publish.publication import publish
+from plasticity_bench.leaderboard.store.result import fingerprint
 from tests.wandb_server import Fault
 
-from .conftest import draft
+from ..conftest import draft
 from .publishing import PROJECT, Lab, assert_all_there_once, made_rows
 
 ROWS = made_rows(4, 0.5)
@@ -78,7 +78,7 @@ def test_curves_are_there_while_the_run_goes_on_and_publish_completes_them(
 
 @pytest.mark.usefixtures("wandb_runs")
 def test_offline_curves_wait_in_a_folder(account: None, tmp_path: Path, said: list[str]) -> None:
-    from plasticity_bench.leaderboard.store import ResultStore
+    from plasticity_bench.leaderboard.store.result_store import ResultStore
 
     store, job = ResultStore(tmp_path / "store"), make_job()
     with live("offline", [job], store, entity=None, project=PROJECT, tell=said.append):
@@ -125,8 +125,8 @@ def test_what_the_run_raises_comes_through(lab: Lab, said: list[str]) -> None:
 
 
 def test_an_unknown_mode_is_refused() -> None:
-    from plasticity_bench.harness.cli_publish import live_curves
-    from plasticity_bench.leaderboard.store import ResultStore
+    from plasticity_bench.leaderboard.commands.publish import live_curves
+    from plasticity_bench.leaderboard.store.result_store import ResultStore
 
     with (
         pytest.raises(BenchError, match="no mode of --wandb 'onlin'; did you mean 'online'"),

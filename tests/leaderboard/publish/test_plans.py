@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from plasticity_bench.leaderboard.board.ranking import Question, rank
 from plasticity_bench.leaderboard.page import page_data, render
 from plasticity_bench.leaderboard.publish.board_plan import COLUMNS, OVERALL, entry_id, plan_board
 from plasticity_bench.leaderboard.publish.history import Steps, history, left_out
 from plasticity_bench.leaderboard.publish.job import Job, Target
 from plasticity_bench.leaderboard.publish.privacy import scrubbed, scrubbed_text
-from plasticity_bench.leaderboard.publish.publish import plan
+from plasticity_bench.leaderboard.publish.publication import plan
 from plasticity_bench.leaderboard.publish.receipts import Receipts
 from plasticity_bench.leaderboard.publish.run_plan import (
     NAME_LENGTH,
@@ -21,10 +22,9 @@ from plasticity_bench.leaderboard.publish.run_plan import (
     shown,
     with_clean_reason,
 )
-from plasticity_bench.leaderboard.ranking import Question, rank
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 
-from .conftest import MakeResult, draft
+from ..conftest import MakeResult, draft
 from .publishing import made_rows
 
 ROWS = [

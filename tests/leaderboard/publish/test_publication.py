@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from plasticity_bench.leaderboard.publish import listing
-from plasticity_bench.leaderboard.publish.publish import Outcome, publish, to_do
+from plasticity_bench.leaderboard.publish.publication import Outcome, publish, to_do
 from tests.wandb_server import KEY, Fault
 
-from .conftest import draft
+from ..conftest import draft
 from .publishing import Lab, assert_all_there_once, receipts, table
 
 pytestmark = pytest.mark.usefixtures("wandb_runs")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from plasticity_bench.leaderboard.controls_table import compared, controls_table
-from plasticity_bench.leaderboard.grouping import EntrantRuns, StreamRuns, grouped
-from plasticity_bench.leaderboard.result import Result
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.board.grouping import EntrantRuns, StreamRuns, grouped
+from plasticity_bench.leaderboard.report.controls_table import compared, controls_table
+from plasticity_bench.leaderboard.store.result import Result
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 from tests.harness.test_cli import call
 
 SHORT = ["--stream", "permuted-digits(tasks=3,batch_size=100,passes=2)", "--seeds", "0:3"]

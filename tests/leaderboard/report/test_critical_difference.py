@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from plasticity_bench.leaderboard.board import Overall
-from plasticity_bench.leaderboard.critical_difference import diagram, mean_ranks, rank_tests
-from plasticity_bench.leaderboard.pictures import svg
-from plasticity_bench.leaderboard.ranking import rank
-from plasticity_bench.leaderboard.result import Result
+from plasticity_bench.leaderboard.board.ranking import rank
+from plasticity_bench.leaderboard.board.standings import Overall
+from plasticity_bench.leaderboard.report.critical_difference import diagram, mean_ranks, rank_tests
+from plasticity_bench.leaderboard.report.pictures import svg
+from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
 SCORES = {"best": 0.9, "<i>$x$": 0.6, "worst": 0.1}

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plasticity_bench.leaderboard.explanation import explanations
-from plasticity_bench.leaderboard.explanation_words import sentences
-from plasticity_bench.leaderboard.grouping import grouped
-from plasticity_bench.leaderboard.integration_study import cohorts_in, study_of
-from plasticity_bench.leaderboard.result import Result
-from plasticity_bench.leaderboard.run_curves import (
+from plasticity_bench.leaderboard.board.grouping import grouped
+from plasticity_bench.leaderboard.curves.integration_study import cohorts_in, study_of
+from plasticity_bench.leaderboard.curves.over_time import (
     alive_unit_steps,
     edit_steps,
     layer_names,
     newborn_ratio,
     over_time,
 )
-from plasticity_bench.leaderboard.styles import in_order, styles
+from plasticity_bench.leaderboard.report.explanation import explanations
+from plasticity_bench.leaderboard.report.explanation_words import sentences
+from plasticity_bench.leaderboard.report.styles import in_order, styles
+from plasticity_bench.leaderboard.store.result import Result
 from tests.leaderboard.conftest import MakeResult
 
 Rows = list[dict[str, Any]]

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.leaderboard.figures import report
-from plasticity_bench.leaderboard.ranking import rank
-from plasticity_bench.leaderboard.result import Result
+from plasticity_bench.leaderboard.board.ranking import rank
+from plasticity_bench.leaderboard.report.figures import report
+from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
 

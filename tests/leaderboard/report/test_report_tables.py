@@ -1,7 +1,7 @@
 from typing import Any
 
-from plasticity_bench.leaderboard.grouping import grouped
-from plasticity_bench.leaderboard.report_tables import plasticity_table
+from plasticity_bench.leaderboard.board.grouping import grouped
+from plasticity_bench.leaderboard.report.report_tables import plasticity_table
 from tests.leaderboard.conftest import MakeResult
 
 

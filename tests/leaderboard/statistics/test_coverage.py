@@ -6,14 +6,14 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from plasticity_bench.leaderboard.resampling import interquartile_mean, iqm_interval
-from plasticity_bench.leaderboard.statistics import (
+from plasticity_bench.leaderboard.statistics.inference import (
     Interval,
     difference_moments,
     moments,
     stratified,
     summarise,
 )
+from plasticity_bench.leaderboard.statistics.resampling import interquartile_mean, iqm_interval
 
 pytestmark = pytest.mark.slow
 

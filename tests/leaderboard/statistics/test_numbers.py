@@ -1,7 +1,13 @@
 import pytest
 
-from plasticity_bench.leaderboard.numbers import count, duration, estimate, number, p_text
-from plasticity_bench.leaderboard.statistics import Interval
+from plasticity_bench.leaderboard.statistics.inference import Interval
+from plasticity_bench.leaderboard.statistics.numbers import (
+    count,
+    duration,
+    estimate,
+    number,
+    p_text,
+)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from plasticity_bench.leaderboard.resampling import (
+from plasticity_bench.leaderboard.statistics.resampling import (
     improvement,
     improvement_interval,
     interquartile_mean,

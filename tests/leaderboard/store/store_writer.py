@@ -12,8 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from plasticity_bench.leaderboard.result import fingerprint
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.store.result import fingerprint
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 
 def draft(seed: int) -> dict[str, Any]:

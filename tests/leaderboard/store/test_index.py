@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.leaderboard import index, index_row
-from plasticity_bench.leaderboard.result import Record
-from plasticity_bench.leaderboard.result_file import Signature, read_result, scan
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.store import index, index_row
+from plasticity_bench.leaderboard.store.result import Record
+from plasticity_bench.leaderboard.store.result_file import Signature, read_result, scan
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 MakeDraft = Callable[..., dict[str, Any]]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.leaderboard import journal
-from plasticity_bench.leaderboard.journal import Journal
-from plasticity_bench.leaderboard.result import Result
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.leaderboard.store import journal
+from plasticity_bench.leaderboard.store.journal import Journal
+from plasticity_bench.leaderboard.store.result import Result
+from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 MakeDraft = Callable[..., dict[str, Any]]
 MakeResult = Callable[..., Result]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from plasticity_bench.leaderboard import index
-from plasticity_bench.leaderboard.journal import Journal
-from plasticity_bench.leaderboard.store import ResultStore
-from plasticity_bench.leaderboard.upkeep import rebuild, verify
+from plasticity_bench.leaderboard.store import index
+from plasticity_bench.leaderboard.store.journal import Journal
+from plasticity_bench.leaderboard.store.result_store import ResultStore
+from plasticity_bench.leaderboard.store.upkeep import rebuild, verify
 
 PROGRAM = Path(__file__).with_name("store_writer.py")
 WRITERS = 4

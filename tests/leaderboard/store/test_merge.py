@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.leaderboard import journal
-from plasticity_bench.leaderboard.journal import Journal
-from plasticity_bench.leaderboard.merge import Merged, merge
-from plasticity_bench.leaderboard.result import canonical, sealed
-from plasticity_bench.leaderboard.store import ResultStore
-from plasticity_bench.leaderboard.upkeep import verify
+from plasticity_bench.leaderboard.store import journal
+from plasticity_bench.leaderboard.store.journal import Journal
+from plasticity_bench.leaderboard.store.merge import Merged, merge
+from plasticity_bench.leaderboard.store.result import canonical, sealed
+from plasticity_bench.leaderboard.store.result_store import ResultStore
+from plasticity_bench.leaderboard.store.upkeep import verify
 
 MakeDraft = Callable[..., dict[str, Any]]
 

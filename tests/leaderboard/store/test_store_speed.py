@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.leaderboard.result import canonical, sealed
-from plasticity_bench.leaderboard.store import ResultStore
-from plasticity_bench.leaderboard.trust import trust_levels
-from plasticity_bench.leaderboard.upkeep import rebuild, verify
+from plasticity_bench.leaderboard.store.result import canonical, sealed
+from plasticity_bench.leaderboard.store.result_store import ResultStore
+from plasticity_bench.leaderboard.store.upkeep import rebuild, verify
+from plasticity_bench.leaderboard.trust.admission import trust_levels
 
 MakeDraft = Callable[..., dict[str, Any]]
 RESULTS = 10_000

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.leaderboard import index, journal
-from plasticity_bench.leaderboard.index_row import IndexRow
-from plasticity_bench.leaderboard.result import canonical, sealed
-from plasticity_bench.leaderboard.store import ResultStore
-from plasticity_bench.leaderboard.upkeep import Rebuilt, Verification, rebuild, verify
+from plasticity_bench.leaderboard.store import index, journal
+from plasticity_bench.leaderboard.store.index_row import IndexRow
+from plasticity_bench.leaderboard.store.result import canonical, sealed
+from plasticity_bench.leaderboard.store.result_store import ResultStore
+from plasticity_bench.leaderboard.store.upkeep import Rebuilt, Verification, rebuild, verify
 
 MakeDraft = Callable[..., dict[str, Any]]
 

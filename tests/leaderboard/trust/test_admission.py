@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.leaderboard.archive_reading import checked_archive
-from plasticity_bench.leaderboard.attestation import (
+from plasticity_bench.leaderboard.store.journal import Journal
+from plasticity_bench.leaderboard.store.result import Record, Result, canonical
+from plasticity_bench.leaderboard.store.result_store import ResultStore
+from plasticity_bench.leaderboard.store.upkeep import rebuild, verify
+from plasticity_bench.leaderboard.trust.admission import import_archive, trust_levels
+from plasticity_bench.leaderboard.trust.archive_reading import checked_archive
+from plasticity_bench.leaderboard.trust.attestation import (
     Attestation,
     as_file,
     attest,
     level_of,
     read_attestation,
 )
-from plasticity_bench.leaderboard.journal import Journal
-from plasticity_bench.leaderboard.reproduction import Check, choose, compared
-from plasticity_bench.leaderboard.result import Record, Result, canonical
-from plasticity_bench.leaderboard.store import ResultStore
-from plasticity_bench.leaderboard.trust import import_archive, trust_levels
-from plasticity_bench.leaderboard.upkeep import rebuild, verify
+from plasticity_bench.leaderboard.trust.reproduction import Check, choose, compared
 
 from .archives import Made, archive, result
 

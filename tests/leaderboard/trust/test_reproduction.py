@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.harness.cli_run import Selection
+from plasticity_bench.harness.commands.selection import Selection
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.execute import Outcome, execute
-from plasticity_bench.harness.jobs import prepare
-from plasticity_bench.leaderboard import reproduction
-from plasticity_bench.leaderboard.reproduction import jobs_of, reproduce
-from plasticity_bench.leaderboard.result import Record, Result, fingerprint, sealed
-from plasticity_bench.leaderboard.store import ResultStore
+from plasticity_bench.harness.execution.execute import Outcome, execute
+from plasticity_bench.harness.execution.jobs import prepare
+from plasticity_bench.leaderboard.store.result import Record, Result, fingerprint, sealed
+from plasticity_bench.leaderboard.store.result_store import ResultStore
+from plasticity_bench.leaderboard.trust import reproduction
+from plasticity_bench.leaderboard.trust.reproduction import jobs_of, reproduce
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -3,9 +3,11 @@
 Only the images come from here; benchmark, loaders, strategy and accuracy are Avalanche's own. For
 every seed it prints the mean test accuracy over all tasks after the last one (ACC):
 
-    python -m tests.strategies.plain_avalanche --strategy EWC --set ewc_lambda=1 --seeds 0:5
-    python -m tests.strategies.plain_avalanche --strategy Replay --set mem_size=200 --seeds 0:5 \
-        --source mnist --data DIR --hidden 256 256 --lr 0.001 --batch 128 --passes 20
+    python -m tests.strategies.avalanche.plain_avalanche --strategy EWC \
+        --set ewc_lambda=1 --seeds 0:5
+    python -m tests.strategies.avalanche.plain_avalanche --strategy Replay \
+        --set mem_size=200 --seeds 0:5 --source mnist --data DIR \
+        --hidden 256 256 --lr 0.001 --batch 128 --passes 20
 
 The defaults are those of `class-incremental-digits`, the second line's those of
 `class-incremental-mnist`; beside them put the `acc` of
@@ -26,8 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from plasticity_bench.harness.suite import parse_seeds
-from plasticity_bench.streams.sources import default_data_dir, load_source
+from plasticity_bench.harness.specs.suite import parse_seeds
+from plasticity_bench.streams.data.sources import default_data_dir, load_source
 
 
 @dataclass(frozen=True)

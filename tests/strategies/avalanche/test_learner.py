@@ -10,20 +10,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from plasticity_bench.harness.engine.strategy import PluginError
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.plugins import find, load_learner
+from plasticity_bench.harness.loop.run import StackedRun, run_stack, sources
+from plasticity_bench.harness.loop.single_run import SingleRun, check_first_task
+from plasticity_bench.harness.plugins.registry import find, load_learner
+from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
 from plasticity_bench.harness.randomness import derive_seed, unmoved_random
-from plasticity_bench.harness.resolve import parse_overrides, resolve
-from plasticity_bench.harness.run import StackedRun, run_stack, sources
-from plasticity_bench.harness.single_run import SingleRun, check_first_task
-from plasticity_bench.harness.spec import RunSpec, source_digest
-from plasticity_bench.harness.strategy import PluginError
+from plasticity_bench.harness.specs.spec import RunSpec, source_digest
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_stream
 from plasticity_bench.harness.stream import Samples, Stream, Task
-from plasticity_bench.harness.suite import Suite, parse_entrant, parse_stream
-from plasticity_bench.strategies.avalanche import TABLE
-from plasticity_bench.streams.incremental import ClassIncremental
-from tests.harness.test_run import DATA, without_seconds
-from tests.strategies.plain_avalanche import Protocol, plain_accuracy
+from plasticity_bench.strategies.avalanche.table import TABLE
+from plasticity_bench.streams.families.incremental import ClassIncremental
+from tests.harness.loop.test_run import DATA, without_seconds
+from tests.strategies.avalanche.plain_avalanche import Protocol, plain_accuracy
 
 SMALL = (
     "stream.tasks=2",
@@ -83,8 +83,8 @@ def plain_script(run: SingleRun) -> Plain:
     from avalanche.evaluation.metrics import accuracy_metrics
     from avalanche.training.plugins import EvaluationPlugin
 
-    from plasticity_bench.harness.torch_network import torch_optimizer
-    from plasticity_bench.strategies.avalanche_trainer import silenced
+    from plasticity_bench.harness.modules.build import torch_optimizer
+    from plasticity_bench.strategies.avalanche.trainer import silenced
 
     trainer, learner = cast(Any, run.trainer), cast(Any, run.learner)
     online: list[list[float]] = []

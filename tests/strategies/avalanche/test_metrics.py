@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.loop.monitor import next_measured_age
 from plasticity_bench.harness.metrics import cohorts, features
-from plasticity_bench.harness.monitor import next_measured_age
 from plasticity_bench.harness.randomness import ReplicaRandom
-from plasticity_bench.strategies import avalanche_metrics
-from plasticity_bench.strategies.avalanche_guest import ExperienceSamples
-from plasticity_bench.strategies.avalanche_metrics import plasticity_metrics
-from plasticity_bench.strategies.avalanche_plugin import PlasticityPlugin
+from plasticity_bench.strategies.avalanche import metrics as avalanche_metrics
+from plasticity_bench.strategies.avalanche.guest import ExperienceSamples
+from plasticity_bench.strategies.avalanche.metrics import plasticity_metrics
+from plasticity_bench.strategies.avalanche.plugin import PlasticityPlugin
 from tests.helpers import CPU
-from tests.strategies.avalanche_helpers import (
+from tests.strategies.avalanche.helpers import (
     CLASSES,
     make_benchmark,
     make_class_incremental_benchmark,

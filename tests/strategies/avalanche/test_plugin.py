@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plasticity_bench.harness.edits import Network, StatePolicy
-from plasticity_bench.harness.learner import StackedLearner
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context, Plan, Strategy
-from plasticity_bench.strategies.avalanche_guest import ExperienceSamples
-from plasticity_bench.strategies.avalanche_plugin import PlasticityPlugin
-from plasticity_bench.strategies.grow import Grow
-from plasticity_bench.strategies.prune import Prune
+from plasticity_bench.harness.engine.edits import Network, StatePolicy
+from plasticity_bench.harness.engine.learner import StackedLearner
+from plasticity_bench.harness.engine.strategy import Context, Plan, Strategy
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.avalanche.guest import ExperienceSamples
+from plasticity_bench.strategies.avalanche.plugin import PlasticityPlugin
+from plasticity_bench.strategies.growth.grow import Grow
+from plasticity_bench.strategies.pruning.prune import Prune
 from tests.helpers import CPU
-from tests.strategies.avalanche_helpers import (
+from tests.strategies.avalanche.helpers import (
     CLASSES,
     IMAGE,
     MINIBATCH,

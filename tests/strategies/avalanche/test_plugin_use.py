@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context, PluginError, Strategy
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Context, PluginError, Strategy
-from plasticity_bench.strategies import avalanche_plugin
-from plasticity_bench.strategies.avalanche_plugin import PlasticityPlugin
-from tests.strategies.avalanche_helpers import (
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.avalanche import plugin as avalanche_plugin
+from plasticity_bench.strategies.avalanche.plugin import PlasticityPlugin
+from tests.strategies.avalanche.helpers import (
     CLASSES,
     IMAGE,
     MINIBATCH,

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Context
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
+from plasticity_bench.harness.specs.spec import NetworkSpec
 from plasticity_bench.strategies.budget import ScheduledEdits
 from tests.helpers import make_batch, train
 

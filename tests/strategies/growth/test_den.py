@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context, Plan
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context, Plan
-from plasticity_bench.strategies.den import Den, connected_units, drift
-from plasticity_bench.strategies.proximal import group_norms, soft_threshold
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.growth.den import Den, connected_units, drift
+from plasticity_bench.strategies.growth.proximal import group_norms, soft_threshold
 from tests.helpers import ADAM, SGD, backward, make_batch
-from tests.strategies.growing import SMALL_CONVNET, WIDE, Make, answers
+from tests.strategies.growth.growing import SMALL_CONVNET, WIDE, Make, answers
 
 PLAIN = OptimizerSpec(name="sgd", lr=0.1)
 

@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.probe import replica_loss
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.probe import replica_loss
-from plasticity_bench.strategies.firefly import Firefly, Trial
+from plasticity_bench.strategies.growth.firefly import Firefly, Trial
 from plasticity_bench.strategies.selection import best
 from tests.helpers import make_batch
-from tests.strategies.growing import LEAKY, SMALL_CONVNET, WIDE, Make, answers, seeded
+from tests.strategies.growth.growing import LEAKY, SMALL_CONVNET, WIDE, Make, answers, seeded
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1e-7])

@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.strategies.gradmax import GradMax
-from plasticity_bench.strategies.slices import column_norms, growth_matrix, normal
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.growth.gradmax import GradMax
+from plasticity_bench.strategies.newborns.slices import column_norms, growth_matrix, normal
 from tests.helpers import backward, make_batch
-from tests.strategies.growing import LEAKY, WIDE, Make, seeded
+from tests.strategies.growth.growing import LEAKY, WIDE, Make, seeded
 
 RSL = NetworkSpec(hidden=(50, 40), activation="rand-smooth-leaky(c=0.8,p=1,lower=0.3,upper=0.6)")
 SAMPLES = 32

@@ -4,12 +4,12 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Context
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
+from plasticity_bench.harness.specs.spec import NetworkSpec
 from plasticity_bench.strategies.budget import ScheduledEdits
-from plasticity_bench.strategies.grow import Grow
-from plasticity_bench.strategies.prune import Prune
+from plasticity_bench.strategies.growth.grow import Grow
+from plasticity_bench.strategies.pruning.prune import Prune
 from tests.helpers import CONVNET, make_batch, train
 
 Make = Callable[..., tuple[Network, Context]]

@@ -7,19 +7,27 @@ import pytest
 import torch
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.resolve import parse_overrides, resolve
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.spec import NetworkSpec, RunSpec
-from plasticity_bench.harness.suite import Suite, parse_entrant, parse_seeds, parse_stream
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
+from plasticity_bench.harness.specs.spec import NetworkSpec, RunSpec
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_seeds, parse_stream
 from plasticity_bench.strategies.budget import ScheduledEdits
-from plasticity_bench.strategies.firefly import Firefly
-from plasticity_bench.strategies.gradmax import GradMax
-from plasticity_bench.strategies.nest import Nest
-from plasticity_bench.strategies.net2wider import Net2Wider
-from plasticity_bench.strategies.seeded import SeededGrowth
-from plasticity_bench.strategies.splitting import Splitting
-from plasticity_bench.strategies.variance_transfer import VarianceTransfer
-from tests.strategies.growing import LEAKY, SMALL_CONVNET, WIDE, Make, answers, go_through, seeded
+from plasticity_bench.strategies.growth.firefly import Firefly
+from plasticity_bench.strategies.growth.gradmax import GradMax
+from plasticity_bench.strategies.growth.nest import Nest
+from plasticity_bench.strategies.growth.net2wider import Net2Wider
+from plasticity_bench.strategies.growth.seeded import SeededGrowth
+from plasticity_bench.strategies.growth.splitting import Splitting
+from plasticity_bench.strategies.growth.variance_transfer import VarianceTransfer
+from tests.strategies.growth.growing import (
+    LEAKY,
+    SMALL_CONVNET,
+    WIDE,
+    Make,
+    answers,
+    go_through,
+    seeded,
+)
 
 GROWERS: list[type[SeededGrowth]] = [Net2Wider, GradMax, VarianceTransfer, Nest, Splitting, Firefly]
 ENTRANTS = [

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.strategies.morphnet import MorphNet, marginal_cost, weights_of, widened
-from plasticity_bench.strategies.proximal import group_norms, shrink_groups
-from plasticity_bench.strategies.slices import best_of_each
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.growth.morphnet import MorphNet, marginal_cost, weights_of, widened
+from plasticity_bench.strategies.growth.proximal import group_norms, shrink_groups
+from plasticity_bench.strategies.newborns.slices import best_of_each
 from tests.helpers import CONVNET, SGD, train, units
-from tests.strategies.growing import SMALL_CONVNET, WIDE, Make, answers
+from tests.strategies.growth.growing import SMALL_CONVNET, WIDE, Make, answers
 
 
 @pytest.mark.parametrize("network", [WIDE, SMALL_CONVNET])

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
+from plasticity_bench.harness.engine.probe import probe, replica_loss
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.probe import probe, replica_loss
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.strategies.nest import Nest, largest_pairs
-from plasticity_bench.strategies.slices import growth_matrix
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.growth.nest import Nest, largest_pairs
+from plasticity_bench.strategies.newborns.slices import growth_matrix
 from tests.helpers import make_batch
-from tests.strategies.growing import SMALL_CONVNET, WIDE, Make, seeded
+from tests.strategies.growth.growing import SMALL_CONVNET, WIDE, Make, seeded
 
 IDENTITY = NetworkSpec(hidden=(50, 40), activation="leaky-relu(slope=1)")
 

@@ -2,17 +2,17 @@ import pytest
 import torch
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.strategies.net2wider import Net2Wider
-from plasticity_bench.strategies.newborn_rules import paired
-from plasticity_bench.strategies.slices import (
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.growth.net2wider import Net2Wider
+from plasticity_bench.strategies.newborns.rules import paired
+from plasticity_bench.strategies.newborns.slices import (
     fresh_slices,
     net2wider_slices,
     random_donors,
     share_columns,
 )
 from tests.helpers import ADAM, SGD, train, units
-from tests.strategies.growing import SMALL_CONVNET, WIDE, Make, answers, seeded
+from tests.strategies.growth.growing import SMALL_CONVNET, WIDE, Make, answers, seeded
 
 
 def test_donors_are_alive_and_drawn_with_equal_chance(make: Make) -> None:

@@ -1,17 +1,17 @@
 import pytest
 import torch
 
-from plasticity_bench.harness.activations import LeakyRelu, SmoothLeaky, Tanh
+from plasticity_bench.harness.engine.activations import LeakyRelu, SmoothLeaky, Tanh
+from plasticity_bench.harness.engine.probe import probe, replica_loss
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.probe import probe, replica_loss
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.strategies.splitting import (
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.growth.splitting import (
     Splitting,
     second_derivative,
     splitting_eigenpairs,
 )
 from tests.helpers import make_batch
-from tests.strategies.growing import Make, answers, seeded
+from tests.strategies.growth.growing import Make, answers, seeded
 
 SMOOTH = NetworkSpec(hidden=(50, 40), activation="tanh")
 

@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from plasticity_bench.harness.engine.network import Layer
+from plasticity_bench.harness.engine.probe import replica_loss
+from plasticity_bench.harness.engine.strategy import Plan
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.network import Layer
-from plasticity_bench.harness.probe import replica_loss
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Plan
-from plasticity_bench.strategies.turnover import Turnover
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.growth.turnover import Turnover
 from tests.helpers import CONVNET, make_batch, train
-from tests.strategies.growing import LEAKY, WIDE, Make, go_through
+from tests.strategies.growth.growing import LEAKY, WIDE, Make, go_through
 
 PLAN = Plan(task_updates=(10,) * 5, passes=1, batch_size=16)
 

@@ -2,15 +2,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.network import LayerTrace
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.network import LayerTrace
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.strategies.newborn_rules import paired
-from plasticity_bench.strategies.slices import fresh_slices
-from plasticity_bench.strategies.variance_transfer import VarianceTransfer, stage_rates
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.growth.variance_transfer import VarianceTransfer, stage_rates
+from plasticity_bench.strategies.newborns.rules import paired
+from plasticity_bench.strategies.newborns.slices import fresh_slices
 from tests.helpers import backward, make_batch
-from tests.strategies.growing import LEAKY, SMALL_CONVNET, WIDE, Make, answers, seeded
+from tests.strategies.growth.growing import LEAKY, SMALL_CONVNET, WIDE, Make, answers, seeded
 
 PLAIN_SGD = OptimizerSpec(name="sgd", lr=0.05, weight_decay=0.01)
 BROAD = NetworkSpec(hidden=(400, 400), activation="leaky-relu(slope=0.5)")

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.network import Layer
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context, Plan, Strategy
-from tests.harness.test_run import DATA, make_specs
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.network import Layer
+from plasticity_bench.harness.engine.strategy import Context, Plan, Strategy
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from tests.harness.loop.test_run import DATA, make_specs
 from tests.helpers import backward, make_batch, train, units
 
 Make = Callable[..., tuple[Network, Context]]

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.strategies.newborn_windows import FreezeIncumbents, FreezeNewborns
-from tests.strategies.newborn_helpers import (
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.newborns.windows import FreezeIncumbents, FreezeNewborns
+from tests.strategies.newborns.helpers import (
     ADAM,
     MLP,
     MOMENTUM,

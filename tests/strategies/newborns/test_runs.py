@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from plasticity_bench.harness.compact import CompactTraining
+from plasticity_bench.harness.engine.compact import CompactTraining
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.spec import NetworkSpec
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.specs.spec import NetworkSpec
 from plasticity_bench.strategies.activations import LayerNorm, LeakyActivation, RslActivation
-from plasticity_bench.strategies.newborn_rates import RestartRate
-from tests.strategies.newborn_helpers import PLAIN_SGD, Make, aged, bear, drive, tiny_run, update
+from plasticity_bench.strategies.newborns.rates import RestartRate
+from tests.strategies.newborns.helpers import PLAIN_SGD, Make, aged, bear, drive, tiny_run, update
 
 GROW = "grow(compactness=0.5,events=3)"  # after 0, 8 and 16 of 24 updates
 MANY = [

@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network, StatePolicy
+from plasticity_bench.harness.engine.edits import Network, StatePolicy
+from plasticity_bench.harness.engine.network import Layer
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.network import Layer
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.strategies.grow import Grow
-from plasticity_bench.strategies.newborn_donors import Donor, choose_donors
-from plasticity_bench.strategies.newborn_state import NewbornState
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.growth.grow import Grow
+from plasticity_bench.strategies.newborns.donors import Donor, choose_donors
+from plasticity_bench.strategies.newborns.state import NewbornState
 from tests.helpers import units
-from tests.strategies.newborn_helpers import (
+from tests.strategies.newborns.helpers import (
     ADAM,
     MLP,
     TRUNK,

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Insertion, Network
+from plasticity_bench.harness.engine.edits import Insertion, Network
+from plasticity_bench.harness.engine.network import Layer
+from plasticity_bench.harness.engine.strategy import Context
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.network import Layer
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.strategies.newborn_weights import NewbornWeights, Rule
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.newborns.weights import NewbornWeights, Rule
 from tests.helpers import make_batch, train, units
-from tests.strategies.newborn_helpers import (
+from tests.strategies.newborns.helpers import (
     ADAM,
     MLP,
     PLAIN_SGD,

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from plasticity_bench.harness.engine.strategy import Strategy
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Strategy
-from plasticity_bench.strategies.newborn_fading import FadeIn
-from plasticity_bench.strategies.newborn_windows import (
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.newborns.fading import FadeIn
+from plasticity_bench.strategies.newborns.windows import (
     FreezeIncumbents,
     FreezeNewborns,
     MatchNorms,
@@ -14,7 +14,7 @@ from plasticity_bench.strategies.newborn_windows import (
     TwoSpeed,
 )
 from tests.helpers import make_batch
-from tests.strategies.newborn_helpers import (
+from tests.strategies.newborns.helpers import (
     ADAM,
     MOMENTUM,
     NETWORKS,

@@ -6,12 +6,12 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.strategies.prune import Prune
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.strategies.pruning.prune import Prune
 from plasticity_bench.strategies.resets import ScheduledReset
-from tests.harness.test_run import DATA, make_specs
+from tests.harness.loop.test_run import DATA, make_specs
 from tests.helpers import train
 
 Make = Callable[..., tuple[Network, Context]]

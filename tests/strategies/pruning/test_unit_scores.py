@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.network import NORM_EPSILON, Layer
+from plasticity_bench.harness.engine.probe import probe, replica_loss
+from plasticity_bench.harness.engine.strategy import Context
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.network import NORM_EPSILON, Layer
-from plasticity_bench.harness.probe import probe, replica_loss
 from plasticity_bench.harness.randomness import ReplicaRandom
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.strategies.prune import Prune
-from plasticity_bench.strategies.unit_scores import (
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.pruning.prune import Prune
+from plasticity_bench.strategies.pruning.unit_scores import (
     UnitScore,
     adaptable_contribution,
     contribution,

@@ -6,13 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context, Plan
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Context, Plan
-from plasticity_bench.strategies.weight_pruning import HanPruning, LotteryTicket, WeightPruning
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.pruning.weight_pruning import (
+    HanPruning,
+    LotteryTicket,
+    WeightPruning,
+)
 from tests.helpers import CONVNET, SGD
-from tests.strategies.sparse_helpers import connections, make_update, plan_of
+from tests.strategies.rewiring.helpers import connections, make_update, plan_of
 
 Make = Callable[..., tuple[Network, Context]]
 WIDE = NetworkSpec(hidden=(20, 15))

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from plasticity_bench.harness.edits import Network
-from plasticity_bench.harness.network import Layer
-from plasticity_bench.harness.strategy import Context, Plan, Strategy
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.network import Layer
+from plasticity_bench.harness.engine.strategy import Context, Plan, Strategy
 from tests.helpers import backward, make_batch
 
 

@@ -8,20 +8,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context, Plan
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context, Plan
-from plasticity_bench.strategies.rewire import PeriodicRewiring, SparseNetwork, annealed
-from plasticity_bench.strategies.rewire_choice import highest, lowest, possible
-from plasticity_bench.strategies.rewire_deep import DeepRewiring
-from plasticity_bench.strategies.rewire_density import Distribution, connection_counts
-from plasticity_bench.strategies.rewire_momentum import SparseMomentum
-from plasticity_bench.strategies.rewire_set import SparseEvolutionaryTraining
-from tests.harness.test_run import DATA, make_specs, without_seconds
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.rewiring.base import PeriodicRewiring, SparseNetwork, annealed
+from plasticity_bench.strategies.rewiring.choice import highest, lowest, possible
+from plasticity_bench.strategies.rewiring.deep import DeepRewiring
+from plasticity_bench.strategies.rewiring.density import Distribution, connection_counts
+from plasticity_bench.strategies.rewiring.momentum import SparseMomentum
+from plasticity_bench.strategies.rewiring.set import SparseEvolutionaryTraining
+from tests.harness.loop.test_run import DATA, make_specs, without_seconds
 from tests.helpers import CONVNET, units
-from tests.strategies.sparse_helpers import connections, make_update, plan_of
+from tests.strategies.rewiring.helpers import connections, make_update, plan_of
 
 Make = Callable[..., tuple[Network, Context]]
 

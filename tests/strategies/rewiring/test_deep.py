@@ -3,14 +3,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.strategies.rewire import SparseNetwork
-from plasticity_bench.strategies.rewire_deep import DeepRewiring
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.rewiring.base import SparseNetwork
+from plasticity_bench.strategies.rewiring.deep import DeepRewiring
 from tests.helpers import ADAM, CONVNET, SGD
-from tests.strategies.sparse_helpers import connections, counts, make_update, plan_of
+from tests.strategies.rewiring.helpers import connections, counts, make_update, plan_of
 
 Make = Callable[..., tuple[Network, Context]]
 WIDE = NetworkSpec(hidden=(20, 15))

@@ -3,18 +3,18 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec, OptimizerSpec
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.strategies.rewire_momentum import (
+from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
+from plasticity_bench.strategies.rewiring.momentum import (
     FULLEST,
     SparseMomentum,
     layer_shares,
     share_out,
 )
 from tests.helpers import ADAM, CONVNET
-from tests.strategies.sparse_helpers import (
+from tests.strategies.rewiring.helpers import (
     connections,
     counts,
     make_update,

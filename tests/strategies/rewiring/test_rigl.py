@@ -3,13 +3,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.strategies.rewire_rigl import RigL
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.rewiring.rigl import RigL
 from tests.helpers import ADAM, CONVNET, SGD, backward, make_batch, units
-from tests.strategies.sparse_helpers import (
+from tests.strategies.rewiring.helpers import (
     connections,
     counts,
     make_update,

@@ -4,13 +4,13 @@ from typing import Literal
 import pytest
 import torch
 
-from plasticity_bench.harness.edits import Network
+from plasticity_bench.harness.engine.edits import Network
+from plasticity_bench.harness.engine.strategy import Context
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.spec import NetworkSpec
-from plasticity_bench.harness.strategy import Context
-from plasticity_bench.strategies.rewire_set import SparseEvolutionaryTraining
+from plasticity_bench.harness.specs.spec import NetworkSpec
+from plasticity_bench.strategies.rewiring.set import SparseEvolutionaryTraining
 from tests.helpers import CONVNET, SGD, train
-from tests.strategies.sparse_helpers import connections, counts, state_of, top
+from tests.strategies.rewiring.helpers import connections, counts, state_of, top
 
 Make = Callable[..., tuple[Network, Context]]
 WIDE = NetworkSpec(hidden=(20, 15))

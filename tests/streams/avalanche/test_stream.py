@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.plugins import load_stream
-from plasticity_bench.harness.resolve import resolve
-from plasticity_bench.harness.run import run_stack
-from plasticity_bench.harness.spec import build_settings
-from plasticity_bench.harness.suite import Suite, parse_entrant, parse_stream
-from plasticity_bench.streams import avalanche_pool
-from plasticity_bench.streams.avalanche import AvalancheStream
-from plasticity_bench.streams.avalanche_build import Recipe
-from plasticity_bench.streams.avalanche_pool import AvalancheSamples, load_samples
-from plasticity_bench.streams.avalanche_tasks import load_tasks
-from tests.streams.made_mnist import write_mnist
+from plasticity_bench.harness.loop.run import run_stack
+from plasticity_bench.harness.plugins.registry import load_stream
+from plasticity_bench.harness.plugins.resolve import resolve
+from plasticity_bench.harness.specs.spec import build_settings
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_stream
+from plasticity_bench.streams.avalanche import pool as avalanche_pool
+from plasticity_bench.streams.avalanche.build import Recipe
+from plasticity_bench.streams.avalanche.pool import AvalancheSamples, load_samples
+from plasticity_bench.streams.avalanche.stream import AvalancheStream
+from plasticity_bench.streams.avalanche.tasks import load_tasks
+from tests.streams.data.made_mnist import write_mnist
 
 MADE = "avalanche:tests.streams.made_benchmarks:"
 
@@ -263,7 +263,7 @@ def test_other_arguments_and_other_code_are_kept_apart(monkeypatch: pytest.Monke
     key = Recipe(name, "").key
     assert Recipe(name, "tasks=2").key != key
     monkeypatch.setattr(
-        "plasticity_bench.streams.avalanche_build.getsource", lambda module: "other code"
+        "plasticity_bench.streams.avalanche.build.getsource", lambda module: "other code"
     )
     assert Recipe(name, "").key != key
 

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import datasets
 
-from plasticity_bench.streams.emnist import EmnistReader
-from plasticity_bench.streams.idx import FILES
+from plasticity_bench.streams.data.emnist import EmnistReader
+from plasticity_bench.streams.data.idx import FILES
 
 Bytes = NDArray[np.uint8]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.streams.sources import load_source, where
-from tests.streams.made_up_files import CIFAR, know_cifar, write_cifar, write_cifar_archive
+from plasticity_bench.streams.data.sources import load_source, where
+from tests.streams.data.made_up_files import CIFAR, know_cifar, write_cifar, write_cifar_archive
 
 each_set = pytest.mark.parametrize("name", CIFAR)
 

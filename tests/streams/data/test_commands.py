@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
-from plasticity_bench.streams import sources
-from tests.streams.made_up_files import class_folders, write_idx, write_pictures
+from plasticity_bench.streams.data import sources
+from tests.streams.data.made_up_files import class_folders, write_idx, write_pictures
 
 
 @pytest.fixture(autouse=True)

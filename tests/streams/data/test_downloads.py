@@ -6,11 +6,11 @@ import pytest
 from torchvision import datasets
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.streams import fetch
-from plasticity_bench.streams.fetch import PATIENCE
-from plasticity_bench.streams.idx import FILES
-from plasticity_bench.streams.sources import load_source, where
-from tests.streams.made_up_files import (
+from plasticity_bench.streams.data import fetch
+from plasticity_bench.streams.data.fetch import PATIENCE
+from plasticity_bench.streams.data.idx import FILES
+from plasticity_bench.streams.data.sources import load_source, where
+from tests.streams.data.made_up_files import (
     CIFAR,
     Made,
     know_cifar,

@@ -9,12 +9,12 @@ import torch
 from torchvision import models
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from plasticity_bench.harness.batches import SampleBank
+from plasticity_bench.harness.engine.batches import SampleBank
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.streams import features, sources
-from plasticity_bench.streams.features import FILE
-from plasticity_bench.streams.sources import load_source, missing
-from tests.streams.made_up_files import class_folders, write_pictures
+from plasticity_bench.streams.data import features, sources
+from plasticity_bench.streams.data.features import FILE
+from plasticity_bench.streams.data.sources import load_source, missing
+from tests.streams.data.made_up_files import class_folders, write_pictures
 
 NAME = "mini-imagenet-features"
 RANDOM = np.random.RandomState(4)

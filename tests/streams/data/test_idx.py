@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.streams import idx
-from plasticity_bench.streams.emnist import EmnistReader
-from plasticity_bench.streams.idx import FILES
-from plasticity_bench.streams.sources import load_source, where
-from tests.streams.made_up_files import (
+from plasticity_bench.streams.data import idx
+from plasticity_bench.streams.data.emnist import EmnistReader
+from plasticity_bench.streams.data.idx import FILES
+from plasticity_bench.streams.data.sources import load_source, where
+from tests.streams.data.made_up_files import (
     Made,
     know_emnist,
     made,

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.streams import features
-from plasticity_bench.streams.features import FILE
-from plasticity_bench.streams.idx import FILES
-from plasticity_bench.streams.manage import fetch, status
-from plasticity_bench.streams.reader import Counts
-from plasticity_bench.streams.sources import READERS, load_source
-from tests.streams.made_up_files import (
+from plasticity_bench.streams.data import features
+from plasticity_bench.streams.data.features import FILE
+from plasticity_bench.streams.data.idx import FILES
+from plasticity_bench.streams.data.manage import fetch, status
+from plasticity_bench.streams.data.reader import Counts
+from plasticity_bench.streams.data.sources import READERS, load_source
+from tests.streams.data.made_up_files import (
     class_folders,
     know_cifar,
     know_mnist,

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.streams import pictures, sources
-from plasticity_bench.streams.sources import load_source, missing, where
-from tests.streams.made_up_files import class_folders
-from tests.streams.made_up_files import write_pictures as write
+from plasticity_bench.streams.data import pictures, sources
+from plasticity_bench.streams.data.sources import load_source, missing, where
+from tests.streams.data.made_up_files import class_folders
+from tests.streams.data.made_up_files import write_pictures as write
 
 Picture = NDArray[np.uint8]
 PARTS = {"train": 3, "test": 2}

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from plasticity_bench.harness.batches import SampleBank
+from plasticity_bench.harness.engine.batches import SampleBank
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.stream import Samples
-from plasticity_bench.streams import locks, reader, sources
-from plasticity_bench.streams.idx import FILES, MnistReader
-from plasticity_bench.streams.sources import load_source
-from tests.streams.made_up_files import write_idx
+from plasticity_bench.streams.data import locks, reader, sources
+from plasticity_bench.streams.data.idx import FILES, MnistReader
+from plasticity_bench.streams.data.sources import load_source
+from tests.streams.data.made_up_files import write_idx
 
 PARTS = ("train_x", "train_y", "test_x", "test_y")
 

@@ -6,15 +6,15 @@ import torch
 from sklearn.datasets import load_digits
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.streams.idx import FILES
-from plasticity_bench.streams.sources import (
+from plasticity_bench.streams.data.idx import FILES
+from plasticity_bench.streams.data.sources import (
     READERS,
     default_data_dir,
     load_source,
     missing,
     where,
 )
-from tests.streams.made_up_files import write_idx
+from tests.streams.data.made_up_files import write_idx
 
 # digits
 

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from plasticity_bench.harness.stream import Samples, Stream, Task
-from plasticity_bench.streams.composed import Composed
-from plasticity_bench.streams.drift import NoisyLabels, Rotated, WarmStart
-from plasticity_bench.streams.incremental import ClassIncremental
-from plasticity_bench.streams.labels import RandomLabels, ShiftingLabels
-from plasticity_bench.streams.permuted import Permuted
-from plasticity_bench.streams.stationary import Stationary
+from plasticity_bench.streams.families.composed import Composed
+from plasticity_bench.streams.families.drift import NoisyLabels, Rotated, WarmStart
+from plasticity_bench.streams.families.incremental import ClassIncremental
+from plasticity_bench.streams.families.labels import RandomLabels, ShiftingLabels
+from plasticity_bench.streams.families.permuted import Permuted
+from plasticity_bench.streams.families.stationary import Stationary
 
 FAMILIES: Mapping[str, Callable[..., Stream]] = {
     "permuted": Permuted,

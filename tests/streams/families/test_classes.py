@@ -9,10 +9,10 @@ import torch
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.stream import Samples, Task
-from plasticity_bench.streams.classes import pairs
-from plasticity_bench.streams.incremental import ClassIncremental
+from plasticity_bench.streams.families.classes import pairs
+from plasticity_bench.streams.families.incremental import ClassIncremental
 
-from .families import drawn, fingerprint
+from .all_families import drawn, fingerprint
 
 
 def of_classes(classes: int, train: int, test: int) -> Samples:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.stream import Samples
-from plasticity_bench.streams.incremental import ClassIncremental
-from plasticity_bench.streams.labels import RandomLabels
-from plasticity_bench.streams.stationary import Stationary
+from plasticity_bench.streams.families.incremental import ClassIncremental
+from plasticity_bench.streams.families.labels import RandomLabels
+from plasticity_bench.streams.families.stationary import Stationary
 
-from .families import FAMILIES, draw, fingerprint, given_to, small
+from .all_families import FAMILIES, draw, fingerprint, given_to, small
 
 SEEDS = st.integers(0, 2**32 - 1)
 each_family = pytest.mark.parametrize("name", FAMILIES)

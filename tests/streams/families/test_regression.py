@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.resolve import parse_overrides, resolve
-from plasticity_bench.harness.run import StackedRun
-from plasticity_bench.harness.suite import Suite, parse_entrant, parse_seeds, parse_stream
-from plasticity_bench.streams.regression import (
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_seeds, parse_stream
+from plasticity_bench.streams.families.regression import (
     SlowlyChangingRegression,
     TargetNetwork,
     all_inputs,
 )
 
-from .families import fingerprint
+from .all_families import fingerprint
 
 SMALL: dict[str, Any] = {"bits": 8, "slow_bits": 5, "flip_every": 400, "tasks": 12}
 INPUTS = all_inputs(8)

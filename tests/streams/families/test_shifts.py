@@ -13,13 +13,13 @@ from torch import Tensor
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.stream import Samples, Task
-from plasticity_bench.streams.composed import SHIFTS, Composed
-from plasticity_bench.streams.drift import NoisyLabels, Rotated, WarmStart, rotation
-from plasticity_bench.streams.incremental import ClassIncremental
-from plasticity_bench.streams.labels import RandomLabels, ShiftingLabels
-from plasticity_bench.streams.permuted import Permuted
+from plasticity_bench.streams.families.composed import SHIFTS, Composed
+from plasticity_bench.streams.families.drift import NoisyLabels, Rotated, WarmStart, rotation
+from plasticity_bench.streams.families.incremental import ClassIncremental
+from plasticity_bench.streams.families.labels import RandomLabels, ShiftingLabels
+from plasticity_bench.streams.families.permuted import Permuted
 
-from .families import drawn, fingerprint
+from .all_families import drawn, fingerprint
 
 SEEDS = st.integers(0, 2**32 - 1)
 shared_samples = settings(
