@@ -1,4 +1,4 @@
-"""What `plasticity-bench list` shows: names by kind, and every setting of one name."""
+"""The command `list`: names by kind, and every setting of one name."""
 
 import ast
 import inspect
@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -36,6 +37,19 @@ class Entry:
     name: str
     description: str
     package: str = OURS
+
+
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            help="strategies, learners, streams, metrics, suites, settings, activations; or a name."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A name of that kind.")] = None,
+) -> None:
+    """List what there is, or every setting of one name with its type, default and meaning."""
+    show(kind, name, Console())
 
 
 def entries() -> dict[str, list[Entry]]:
