@@ -8,10 +8,9 @@ from torch import Tensor
 
 from ...harness.engine.edits import Insertion, Network, Slices, StatePolicy
 from ...harness.engine.network import Layer
-from ...harness.engine.probe import Probe
+from ...harness.engine.probe import Probe, outgoing_weights
 from ...harness.engine.strategy import Context, Plan
 from ...harness.errors import BenchError
-from ...harness.loop.monitor import outgoing_weights
 from ...harness.metrics.cohorts import utility
 from ..budget import ScheduledEdits
 from ..newborns.slices import consumer_of, start_with_seed

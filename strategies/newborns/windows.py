@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ...harness.engine.edits import Network
 from ...harness.engine.network import Layer
+from ...harness.engine.probe import outgoing_weights
 from ...harness.engine.strategy import Context, Strategy
 from ...harness.errors import BenchError
-from ...harness.loop.monitor import outgoing_weights
 from ...harness.metrics.cohorts import outgoing_norm
 from .base import (
     NewbornWindow,

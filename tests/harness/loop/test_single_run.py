@@ -17,8 +17,9 @@ from plasticity_bench import BenchError, Samples, Task, TorchLearner
 from plasticity_bench.harness.engine.learner import Learner, StackedLearner
 from plasticity_bench.harness.engine.strategy import PluginError
 from plasticity_bench.harness.execution.jobs import prepare, stacks
-from plasticity_bench.harness.loop.run import StackedRun, run_stack
+from plasticity_bench.harness.loop.run import StackedRun
 from plasticity_bench.harness.loop.single_run import SingleRun
+from plasticity_bench.harness.loop.stack import run_stack
 from plasticity_bench.harness.modules.build import torch_network, torch_optimizer
 from plasticity_bench.harness.plugins import registry as plugins
 from plasticity_bench.harness.plugins.registry import load_learner

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.loop.run import run_stack
+from plasticity_bench.harness.loop.stack import run_stack
 from plasticity_bench.harness.plugins.registry import load_stream
 from plasticity_bench.harness.plugins.resolve import resolve
 from plasticity_bench.harness.specs.spec import build_settings
