@@ -1,7 +1,6 @@
 """The command `speed`: how fast the engine is beside its alternatives."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,25 +20,16 @@ def speed(
     """Time the engine beside Avalanche, a plain PyTorch loop and bare products: some minutes."""
     from rich.console import Console
 
+    from ..plugins.registry import load_stream
+    from ..specs.spec import build_settings
     from ..speed.measure import as_json, measure, tables
 
     folder = data or default_data_dir()
-    found = folder if _has_mnist(folder) else None
+    loaded = load_stream("permuted-mnist")
+    stream = build_settings(loaded.cls, loaded.settings, "stream permuted-mnist")
+    found = folder if stream.is_here(folder) else None
     report = measure(found, repeats, updates, Console(stderr=True))
     if json_:
         typer.echo(json.dumps(as_json(report), indent=1))
     else:
         Console().print(tables(report))
-
-
-def _has_mnist(folder: Path) -> bool:
-    from ..errors import BenchError
-    from ..plugins.registry import load_stream
-    from ..specs.spec import build_settings
-
-    loaded = load_stream("permuted-mnist")
-    try:
-        build_settings(loaded.cls, loaded.settings, "stream permuted-mnist").load(folder)
-    except BenchError:
-        return False
-    return True
