@@ -6,7 +6,7 @@ if __name__ != "plasticity_bench.strategies":
     )
 
 BUILT_IN: dict[str, str] = {
-    "dense": "dense:Dense",
+    "dense": "references.dense:Dense",
     "grow": "growth.grow:Grow",
     "prune": "pruning.prune:Prune",
     "newborn-state": "newborns.state:NewbornState",
@@ -24,7 +24,7 @@ BUILT_IN: dict[str, str] = {
     "shrink-perturb": "resets:ShrinkPerturb",
     "optimizer-reset": "resets:OptimizerReset",
     "reset": "resets:FullReset",
-    "winning-ticket": "ticket:WinningTicket",
+    "winning-ticket": "references.ticket:WinningTicket",
     "tiny-er": "memory:TinyER",
     "scheduled-reset": "resets:ScheduledReset",
     "han-pruning": "pruning.weight_pruning:HanPruning",

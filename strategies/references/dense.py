@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..harness.engine.strategy import Strategy
+from ...harness.engine.strategy import Strategy
 
 
 @dataclass(frozen=True, kw_only=True)
