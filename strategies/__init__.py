@@ -1,4 +1,16 @@
-"""Plug-in strategies, one file per idea or family."""
+"""Plug-in strategies by family, and the table of their names.
+
+The families are `growth`, `pruning`, `rewiring` of connections, interventions on `newborns`,
+`references`, and single files for resets, activations and memories; `avalanche` trains Avalanche's
+own, and brings ours to its scripts. A strategy is one class in a file of its own or of its family,
+named in the table below; `budget` and `selection` are what several families share: when edits
+happen, how many units, and which.
+
+For others:
+    budget: Scheduled, ScheduledEdits, unit_targets, units_this_time
+    selection: alive_everywhere, best, check_score, magnitude_scores, note_alive, random_scores,
+        score, worst
+"""
 
 if __name__ != "plasticity_bench.strategies":
     raise ImportError(

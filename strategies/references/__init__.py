@@ -1,1 +1,6 @@
-"""To be written."""
+"""What others are held against: the network as it is, and a structure trained again from new.
+
+They act on nothing during the run.
+
+May import: harness/engine.
+"""
