@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -249,7 +250,7 @@ def _from_entry_point(point: EntryPoint) -> Provider:
     if point.dist is not None:
         owner = point.dist.metadata["Name"]
         summary = str(point.dist.metadata.json.get("summary", ""))
-    return Provider(point.name, owner, point.value, summary)
+    return Provider(point.name, owner, point.value, first_line(point.value) or summary)
 
 
 def _built_in_strategies() -> Iterator[Provider]:
@@ -297,16 +298,32 @@ _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {
 
 @cache  # every look-up of a name asks for all of them
 def first_line(target: str) -> str:
-    """Return the first line of a class's docstring, reading its file without running it.
+    """Return the first line of a class's docstring, reading its file without running anything.
 
     Args:
-        target: "module:Class" in an importable package.
+        target: "module:Class"; empty is returned for what cannot be found or read.
     """
     module, _, name = target.partition(":")
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        return ""
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    file = _file_of(module)
+    try:
+        tree = ast.parse(file.read_bytes()) if file else ast.Module([], [])
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""  # said in full when it is asked for by name
     classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
     text = next((ast.get_docstring(node) for node in classes), None)
     return text.splitlines()[0] if text else ""
+
+
+def _file_of(module: str) -> Path | None:
+    """Find a module's file; unlike `find_spec` of a dotted name, this imports no package."""
+    top, *rest = module.split(".")
+    try:
+        spec = find_spec(top)
+    except ValueError:  # a module that was made by hand and says nothing of where it is from
+        return None
+    name = top
+    for part in rest:
+        places = spec.submodule_search_locations if spec else None
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, places) if places else None
+    return Path(spec.origin) if spec and spec.has_location and spec.origin else None
