@@ -63,6 +63,8 @@ class Provider:
     """"module:attribute", absolute."""
     description: str
     """One sentence, had without importing anything."""
+    family: str = ""
+    """Title of what it is listed under; empty where that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,7 +268,7 @@ def _built_in_learners() -> Iterator[Provider]:
 
 def _built_in_streams() -> Iterator[Provider]:
     for name, entry in _stream_table().items():
-        yield Provider(name, OURS, entry.family, entry.summary)
+        yield Provider(name, OURS, entry.family, entry.summary, entry.group)
 
 
 def _built_in_metrics() -> Iterator[Provider]:
@@ -284,8 +286,8 @@ def _avalanche() -> Any:
 
 
 def _stream_table() -> dict[str, Any]:
-    own = import_module(f"{_ROOT}.streams").BUILT_IN
-    return {**own, **import_module(f"{_ROOT}.streams.catalogue").presets()}
+    catalogue = import_module(f"{_ROOT}.streams.catalogue")
+    return {**catalogue.built_in(), **catalogue.presets()}
 
 
 _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {

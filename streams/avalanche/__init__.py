@@ -2,6 +2,6 @@
 
 The stream itself is in `stream`; the other files take the benchmark apart.
 
-May import: harness/plugins, harness/specs, streams/base.py, streams/data,
+May import: harness/plugins, harness/specs, streams/base.py, streams/catalogue.py, streams/data,
             streams/random_transforms.py, streams/scenario.py.
 """

@@ -39,6 +39,19 @@ def make(text: str) -> AvalancheStream:
     return stream
 
 
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("avalanche:SplitMNIST?n_experiences=5", "class-incremental-mnist"),
+        ("avalanche:SplitCIFAR100?n_experiences=10", "class-incremental-cifar10"),
+        (f"{MADE}split", "class-incremental-mnist"),
+    ],
+)
+def test_the_usual_learner_is_that_of_the_class_incremental_stream(name: str, like: str) -> None:
+    loaded, usual = load_stream(name), load_stream(like)
+    assert (loaded.network, loaded.optimizer) == (usual.network, usual.optimizer)
+
+
 def samples_of(stream: AvalancheStream, folder: Path) -> AvalancheSamples:
     samples = stream.load(folder)
     assert isinstance(samples, AvalancheSamples)
