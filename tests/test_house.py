@@ -120,3 +120,13 @@ def test_others_use_only_what_a_folder_offers(folder: str) -> None:
 def test_what_a_folder_offers_is_there(folder: str) -> None:
     for module, name in face_of(folder).offers:
         assert hasattr(import_module(f"plasticity_bench.{folder.replace('/', '.')}.{module}"), name)
+
+
+def test_the_tests_mirror_the_folders() -> None:
+    folders = {
+        file.parent.relative_to(ROOT / "tests").as_posix()
+        for part in PARTS
+        for file in (ROOT / "tests" / part).rglob("test_*.py")
+    }
+    assert len(folders) > len(PARTS)
+    assert folders <= set(FOLDERS)

@@ -1,32 +1,24 @@
-"""What the command `list` shows: names by kind, and every setting of one name."""
+"""What the command `list` shows: names by kind and family, or all about one."""
 
 import ast
-import inspect
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ..errors import BenchError, unknown_name
-from ..plugins import registry as plugins
-from ..plugins.registry import AVALANCHE, OURS, PLURALS, Kind
-from ..specs.describe import settings_of
-from ..specs.grammar import Settings, format_value
-from ..specs.spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
+from ..plugins.docstrings import first_line
+from ..plugins.registry import AVALANCHE, PLURALS, Kind, families, providers
 from ..specs.suite import load_suite, suite_names
-from .published import published, settings_table
-
-if TYPE_CHECKING:
-    from ..engine.strategy import Strategy
-    from ..modules.single_learner import SingleLearner
+from .about import about_name
 
 _ENGINE = f"{__name__.split('.')[0]}.harness.engine"
-SPECS: dict[str, type] = {"network": NetworkSpec, "optimizer": OptimizerSpec}
+_UNBOUNDED = 1_000
+"""Columns where nobody looks at a screen: a file or another program gets whole lines."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +27,12 @@ class Entry:
 
     name: str
     description: str
-    package: str = OURS
+    family: str = ""
+    """Title of what it is listed under, within its kind."""
 
 
 def entries() -> dict[str, list[Entry]]:
-    """Return everything that can be named, by kind; nothing heavy is imported."""
+    """Return everything that can be named, by kind and family; nothing heavy is loaded."""
     return {
         **{PLURALS[kind]: _provided(kind) for kind in PLURALS},
         "suites": [Entry(name, load_suite(name).description) for name in suite_names()],
@@ -56,7 +49,7 @@ def show(kind: str | None, name: str | None, console: Console) -> None:
 
     Args:
         kind: for example "streams"; a name where it is of no kind; None shows every kind.
-        name: of that kind.
+        name: of that kind; for suites the path of a file as well.
         console: where to.
 
     Raises:
@@ -66,12 +59,11 @@ def show(kind: str | None, name: str | None, console: Console) -> None:
     if kind is None or (kind in known and name is None):
         chosen = known if kind is None else {title: known[title] for title in _shown_with(kind)}
         for title, listed in chosen.items():
-            console.print(_names_table(title, listed))
+            _print_names(title, listed, console)
         return
     if kind in known:
-        is_benchmark = kind == "streams" and str(name).startswith(AVALANCHE)
-        found = str(name) if is_benchmark else _one_of(kind, str(name), known[kind])
-        console.print(_about(kind, found))
+        found = str(name) if _is_open(kind, str(name)) else _one_of(kind, str(name), known[kind])
+        console.print(about_name(kind, found))
         return
     console.print(*_about_all(kind, known), sep="\n")
 
@@ -81,11 +73,17 @@ def _shown_with(kind: str) -> list[str]:
     return ["strategies", "learners"] if kind == "strategies" else [kind]
 
 
+def _is_open(kind: str, name: str) -> bool:
+    """Tell whether a name may be right without being listed: a benchmark's, or a suite's file."""
+    return (kind == "streams" and name.startswith(AVALANCHE)) or (
+        kind == "suites" and name.endswith(".toml")
+    )
+
+
 def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]:
     named = {kind: [entry.name for entry in listed] for kind, listed in known.items()}
     found = [kind for kind, names in named.items() if name in {*names, *_without_version(names)}]
-    if not found and name.startswith(AVALANCHE):
-        return [_about("streams", name)]
+    found = found or [kind for kind in known if _is_open(kind, name)]
     if not found:
         names = [*known, *(entry.name for listed in known.values() for entry in listed)]
         near = get_close_matches(name, names, n=1)
@@ -94,7 +92,7 @@ def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]
         raise BenchError(
             f"nothing is called '{name}'{guess} {kinds} List all: plasticity-bench list"
         )
-    return [_about(kind, name) for kind in found]
+    return [about_name(kind, name) for kind in found]
 
 
 def _one_of(kind: str, name: str, listed: Iterable[Entry]) -> str:
@@ -111,10 +109,10 @@ def _without_version(names: Iterable[str]) -> set[str]:
 
 
 def _provided(kind: Kind) -> list[Entry]:
-    return [
-        Entry(provider.name, provider.description, provider.distribution)
-        for provider in plugins.providers(kind)
-    ]
+    """Return the names of a kind: families in their own order, names within them sorted."""
+    order = {family: place for place, family in enumerate(families(kind))}
+    found = sorted(providers(kind), key=lambda one: order[one.family])
+    return [Entry(one.name, one.description, one.family) for one in found]
 
 
 def _activations() -> list[Entry]:
@@ -129,93 +127,26 @@ def _activations() -> list[Entry]:
 
 def _activation(key: ast.expr | None, cls: ast.expr) -> Entry:
     assert key is not None, "ACTIVATIONS unpacks another table"
-    description = plugins.first_line(f"{_ENGINE}.activations:{ast.unparse(cls)}")
+    description = first_line(f"{_ENGINE}.activations:{ast.unparse(cls)}")
     return Entry(ast.literal_eval(key), description)
 
 
-def _about(kind: str, name: str) -> RenderableType:
-    """Show all about one name; its plug-in is imported for this."""
-    about: dict[str, Callable[[str], RenderableType]] = {
-        "strategies": _about_strategy,
-        "learners": _about_learner,
-        "streams": _about_stream,
-        "metrics": _about_metric,
-        "suites": _about_suite,
-        "settings": lambda name: settings_table(settings_of(SPECS[name])),
-        "activations": _about_activation,
-    }
-    return Group(Text(f"{name} ({kind})", style="bold"), about[kind](name), Text())
-
-
-def _about_strategy(name: str) -> RenderableType:
-    return _about_entrant(plugins.load_strategy(name))
-
-
-def _about_learner(name: str) -> RenderableType:
-    return _about_entrant(plugins.load_learner(name))
-
-
-def _about_entrant(cls: "type[Strategy] | type[SingleLearner]") -> RenderableType:
-    needs = f"Needs to be told: {', '.join(sorted(cls.needs)) or 'nothing'}."
-    return Group(Text(_doc(cls)), Text(needs), settings_table(settings_of(cls)))
-
-
-def _about_stream(name: str) -> RenderableType:
-    loaded = plugins.load_stream(name)
-    made = build_settings(loaded.cls, loaded.settings, f"stream {loaded.name}")
-    tells = f"Tells: {', '.join(sorted(made.told)) or 'nothing'}."
-    if loaded.about is not None:
-        return Group(Text(_doc(loaded.cls)), Text(tells), published(loaded, loaded.about))
-    learner = [f"Usual {part}: {_line(getattr(loaded, part))}" for part in SPECS]
-    return Group(
-        Text(_doc(loaded.cls)),
-        Text("\n".join([tells, *learner])),
-        settings_table(settings_of(loaded.cls, loaded.settings)),
-    )
-
-
-def _about_activation(name: str) -> RenderableType:
-    from ..engine.activations import ACTIVATIONS
-
-    cls = ACTIVATIONS[name]
-    return Group(Text(_doc(cls)), settings_table(settings_of(cls)))
-
-
-def _about_metric(name: str) -> RenderableType:
-    metric = plugins.load("metric", name)
-    known = {part.name: getattr(metric, part.name) for part in fields(metric)}
-    return Text("\n".join(f"{key}: {value}" for key, value in known.items() if value is not None))
-
-
-def _about_suite(name: str) -> RenderableType:
-    suite = load_suite(name)
-    entrants = [entrant.name or canonical_name(entrant.strategies) for entrant in suite.entrants]
-    lines = {
-        "streams": ", ".join(stream.name for stream in suite.streams),
-        "entrants": ", ".join(entrants),
-        "seeds": ", ".join(map(str, suite.seeds)),
-        "ranked by": suite.metric,
-    }
-    text = "\n".join(f"{key}: {value}" for key, value in lines.items())
-    return Text(f"{suite.description}\n{text}")
-
-
-def _names_table(title: str, listed: Iterable[Entry]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("name", no_wrap=True, style="cyan")
-    table.add_column("what it is")
-    table.add_column("", no_wrap=True)
+def _print_names(kind: str, listed: Iterable[Entry], console: Console) -> None:
+    """Print the names of one kind, family by family: one line a name, cut where it has to be."""
+    by_family: dict[str, list[Entry]] = {}
     for entry in listed:
-        package = "" if entry.package == OURS else f"from {entry.package}"
-        table.add_row(entry.name, Text(entry.description), package)
-    return table
-
-
-def _doc(cls: type) -> str:
-    """Return the docstring with each paragraph on one line, for the terminal to wrap."""
-    paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
-    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
-
-
-def _line(settings: Settings) -> str:
-    return ", ".join(f"{key}={format_value(value)}" for key, value in settings.items()) or "default"
+        by_family.setdefault(entry.family, []).append(entry)
+    seen = console.is_terminal or "COLUMNS" in os.environ
+    width = console.width if seen else _UNBOUNDED
+    console.print(Text(kind.upper(), style="bold"))
+    for family, members in by_family.items():
+        longest = max(len(entry.name) for entry in members)
+        lines = [Text(family, style="italic")] if family else []
+        lines += [
+            Text.assemble("  ", (entry.name.ljust(longest), "cyan"), "  ", entry.description)
+            for entry in members
+        ]
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+            console.print(line, soft_wrap=True)
+    console.print()

@@ -22,6 +22,6 @@ For others:
     weights: distance_from_init, gradient_norm, weight_norm
 """
 
-from .table import METRICS, Metric
+from .table import FAMILIES, METRICS, Metric
 
-__all__ = ["METRICS", "Metric"]
+__all__ = ["FAMILIES", "METRICS", "Metric"]

@@ -7,19 +7,16 @@ A package adds its own in its `pyproject.toml`:
     my-idea = "my_package.my_module:MyIdea"
 """
 
-import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
-from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..errors import BenchError, unknown_name
+from ..metrics import FAMILIES, METRICS
 from ..specs.grammar import Settings
+from .docstrings import first_line
 
 if TYPE_CHECKING:
     from ..engine.strategy import Strategy
@@ -104,6 +101,12 @@ def providers(kind: Kind) -> list[Provider]:
     return sorted(found, key=lambda provider: (provider.name, provider.distribution))
 
 
+def families(kind: Kind) -> list[str]:
+    """Return the titles of the families of a kind: ours as in their tables, then others'."""
+    own = [provider.family for provider in _BUILT_IN[kind]()]
+    return list(dict.fromkeys([*own, *(provider.family for provider in providers(kind))]))
+
+
 def names(kind: Kind) -> list[str]:
     """Return every name of a kind, sorted."""
     return sorted({provider.name for provider in providers(kind)})
@@ -153,7 +156,7 @@ def load(kind: Kind, name: str) -> Any:
     """
     provider = find(kind, name)
     if kind == "metric" and provider.distribution == OURS:
-        return _metric_table()[name]
+        return METRICS[name]
     if kind == "learner" and provider.distribution == OURS:
         return _avalanche().learner_class(name)
     module, _, attribute = provider.target.partition(":")
@@ -252,18 +255,26 @@ def _from_entry_point(point: EntryPoint) -> Provider:
     if point.dist is not None:
         owner = point.dist.metadata["Name"]
         summary = str(point.dist.metadata.json.get("summary", ""))
-    return Provider(point.name, owner, point.value, first_line(point.value) or summary)
+    description = first_line(point.value) or summary
+    return Provider(point.name, owner, point.value, description, f"Installed by {owner}")
 
 
 def _built_in_strategies() -> Iterator[Provider]:
     for name, target in import_module(f"{_ROOT}.strategies").BUILT_IN.items():
         absolute = f"{_ROOT}.strategies.{target}"
-        yield Provider(name, OURS, absolute, first_line(absolute))
+        yield Provider(name, OURS, absolute, first_line(absolute), _family(target))
+
+
+def _family(target: str) -> str:
+    """Return a strategy's family: the folder or file that it is in, and what that says of it."""
+    family = target.partition(":")[0].partition(".")[0]
+    return f"{family}: {first_line(f'{_ROOT}.strategies.{family}')}"
 
 
 def _built_in_learners() -> Iterator[Provider]:
     for name, entry in _avalanche().TABLE.items():
-        yield Provider(name, OURS, f"avalanche.training.supervised:{entry.cls}", entry.summary)
+        target = f"avalanche.training.supervised:{entry.cls}"
+        yield Provider(name, OURS, target, entry.summary, "Avalanche's own, beside the stack")
 
 
 def _built_in_streams() -> Iterator[Provider]:
@@ -272,13 +283,9 @@ def _built_in_streams() -> Iterator[Provider]:
 
 
 def _built_in_metrics() -> Iterator[Provider]:
-    for name, metric in _metric_table().items():
-        yield Provider(name, OURS, f"{_ROOT}.harness.metrics:METRICS", metric.description)
-
-
-def _metric_table() -> dict[str, Any]:
-    table: dict[str, Any] = import_module(f"{_ROOT}.harness.metrics").METRICS
-    return table
+    for name, metric in METRICS.items():
+        target, title = f"{_ROOT}.harness.metrics:METRICS", FAMILIES[metric.family]
+        yield Provider(name, OURS, target, metric.description, title)
 
 
 def _avalanche() -> Any:
@@ -296,36 +303,3 @@ _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {
     "stream": _built_in_streams,
     "metric": _built_in_metrics,
 }
-
-
-@cache  # every look-up of a name asks for all of them
-def first_line(target: str) -> str:
-    """Return the first line of a class's docstring, reading its file without running anything.
-
-    Args:
-        target: "module:Class"; empty is returned for what cannot be found or read.
-    """
-    module, _, name = target.partition(":")
-    file = _file_of(module)
-    try:
-        tree = ast.parse(file.read_bytes()) if file else ast.Module([], [])
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""  # said in full when it is asked for by name
-    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    text = next((ast.get_docstring(node) for node in classes), None)
-    return text.splitlines()[0] if text else ""
-
-
-def _file_of(module: str) -> Path | None:
-    """Find a module's file; unlike `find_spec` of a dotted name, this imports no package."""
-    top, *rest = module.split(".")
-    try:
-        spec = find_spec(top)
-    except ValueError:  # a module that was made by hand and says nothing of where it is from
-        return None
-    name = top
-    for part in rest:
-        places = spec.submodule_search_locations if spec else None
-        name = f"{name}.{part}"
-        spec = PathFinder.find_spec(name, places) if places else None
-    return Path(spec.origin) if spec and spec.has_location and spec.origin else None

@@ -1,6 +1,6 @@
-"""Methods that add units, or move them, one file a method.
+"""Methods that add units, or move them.
 
-What they share, a small seed and a schedule, is in `seeded`.
+Each has a file of its own. What they share, a small seed and a schedule, is in `seeded`.
 
 May import: harness/engine, harness/metrics, strategies/budget.py, strategies/newborns,
             strategies/selection.py.

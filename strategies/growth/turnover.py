@@ -21,7 +21,7 @@ Score = Literal["utility", "magnitude", "activation", "gradient", "mask-gradient
 
 @dataclass(frozen=True, kw_only=True)
 class Turnover(ScheduledEdits):
-    """Switch off the worst alive units and switch on as many of the best dead ones at every edit.
+    """Switch off the worst alive units and on as many of the best dead ones.
 
     The number of units is that of `compactness` from start to end, so turnover is seen apart from
     capacity. dies=random,born=random is the control "random unit turnover". To write

@@ -1,4 +1,4 @@
-"""What others are held against: the network as it is, and a structure trained again from new.
+"""What others are held against: the network as it is, or trained again from new.
 
 They act on nothing during the run.
 

@@ -1,7 +1,7 @@
-"""Sparse networks whose connections move while they train, one file a method.
+"""Sparse networks whose connections move while they train.
 
-What the methods share is in `base`, which connections are dropped or grown in `choice`, how many a
-layer has in `density`.
+Each method has a file of its own; what they share is in `base`, which connections are dropped or
+grown in `choice`, how many a layer has in `density`.
 
 May import: harness/engine, harness/specs.
 

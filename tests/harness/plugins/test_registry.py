@@ -7,12 +7,12 @@ import pytest
 
 from plasticity_bench.harness.engine.strategy import Strategy
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.plugins.docstrings import first_line
 from plasticity_bench.harness.plugins.registry import (
     GROUPS,
     OURS,
     Kind,
     find,
-    first_line,
     load,
     load_strategy,
     load_stream,
