@@ -170,7 +170,6 @@ def run(
     """Run a suite, or the streams and entrants given; what is done already is not run again."""
     from rich.console import Console
 
-    from ..leaderboard.store.result import fingerprint
     from .commands.selection import Selection, as_json, progress_bar, summary
     from .execution.execute import execute
     from .execution.jobs import prepare
@@ -182,7 +181,7 @@ def run(
         from .loop.controls import with_controls
 
         runs = with_controls(runs, data_dir)
-    jobs = prepare(runs, data_dir, fingerprint)
+    jobs = prepare(runs, data_dir)
     curves = cli_publish.live_curves(wandb, jobs, store)
     with curves, progress_bar(Console(stderr=True)) as progress:
         outcome = execute(

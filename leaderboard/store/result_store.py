@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ...harness.errors import BenchError
+from ...harness.specs.fingerprint import canonical
 from . import index, journal, row_log
 from .files import create_file, replace_file, temporary_beside, write_synced
-from .result import Record, Result, Row, canonical, checked, fingerprint, sealed
+from .result import Record, Result, Row, checked, sealed
 from .result_file import (
     REMEDY,
     DamagedResult,
@@ -21,7 +22,7 @@ from .result_file import (
     valid_fingerprint,
 )
 
-__all__ = ["Record", "Result", "ResultStore", "Row", "default_folder", "fingerprint"]
+__all__ = ["Record", "Result", "ResultStore", "Row", "default_folder"]
 
 _log = logging.getLogger(__name__)
 

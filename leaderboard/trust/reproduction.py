@@ -15,6 +15,7 @@ from ...harness.execution.execute import Advance, execute
 from ...harness.execution.jobs import Job, prepare
 from ...harness.modules.single_learner import SingleLearner
 from ...harness.plugins.registry import load_entrant
+from ...harness.specs.fingerprint import canonical
 from ...harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,
@@ -24,7 +25,7 @@ from ...harness.specs.spec import (
     StreamSpec,
     build_settings,
 )
-from ..store.result import Record, Result, canonical, fingerprint
+from ..store.result import Record, Result
 from ..store.result_store import ResultStore
 
 TIMES = frozenset({"seconds"})
@@ -176,7 +177,7 @@ def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
             results were made with.
     """
     wanted = list(records)
-    jobs = prepare([as_run(record) for record in wanted], data_dir, fingerprint)
+    jobs = prepare([as_run(record) for record in wanted], data_dir)
     for record, job in zip(wanted, jobs, strict=True):
         if job.fingerprint != record.fingerprint:
             raise BenchError(
