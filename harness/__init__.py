@@ -7,6 +7,7 @@ imports none of the other three parts: plug-ins and commands are found by name.
 
 For others:
     errors: BenchError, unknown_name
+    fingerprint: canonical, digest, fingerprint
     places: DATA_VARIABLE, default_data_dir, USERS_OWN
     randomness: derive_seed, OwnRandom, ReplicaRandom, unmoved_random, untouched_randomness
     row: Row, spread

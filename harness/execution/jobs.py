@@ -8,8 +8,8 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..fingerprint import fingerprint
 from ..plugins.registry import is_learner, load_entrant, load_stream
-from ..specs.fingerprint import fingerprint
 from ..specs.spec import RunSpec, StreamSpec, build_settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from ..store.result import Record
 
 Details = dict[str, JsonValue]

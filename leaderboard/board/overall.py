@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...harness.specs.fingerprint import digest
+from ...harness.fingerprint import digest
 from ..statistics.inference import Difference, Moments, difference_moments, moments, stratified
 from ..statistics.resampling import interquartile_mean, iqm_interval, profile
 from .placing import between, pairs, ranks

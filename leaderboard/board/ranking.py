@@ -6,7 +6,7 @@ from itertools import combinations
 from math import nan
 from typing import Any
 
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from ..statistics.inference import Difference, compare, holm, summarise
 from ..store.result import Record
 from .grouping import EntrantRuns, StreamRuns, grouped

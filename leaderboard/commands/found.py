@@ -61,7 +61,7 @@ def find(selection: "Selection", store: "ResultStore") -> Found:
     Raises:
         BenchError: there is none.
     """
-    from ...harness.specs.fingerprint import canonical
+    from ...harness.fingerprint import canonical
     from ..board.ranking import stream_key
 
     specs = [run.as_json() for run in selection.runs()]

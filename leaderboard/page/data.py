@@ -7,8 +7,8 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from ...harness.fingerprint import canonical
 from ...harness.metrics import METRICS
-from ...harness.specs.fingerprint import canonical
 from ..board.grouping import EntrantRuns, StreamRuns, grouped
 from ..board.standings import ALPHA, HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
 from ..board.table import as_json

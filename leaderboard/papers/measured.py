@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from statistics import fmean
 
+from ...harness.fingerprint import canonical
 from ...harness.metrics.summary import Row as RunRow
-from ...harness.specs.fingerprint import canonical
 from ...harness.specs.spec import RunSpec
 from ..store.result import Result
 from .runs import Case

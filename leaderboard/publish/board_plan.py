@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from ...harness.specs.fingerprint import digest
+from ...harness.fingerprint import digest
 from ..board.standings import Board, Coverage, OverallStanding, Rank, Standing
 from ..board.table import as_json
 from ..store.result import plain

@@ -15,7 +15,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from ...harness.specs.fingerprint import digest
+from ...harness.fingerprint import digest
 from ..board.standings import Board
 from ..page import Page
 from ..store.result_store import ResultStore

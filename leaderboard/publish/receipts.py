@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from ..store.files import replace_file
 
 Receipt = dict[str, Any]

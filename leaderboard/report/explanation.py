@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from ..board.grouping import EntrantRuns, StreamRuns
 from ..curves.integration_study import Cohort, Study, groups
 from ..curves.over_time import edit_steps, layer_names, over_time

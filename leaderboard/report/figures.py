@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...harness.errors import BenchError
+from ...harness.fingerprint import canonical
 from ...harness.metrics.pooling import SMALLEST_COHORT
-from ...harness.specs.fingerprint import canonical
 from ..board.grouping import StreamRuns, grouped
 from ..board.standings import Board
 from ..curves.integration_study import Study, study_of

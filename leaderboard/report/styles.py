@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from ..board.grouping import EntrantRuns
 from ..curves.lines import Line
 from ..store.result import Result

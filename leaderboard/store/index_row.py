@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...harness.specs.fingerprint import canonical, digest
+from ...harness.fingerprint import canonical, digest
 from .result import Record, Status
 from .result_file import Damage, DamagedResult, Signature, read_result
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from .files import sync_folder
 from .result import Record, Status
 

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ...harness.errors import BenchError
+from ...harness.fingerprint import digest, fingerprint
 from ...harness.row import Row
-from ...harness.specs.fingerprint import digest, fingerprint
 
 Status = Literal["done", "diverged", "failed"]
 

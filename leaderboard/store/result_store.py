@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...harness.errors import BenchError
+from ...harness.fingerprint import canonical
 from ...harness.row import Row
-from ...harness.specs.fingerprint import canonical
 from . import index, journal, row_log
 from .files import create_file, replace_file, temporary_beside, write_synced
 from .result import Record, Result, checked, sealed

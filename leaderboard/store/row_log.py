@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...harness.errors import BenchError
+from ...harness.fingerprint import canonical
 from ...harness.row import Row
-from ...harness.specs.fingerprint import canonical
 from .result import plain
 
 _REMEDY = "Delete the file and run it again."

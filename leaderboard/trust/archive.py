@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from ..store.result import Record
 
 MANIFEST = "manifest.json"

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...harness.errors import BenchError
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from ...harness.specs.spec import digest_of_sources
 from ..store.result import Record, checked
 from . import hostile

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ...harness.errors import BenchError
 from ...harness.execution.environment import environment
-from ...harness.specs.fingerprint import canonical
+from ...harness.fingerprint import canonical
 from ..board.standings import Trust
 from . import hostile
 from .archive import Archive

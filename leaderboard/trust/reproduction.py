@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from ...harness.errors import BenchError
 from ...harness.execution.execute import Advance, execute
 from ...harness.execution.jobs import Job, prepare
+from ...harness.fingerprint import canonical
 from ...harness.plugins.registry import is_learner
 from ...harness.plugins.resolve import run_from_json
-from ...harness.specs.fingerprint import canonical
 from ..store.result import Record, Result
 from ..store.result_store import ResultStore
 

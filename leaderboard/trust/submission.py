@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from ...harness.errors import BenchError
 from ...harness.execution.environment import environment
+from ...harness.fingerprint import canonical
 from ...harness.plugins.registry import load_entrant
 from ...harness.plugins.sources import RESULTS_VERSION, code_of
-from ...harness.specs.fingerprint import canonical
 from ...harness.specs.spec import RunSpec, source_modules
 from ..store.result_store import ResultStore
 from .archive import pack

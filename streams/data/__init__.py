@@ -7,6 +7,6 @@ May import: nothing but the ground.
 
 For others:
     fetch: patience
-    manage: fetch, status, Status
+    manage: fetch, Status, status
     sources: load_source, missing, reader_of, READERS, where
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plasticity_bench.harness.specs.fingerprint import fingerprint
+from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.leaderboard.store.result import Result, sealed
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.execution.environment import environment
 from plasticity_bench.harness.execution.execute import Advance, Outcome, _thread_count, execute
 from plasticity_bench.harness.execution.jobs import Job, prepare, stacks
-from plasticity_bench.harness.specs.fingerprint import fingerprint
+from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,

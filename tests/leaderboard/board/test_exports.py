@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from plasticity_bench.harness.specs.fingerprint import canonical
+from plasticity_bench.harness.fingerprint import canonical
 from plasticity_bench.leaderboard.board import exports
 from plasticity_bench.leaderboard.board.ranking import rank
 from plasticity_bench.leaderboard.board.standings import Board

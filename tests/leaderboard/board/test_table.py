@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from plasticity_bench.harness.specs.fingerprint import canonical
+from plasticity_bench.harness.fingerprint import canonical
 from plasticity_bench.leaderboard.board.ranking import Question, rank
 from plasticity_bench.leaderboard.board.table import as_json, tables
 from plasticity_bench.leaderboard.store.result import Result

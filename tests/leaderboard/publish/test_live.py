@@ -12,7 +12,7 @@ import pytest
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.execution.jobs import Job
-from plasticity_bench.harness.specs.fingerprint import fingerprint
+from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.specs.fingerprint import canonical
+from plasticity_bench.harness.fingerprint import canonical
 from plasticity_bench.leaderboard.store import journal
 from plasticity_bench.leaderboard.store.journal import Journal
 from plasticity_bench.leaderboard.store.merge import Merged, merge

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.specs.fingerprint import canonical, fingerprint
+from plasticity_bench.harness.fingerprint import canonical, fingerprint
 from plasticity_bench.leaderboard.store.journal import Journal
 from plasticity_bench.leaderboard.store.result import plain
 from plasticity_bench.leaderboard.store.result_file import DamagedResult, read_result

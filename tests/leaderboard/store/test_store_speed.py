@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.harness.specs.fingerprint import canonical
+from plasticity_bench.harness.fingerprint import canonical
 from plasticity_bench.leaderboard.store.result import sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.store.upkeep import rebuild, verify

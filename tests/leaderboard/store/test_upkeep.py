@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.harness.specs.fingerprint import canonical
+from plasticity_bench.harness.fingerprint import canonical
 from plasticity_bench.leaderboard.store import index, journal
 from plasticity_bench.leaderboard.store.index_row import IndexRow
 from plasticity_bench.leaderboard.store.result import sealed

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.specs.fingerprint import canonical
+from plasticity_bench.harness.fingerprint import canonical
 from plasticity_bench.leaderboard.store.journal import Journal
 from plasticity_bench.leaderboard.store.result import Record, Result
 from plasticity_bench.leaderboard.store.result_store import ResultStore

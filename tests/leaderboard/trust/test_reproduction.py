@@ -10,7 +10,7 @@ from plasticity_bench.harness.commands.selection import Selection
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.execution.execute import Outcome, execute
 from plasticity_bench.harness.execution.jobs import prepare
-from plasticity_bench.harness.specs.fingerprint import fingerprint
+from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.leaderboard.store.result import Record, Result, sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.trust import reproduction
