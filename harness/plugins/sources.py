@@ -6,7 +6,7 @@ Whoever names a run, submits it, makes it again or tells which results are curre
 from collections.abc import Iterable
 
 from ..modules.single_learner import SingleLearner
-from ..specs.spec import source_digest
+from ..specs.source_code import source_digest
 from .registry import load_entrant
 
 RESULTS_VERSION = 1

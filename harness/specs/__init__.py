@@ -7,9 +7,12 @@ Stream, entrant, network, optimiser and seed are in `spec`, the digest of a stra
 May import: harness/metrics.
 
 For others:
+    code_shape: plain
     describe: Setting, settings_of
     grammar: Call, format_call, format_value, parse_call, parse_calls, parse_value, Settings
-    spec: all_settings, build_call, build_settings, canonical_name, digest_of_sources, EntrantSpec,
-        NetworkSpec, OptimizerSpec, RunSpec, source_digest, source_modules, StrategySpec, StreamSpec
+    locations: location
+    source_code: Source, source_digest, source_of
+    spec: all_settings, build_call, build_settings, canonical_name, EntrantSpec, NetworkSpec,
+        OptimizerSpec, RunSpec, StrategySpec, StreamSpec
     suite: EntrantRequest, load_suite, parse_entrant, parse_seeds, parse_stream, Suite, suite_names
 """

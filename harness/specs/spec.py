@@ -5,14 +5,11 @@ strictly against the fields of a frozen dataclass: an unknown name, a wrong type
 range is an error that names the setting and what would be right.
 """
 
-import hashlib
 import inspect
 import json
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
-from types import FunctionType, ModuleType
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
@@ -21,7 +18,6 @@ from ..errors import BenchError, unknown_name
 from .grammar import Call, Settings, format_calls, parse_call
 
 T = TypeVar("T")
-_HARNESS = f"{__name__.split('.')[0]}.harness"
 Width = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -189,57 +185,6 @@ def all_settings(made: Any) -> dict[str, JsonValue]:
 def canonical_name(strategies: tuple[StrategySpec, ...]) -> str:
     """Name an entrant by its strategies, for example `grow(compactness=0.2)+shrink-perturb`."""
     return format_calls(Call(strategy.name, strategy.settings) for strategy in strategies)
-
-
-def source_digest(cls: type) -> str:
-    """Return the SHA-256 of the code of a strategy: other code is another run.
-
-    Raises:
-        BenchError: there is no source, as for a class typed into an interpreter.
-    """
-    return digest_of_sources(source_modules(cls).values())
-
-
-def digest_of_sources(sources: Iterable[str]) -> str:
-    """Return the SHA-256 of the texts of some modules, in the order of `source_modules`."""
-    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
-
-
-def source_modules(cls: type) -> dict[str, str]:
-    """Return the code of a strategy: texts by the names of their modules, sorted.
-
-    It covers the modules that define the class, what it inherits, and the functions and classes
-    that these import from their own distribution; the harness has a results version instead.
-
-    Raises:
-        BenchError: there is no source, as for a class typed into an interpreter.
-    """
-    modules: set[str] = set()
-    for base in cls.__mro__:
-        _collect_modules(base.__module__, modules)
-    try:
-        return {module: inspect.getsource(sys.modules[module]) for module in sorted(modules)}
-    except (OSError, TypeError, KeyError) as error:
-        raise BenchError(
-            f"the source of strategy class {cls.__qualname__} cannot be read ({error}), so its "
-            "results could not be told from those of another version. Put it into a file."
-        ) from error
-
-
-def _collect_modules(module: str, found: set[str]) -> None:
-    """Add a module and those of the same top-level package that it uses; skip what is given."""
-    top = module.split(".")[0]
-    if module in found or module.startswith(f"{_HARNESS}.") or top in sys.stdlib_module_names:
-        return
-    found.add(module)
-    for value in vars(sys.modules[module]).values() if module in sys.modules else ():
-        owner = value.__name__ if isinstance(value, ModuleType) else _owner(value)
-        if owner.split(".")[0] == top:
-            _collect_modules(owner, found)
-
-
-def _owner(value: object) -> str:
-    return value.__module__ if isinstance(value, type | FunctionType) else ""
 
 
 def _check_declared(cls: type, what: str) -> None:

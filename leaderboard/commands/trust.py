@@ -92,6 +92,12 @@ def verify(
     from ..trust.reproduction import choose, reproduce
 
     checked = read_archive(archive)
+    if not checked.manifest.classes:
+        raise BenchError(
+            f"{archive} is from before the hash of a strategy's code was over what it does, so "
+            "nobody can say whether the code that is installed here is the same. Have the runs "
+            "made and submitted again."
+        )
     asked = _suite(suite or checked.manifest.suite, given=suite is not None)
     chosen_with = secrets.randbits(32) if seed is None else seed
     chosen = choose(checked.records, runs, chosen_with)

@@ -6,7 +6,7 @@ the one form that `canonical` writes, and source that is there to be read and is
     manifest.json              who, of which suite, with which versions; SHA-256 of all other files
     settings.json              every setting of the entrant on every stream
     results/FINGERPRINT.json   as in the store
-    sources/SHA-256/000-MODULE.py   of one strategy, in the order that its hash is taken over
+    sources/SHA-256/000-MODULE.py   of one strategy; the hash is over what they do, in this order
 """
 
 import hashlib
@@ -20,6 +20,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...harness.fingerprint import canonical
+from ...harness.specs.code_shape import plain
+from ...harness.specs.source_code import Source
 from ..store.result import Record
 
 MANIFEST = "manifest.json"
@@ -48,6 +50,9 @@ class Manifest(BaseModel):
     """Of what the archive was made with, by package."""
     sources: dict[str, list[str]]
     """The files with the source of each strategy, in order."""
+    classes: dict[str, str] = Field(default_factory=dict)
+    """The class that each strategy is in its source. Archives from before the hash of a source was
+    over what it does do not say it: there it is over the texts as they lie."""
     files: dict[str, str]
     """SHA-256 of every file but this one."""
 
@@ -73,7 +78,7 @@ def pack(
     versions: Mapping[str, str],
     records: Sequence[Record],
     contents: Mapping[str, bytes],
-    sources: Mapping[str, Mapping[str, str]],
+    sources: Mapping[str, Source],
 ) -> bytes:
     """Return the bytes of an archive.
 
@@ -84,13 +89,13 @@ def pack(
         versions: by package.
         records: of the results.
         contents: their files, by fingerprint.
-        sources: texts by module, by strategy; of `source_modules`.
+        sources: by strategy.
     """
     files = {f"results/{name}.json": content for name, content in contents.items()}
     files[SETTINGS] = canonical(settings(records)) + b"\n"
     listed: dict[str, list[str]] = {}
-    for strategy, modules in sources.items():
-        texts = _source_files(modules)
+    for strategy, source in sources.items():
+        texts = _source_files(source)
         files |= texts
         listed[strategy] = list(texts)
     manifest = Manifest(
@@ -100,6 +105,7 @@ def pack(
         asked=asked,
         versions=dict(versions),
         sources=listed,
+        classes={strategy: source.cls for strategy, source in sources.items()},
         files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     )
     files[MANIFEST] = canonical(manifest.model_dump()) + b"\n"
@@ -116,14 +122,17 @@ def settings(records: Iterable[Record]) -> list[Any]:
     return [part for _, part in sorted(found.items())]
 
 
-def _source_files(modules: Mapping[str, str]) -> dict[str, bytes]:
-    from ...harness.specs.spec import digest_of_sources
-
-    folder = f"sources/{digest_of_sources(modules.values())}"
+def _source_files(source: Source) -> dict[str, bytes]:
+    folder = f"sources/{source.digest}"
     return {
-        f"{folder}/{number:03}-{re.sub('[^A-Za-z0-9_.]', '_', module)[:150]}.py": text.encode()
-        for number, (module, text) in enumerate(modules.items())
+        f"{folder}/{number:03}-{plain(module)[:150]}.py": text.encode()
+        for number, (module, text) in enumerate(source.modules.items())
     }
+
+
+def module_of(path: str) -> str:
+    """Return the name of the module that a file of a source holds."""
+    return path.rpartition("/")[2].removesuffix(".py").partition("-")[2]
 
 
 def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:

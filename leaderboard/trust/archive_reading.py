@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
-from ...harness.specs.spec import digest_of_sources
+from ...harness.specs.source_code import Source
 from ..store.result import Record, checked
 from . import hostile
-from .archive import MANIFEST, MEMBER, SETTINGS, Archive, Manifest, settings
+from .archive import MANIFEST, MEMBER, SETTINGS, Archive, Manifest, module_of, settings
 from .archive_rows import check_rows
 from .hostile import Refused, check_name
 
@@ -47,7 +47,10 @@ def _archive(content: bytes) -> Archive:
     files = hostile.unpacked(content, MEMBER)
     manifest = _manifest(files)
     _check_files(files, manifest)
-    codes = {name: _code(files, paths) for name, paths in manifest.sources.items()}
+    codes = {
+        name: _code(files, paths, manifest.classes.get(name))
+        for name, paths in manifest.sources.items()
+    }
     contents = {
         name.removeprefix("results/").removesuffix(".json"): text
         for name, text in sorted(files.items())
@@ -95,12 +98,18 @@ def _check_files(files: Mapping[str, bytes], manifest: Manifest) -> None:
             raise Refused(f"{name} is the source of no strategy")
 
 
-def _code(files: Mapping[str, bytes], paths: list[str]) -> str:
-    """Return the hash of a strategy's source."""
+def _code(files: Mapping[str, bytes], paths: list[str], cls: str | None) -> str:
+    """Return the hash of a strategy's source; see `Manifest.classes`."""
     try:
-        return digest_of_sources([files[path].decode() for path in paths])
+        texts = {path: files[path].decode() for path in paths}
     except (KeyError, UnicodeDecodeError) as error:
         raise Refused(f"the source of a strategy is not there as text: {error}") from error
+    if cls is None:
+        return hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()
+    modules = {module_of(path): text for path, text in texts.items()}
+    if len(modules) < len(texts):
+        raise Refused("the source of a strategy has two files of one module")
+    return hostile.code_digest(Source(cls, modules))
 
 
 def _record(fingerprint: str, content: bytes) -> Record:

@@ -2,14 +2,17 @@
 
 import io
 import json
+import platform
 import re
 import stat
 import unicodedata
+import warnings
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 from ...harness.fingerprint import canonical
+from ...harness.specs.source_code import Source
 
 MOST_BYTES = 64 * 2**20
 """Of an archive as it comes."""
@@ -17,6 +20,8 @@ MOST_UNPACKED = 256 * 2**20
 """Bytes of all files of an archive together."""
 LARGEST_FILE = 64 * 2**20
 """Bytes of one file; as JSON it may take twenty times that in memory."""
+MOST_SOURCE = 2**20
+"""Characters of a strategy's source; parsed they take a thousand times that in memory."""
 MOST_FILES = 10_000
 MOST_TIMES = 200
 """How often smaller than its content a packed file may be; text of ours packs 5 to 30 times."""
@@ -150,6 +155,26 @@ def _texts(value: Any, name: str) -> Iterator[str]:
                 break
         else:
             open_parts.pop()
+
+
+def code_digest(source: Source) -> str:
+    """Return the digest of what a strategy does; it is parsed, and nothing of it is run.
+
+    Raises:
+        Refused: it is longer than any strategy, nests too deeply, or is not Python as it is known
+            here.
+    """
+    size = sum(map(len, source.modules.values()))
+    if size > MOST_SOURCE:
+        raise Refused(f"its source has {size:,} characters, and {MOST_SOURCE:,} are allowed")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd escapes: they would show the text
+            return source.digest
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = ascii(f"{type(error).__name__}: {error}")[1:-1][:LONGEST_NAME]
+        version = platform.python_version()
+        raise Refused(f"a source cannot be read by Python {version} ({reason})") from error
 
 
 def check_text(text: str, what: str) -> None:

@@ -7,7 +7,8 @@ from ...harness.execution.environment import environment
 from ...harness.fingerprint import canonical
 from ...harness.plugins.registry import load_entrant
 from ...harness.plugins.sources import RESULTS_VERSION, code_of
-from ...harness.specs.spec import RunSpec, source_modules
+from ...harness.specs.source_code import source_of
+from ...harness.specs.spec import RunSpec
 from ..store.result_store import ResultStore
 from .archive import pack
 from .archive_reading import checked_archive
@@ -62,7 +63,7 @@ def submission(
         versions={name: value for name, value in packages if name not in _MACHINE},
         records=records,
         contents=contents,
-        sources={name: source_modules(cls) for name, cls in classes.items()},
+        sources={name: source_of(cls) for name, cls in classes.items()},
     )
     checked_archive(content, "to be written")
     return content

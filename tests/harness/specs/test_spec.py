@@ -1,8 +1,5 @@
 import json
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
 from typing import Literal
 
 import pytest
@@ -20,7 +17,6 @@ from plasticity_bench.harness.specs.spec import (
     build_call,
     build_settings,
     canonical_name,
-    source_digest,
 )
 
 
@@ -142,42 +138,6 @@ def test_a_run_is_plain_json_with_every_setting_in_it() -> None:
 def test_an_entrant_is_named_by_its_strategies() -> None:
     strategies = (StrategySpec("grow", {"compactness": 0.2}), StrategySpec("reset"))
     assert canonical_name(strategies) == "grow(compactness=0.2)+reset"
-
-
-def _import(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(folder))
-    for module in [m for m in sys.modules if m.split(".")[0] == name]:
-        monkeypatch.delitem(sys.modules, module)
-    return __import__(f"{name}.idea").idea  # type: ignore[no-any-return]
-
-
-def _package(folder: Path, idea: str, helper: str = "") -> Path:
-    package = folder / "someplugin"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "helper.py").write_text(f"def help_out(): return 1\n{helper}")
-    (package / "idea.py").write_text(f"from .helper import help_out\nclass Idea: {idea}\n")
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("idea", "helper", "same"),
-    [("x = 1", "", True), ("x = 2", "", False), ("x = 1", "y = 3\n", False)],
-)
-def test_other_code_is_another_digest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idea: str, helper: str, same: bool
-) -> None:
-    one = _import(_package(tmp_path / "one", "x = 1"), "someplugin", monkeypatch)
-    first = source_digest(one.Idea)
-    two = _import(_package(tmp_path / "two", idea, helper), "someplugin", monkeypatch)
-    assert (source_digest(two.Idea) == first) is same
-    assert len(first) == 64
-
-
-def test_a_class_without_a_file_has_no_digest() -> None:
-    cls = type("Typed", (), {"__module__": "typed_into_an_interpreter"})
-    with pytest.raises(BenchError, match=r"source of strategy class Typed cannot be read"):
-        source_digest(cls)
 
 
 @dataclass(frozen=True)

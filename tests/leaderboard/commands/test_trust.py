@@ -14,6 +14,9 @@ from plasticity_bench.leaderboard.store.result import sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.trust.archive_reading import read_archive
 
+from ..conftest import MakeDraft
+from ..trust import archives
+
 SMALL = [
     *("--stream", "permuted-digits(tasks=2,batch_size=200)"),
     *("--stream", "shifting-labels-digits(tasks=2,batch_size=200)"),
@@ -146,3 +149,18 @@ def test_a_damaged_archive_and_a_wrong_suite_are_refused(packed: Path, tmp_path:
         done = call(*words, packed, status=2)
         assert "is refused: it is not a zip archive as submit writes them" in done.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_an_archive_of_before_is_taken_in_but_cannot_be_verified(
+    make_draft: MakeDraft, tmp_path: Path
+) -> None:
+    def before(draft: dict[str, Any]) -> None:
+        draft["sources"]["strategies"] = {"mine": archives.OLD_HASH}
+
+    path = tmp_path / "old.zip"
+    made = archives.archive([archives.result(make_draft, before)])
+    path.write_bytes(archives.of_before(made))
+    done = call("verify", path, *HERE, status=2)
+    assert "nobody can say whether the code that is installed here is the same" in done.stderr
+    done = call("import", path, "--results", tmp_path / "store")
+    assert "mine: 1 results added" in done.stdout

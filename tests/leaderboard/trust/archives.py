@@ -10,11 +10,14 @@ from typing import Any
 
 from plasticity_bench.harness.fingerprint import canonical, fingerprint
 from plasticity_bench.harness.metrics.summary import summarise
-from plasticity_bench.harness.specs.spec import digest_of_sources
+from plasticity_bench.harness.specs.source_code import Source
 from plasticity_bench.leaderboard.store.result import Record, Result, sealed
 from plasticity_bench.leaderboard.trust.archive import pack
 
 CODE = "class Mine: ...\n"
+SOURCE = Source("Mine", {"my_package.mine": CODE})
+OLD_HASH = hashlib.sha256(CODE.encode()).hexdigest()
+"""The hash that the code had before it was over what it does."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def result(
     draft["rows"] = task_rows(draft["metrics"].get("taoa", 0.9))
     draft["metrics"] = {**summarise(draft["rows"]), **draft["metrics"]}
     name = draft["spec"]["entrant"]["strategies"][0]["name"]
-    draft["sources"]["strategies"] = {name: digest_of_sources([CODE])}
+    draft["sources"]["strategies"] = {name: SOURCE.digest}
     change(draft)
     draft["fingerprint"] = fingerprint(draft["spec"], draft["sources"], draft["results_version"])
     content = sealed(draft)
@@ -82,7 +85,7 @@ def archive(results: Sequence[Made], entrant: str = "mine", **parts: Any) -> byt
             "versions": {"torch": "2.9.0"},
             "records": [one.record for one in results],
             "contents": {one.fingerprint: one.content for one in results},
-            "sources": {name: {"my_package.mine": CODE} for name in strategies},
+            "sources": dict.fromkeys(strategies, SOURCE),
             **parts,
         }
     )
@@ -116,3 +119,11 @@ def with_manifest(content: bytes, **parts: Any) -> bytes:
     manifest = {**json.loads(files["manifest.json"]), **parts}
     files["manifest.json"] = canonical(manifest) + b"\n"
     return zipped(files)
+
+
+def of_before(content: bytes) -> bytes:
+    """Return the archive as it was written when the hash of a source was over its texts."""
+    files = unzipped(content)
+    manifest = json.loads(files["manifest.json"])
+    del manifest["classes"]
+    return zipped({**files, "manifest.json": canonical(manifest) + b"\n"})

@@ -19,8 +19,10 @@ from plasticity_bench.leaderboard.trust.archive_reading import checked_archive, 
 
 from .archives import (
     CODE,
+    OLD_HASH,
     Made,
     archive,
+    of_before,
     result,
     task_rows,
     unzipped,
@@ -294,6 +296,62 @@ def test_source_that_the_results_were_not_made_with_is_refused(sound: bytes) -> 
         with_file(sound, code, b"import os\n")
     )
     assert "is not there as text" in reason(with_file(sound, code, b"\xff"))
+
+
+def code_of(content: bytes) -> str:
+    return next(name for name in unzipped(content) if name.startswith("sources/"))
+
+
+def test_source_is_read_and_not_run_and_may_be_explained(sound: bytes) -> None:
+    text = f'"""Explained."""\nimport os  # not used\n{CODE}'
+    checked_archive(with_file(sound, code_of(sound), text.encode()), "explained")
+    for other in ("class Mine: x = 1\n", f"raise SystemExit\n{CODE}"):
+        changed = with_file(sound, code_of(sound), other.encode())
+        assert "was made with source of mine that is not in the archive" in reason(changed)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("class Mine(:\n", "a source cannot be read by Python"),
+        ("x = 1\0\n", "null bytes"),
+        ("(" * 300, "too many nested parentheses"),
+        ("x = " + "-" * 100_000 + "1\n", "a source cannot be read by Python"),
+        ("x = a" + ".a" * 100_000, "a source cannot be read by Python"),
+        ("x = a" + "+a" * 20_000, "a source cannot be read by Python"),
+        ("if a: b\n" + "elif a: b\n" * 50_000, "a source cannot be read by Python"),
+        ("x = " + "9" * 5000, "a source cannot be read by Python"),
+        ("\u202ex\u0007 = 1\n", "a source cannot be read by Python"),
+        ("".join(f"x = {i}\n" for i in range(110_000)), "characters, and 1,048,576 are allowed"),
+        ("from " + "." * 500 + "x import y\ny()\n", "is not in the archive"),
+        ("x = '\\d' + 0x" + "f" * 5000 + "\n", "a source cannot be read by Python"),
+    ],
+    ids=lambda text: text[:9],
+)
+def test_source_that_does_harm_when_it_is_read_is_refused(
+    sound: bytes, text: str, said: str
+) -> None:
+    assert said in reason(with_file(sound, code_of(sound), text.encode()))
+
+
+def test_a_source_has_one_file_a_module(sound: bytes) -> None:
+    first = code_of(sound)
+    second = first.replace("/000-", "/001-")
+    twice = with_file(sound, second, b"x = 1\n")
+    listed = with_manifest(twice, sources={"mine": [first, second]})
+    assert "two files of one module" in reason(listed)
+
+
+def test_an_archive_of_before_is_read_as_before(make_draft: MakeDraft) -> None:
+    def before(draft: dict[str, Any]) -> None:
+        draft["sources"]["strategies"] = {"mine": OLD_HASH}
+
+    content = archive([result(make_draft, before)])
+    assert "was made with source of mine that is not in the archive" in reason(content)
+    old = of_before(content)
+    assert checked_archive(old, "old").manifest.classes == {}
+    assert "is not in the archive" in reason(with_file(old, code_of(old), b"x = 1\n"))
 
 
 def test_a_file_that_is_missing_is_named(sound: bytes) -> None:

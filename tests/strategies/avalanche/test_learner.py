@@ -19,7 +19,8 @@ from plasticity_bench.harness.plugins.registry import find, load_learner
 from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
 from plasticity_bench.harness.plugins.sources import code_of
 from plasticity_bench.harness.randomness import derive_seed, unmoved_random
-from plasticity_bench.harness.specs.spec import RunSpec, source_digest
+from plasticity_bench.harness.specs.source_code import source_digest
+from plasticity_bench.harness.specs.spec import RunSpec
 from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_stream
 from plasticity_bench.harness.stream import Samples, Stream, Task
 from plasticity_bench.strategies.avalanche.table import TABLE
