@@ -1,4 +1,17 @@
-"""The machine: stacked networks, edits, optimisers, the loop, metrics, specs, command line."""
+"""The machine: everything between a run that is asked for and its rows.
+
+From below: `metrics` (what is measured), `specs` (what a run is), `engine` (stacked networks and
+their edits), `modules` (any PyTorch module), `plugins` (names become classes), `loop` (the
+protocol), `execution` (processes), `commands` and `cli.py`; `checks` and `speed` stand aside. It
+imports none of the other three parts: plug-ins and commands are found by name.
+
+For others:
+    errors: BenchError, unknown_name
+    places: DATA_VARIABLE, default_data_dir, USERS_OWN
+    randomness: derive_seed, OwnRandom, ReplicaRandom, unmoved_random, untouched_randomness
+    row: Row, spread
+    stream: chained_digest, Evaluate, RealTime, Samples, Stream, Task
+"""
 
 if __name__ != "plasticity_bench.harness":
     raise ImportError(

@@ -153,6 +153,14 @@ class Stream(ABC):
         may_be_told = {"task boundary": self.tell_boundary, "task id at test": self.tell_task}
         return frozenset(name for name, is_told in may_be_told.items() if is_told)
 
+    def is_here(self, data_dir: Path) -> bool:
+        """Tell whether the samples are on this machine, without reading them.
+
+        True where that cannot be told, or where they are made and not kept.
+        """
+        del data_dir
+        return True
+
     @abstractmethod
     def load(self, data_dir: Path) -> Samples:
         """Return the shared samples, from the cache in `data_dir` where it is there."""

@@ -1,4 +1,10 @@
-"""The local store of results, statistics over seeds, tables and figures."""
+"""Results: kept, compared, ranked and shown.
+
+They are in a `store`, compared by `statistics`, ranked on a `board`, and shown as tables, figures
+(`report`), a `page` and on W&B (`publish`). Results of others are checked in `trust`, published
+tables are run and compared in `papers`. Suites are TOML files in `suites`, papers' numbers in
+`reproductions`.
+"""
 
 if __name__ != "plasticity_bench.leaderboard":
     raise ImportError(

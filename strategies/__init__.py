@@ -1,4 +1,16 @@
-"""Plug-in strategies, one file per idea or family."""
+"""Plug-in strategies by family, and the table of their names.
+
+The families are `growth`, `pruning`, `rewiring` of connections, interventions on `newborns`,
+`references`, and single files for resets, activations and memories; `avalanche` trains Avalanche's
+own, and brings ours to its scripts. A strategy is one class in a file of its own or of its family,
+named in the table below; `budget` and `selection` are what several families share: when edits
+happen, how many units, and which.
+
+For others:
+    budget: Scheduled, ScheduledEdits, unit_targets, units_this_time
+    selection: alive_everywhere, best, check_score, magnitude_scores, note_alive, random_scores,
+        score, worst
+"""
 
 if __name__ != "plasticity_bench.strategies":
     raise ImportError(
@@ -6,33 +18,9 @@ if __name__ != "plasticity_bench.strategies":
     )
 
 BUILT_IN: dict[str, str] = {
-    "dense": "dense:Dense",
+    "dense": "references.dense:Dense",
+    "winning-ticket": "references.ticket:WinningTicket",
     "grow": "growth.grow:Grow",
-    "prune": "pruning.prune:Prune",
-    "newborn-state": "newborns.state:NewbornState",
-    "newborn-weights": "newborns.weights:NewbornWeights",
-    "fade-in": "newborns.fading:FadeIn",
-    "two-speed": "newborns.windows:TwoSpeed",
-    "slow-incumbents": "newborns.windows:SlowIncumbents",
-    "freeze-incumbents": "newborns.windows:FreezeIncumbents",
-    "freeze-newborns": "newborns.windows:FreezeNewborns",
-    "match-norms": "newborns.windows:MatchNorms",
-    "restart-rate": "newborns.rates:RestartRate",
-    "rsl": "activations:RslActivation",
-    "leaky-relu": "activations:LeakyActivation",
-    "layer-norm": "activations:LayerNorm",
-    "shrink-perturb": "resets:ShrinkPerturb",
-    "optimizer-reset": "resets:OptimizerReset",
-    "reset": "resets:FullReset",
-    "winning-ticket": "ticket:WinningTicket",
-    "tiny-er": "memory:TinyER",
-    "scheduled-reset": "resets:ScheduledReset",
-    "han-pruning": "pruning.weight_pruning:HanPruning",
-    "lottery-ticket": "pruning.weight_pruning:LotteryTicket",
-    "rigl": "rewiring.rigl:RigL",
-    "set": "rewiring.set:SparseEvolutionaryTraining",
-    "sparse-momentum": "rewiring.momentum:SparseMomentum",
-    "deep-rewiring": "rewiring.deep:DeepRewiring",
     "turnover": "growth.turnover:Turnover",
     "gradmax": "growth.gradmax:GradMax",
     "net2wider": "growth.net2wider:Net2Wider",
@@ -42,5 +30,29 @@ BUILT_IN: dict[str, str] = {
     "firefly": "growth.firefly:Firefly",
     "morphnet": "growth.morphnet:MorphNet",
     "den": "growth.den:Den",
+    "prune": "pruning.prune:Prune",
+    "han-pruning": "pruning.weight_pruning:HanPruning",
+    "lottery-ticket": "pruning.weight_pruning:LotteryTicket",
+    "rigl": "rewiring.rigl:RigL",
+    "set": "rewiring.set:SparseEvolutionaryTraining",
+    "sparse-momentum": "rewiring.momentum:SparseMomentum",
+    "deep-rewiring": "rewiring.deep:DeepRewiring",
+    "newborn-state": "newborns.state:NewbornState",
+    "newborn-weights": "newborns.weights:NewbornWeights",
+    "fade-in": "newborns.fading:FadeIn",
+    "two-speed": "newborns.windows:TwoSpeed",
+    "slow-incumbents": "newborns.windows:SlowIncumbents",
+    "freeze-incumbents": "newborns.windows:FreezeIncumbents",
+    "freeze-newborns": "newborns.windows:FreezeNewborns",
+    "match-norms": "newborns.windows:MatchNorms",
+    "restart-rate": "newborns.rates:RestartRate",
+    "shrink-perturb": "resets:ShrinkPerturb",
+    "optimizer-reset": "resets:OptimizerReset",
+    "reset": "resets:FullReset",
+    "scheduled-reset": "resets:ScheduledReset",
+    "rsl": "activations:RslActivation",
+    "leaky-relu": "activations:LeakyActivation",
+    "layer-norm": "activations:LayerNorm",
+    "tiny-er": "memory:TinyER",
 }
-"""Name -> "module:Class" of every strategy that comes with the project; imported when asked for."""
+"""Name -> "module:Class" of every strategy of our own, by family; imported when asked for."""

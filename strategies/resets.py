@@ -12,7 +12,7 @@ from .budget import Scheduled
 
 @dataclass(frozen=True, kw_only=True)
 class ShrinkPerturb(Strategy):
-    """Shrink all weights and add a share of a fresh network, before every task but the first.
+    """Shrink weights, add a share of a fresh network, before every task but the first.
 
     weights <- keep * weights + perturb * fresh initialisation; the optimiser starts anew.
 
@@ -56,7 +56,7 @@ class OptimizerReset(Strategy):
 
 @dataclass(frozen=True, kw_only=True)
 class FullReset(Strategy):
-    """Start every task with a new network and optimiser: the reference that loses no plasticity."""
+    """Start every task with a new network and optimiser: no plasticity is lost."""
 
     name = "reset"
     needs = frozenset({"task boundary"})
@@ -71,7 +71,7 @@ class FullReset(Strategy):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledReset(Scheduled):
-    """Start with a new network and optimiser at the moments at which Grow and Prune edit.
+    """Start anew, optimiser included, at the moments at which Grow and Prune edit.
 
     The control for the reset that a rewind is. A moment before the first update is left out: there
     the network is new. It is told nothing of tasks, unless it is placed by every_tasks.

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..harness.errors import BenchError, unknown_name
 from ..harness.randomness import derive_seed
 from ..harness.stream import Evaluate, Samples, Stream, Task
-from .data.sources import READERS, load_source
+from .data.sources import READERS, load_source, where
 
 Subset = Literal["chance", "first", "anew"]
 COUNTS = ("tasks", "batch_size", "passes", "checkpoints_per_task")
@@ -80,6 +80,10 @@ class ImageStream(Stream):
     @abstractmethod
     def draw(self, samples: Samples, seed: int, start: int) -> Iterator[Task]:
         """Yield the tasks from number `start` on; settings, samples and seed are checked."""
+
+    def is_here(self, data_dir: Path) -> bool:
+        """Tell whether the source's files are on this machine, without reading them."""
+        return where(self.source, data_dir, self.folder) is not None
 
     def load(self, data_dir: Path) -> Samples:
         """Return the shared samples, one copy per process."""

@@ -1,50 +1,245 @@
-"""Protocols as papers have published them, each frozen under a name and a version of its own.
+"""Every stream that has a name: families over sources, and protocols as papers published them.
 
-One file per paper in `presets/` holds every number that the paper states, names the settings that
-it does not state and that therefore are our defaults, and keeps what it published: settings tuned
-per method, and results to set a run beside. A preset never changes: a correction is a new version
-beside the old one, `kumar2024/permuted-mnist@2`, and the name without a version is the newest.
+All of them are tables in TOML files of one format. `built_in/` has a file for each family and
+`presets/` one for each paper. A file begins with the family's `title`, a name and one line about
+it, or with the `paper`, authors, year and title. Every table below is a stream:
+
+    [permuted-mnist]
+    family = "permuted:Permuted"    # its class, from `families/`
+    summary = "one line for the list of streams"
+    stream = { source = "mnist" }   # the settings that differ from the class's defaults
+    network = { kind = "mlp" }      # what an entrant has here unless it names another
+    optimizer = { name = "adam" }
+
+    [permuted-cifar10]
+    like = "permuted-mnist"         # has all that this one above it has, but for
+    summary = "a line of its own"
+    stream.source = "cifar10"       # what it says itself, setting by setting
+
+The text "null" is the null of the command line, for which TOML has no word. A paper's streams also
+have `notes` and `not_stated`, the settings that the paper leaves open and that therefore are our
+defaults; and they may keep what it published: settings `tuned` per method, and `published` results
+to set a run beside. A preset never changes: a correction is a new version beside the old one,
+`kumar2024/permuted-mnist@2`, and the name without a version is the newest.
 """
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import JsonValue
+
+from ..harness.errors import BenchError, unknown_name
 from ..harness.plugins.registry import Published
-from . import BuiltIn
+from ..harness.specs.spec import build_settings
+
+Settings = Mapping[str, Any]
+S = TypeVar("S")
+REMEDY = "Correct the file."
+_AUTHORS_YEAR = re.compile(r"(.+?) (\d{4}), ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltIn:
+    """A stream with a name: its class, its settings, and what an entrant has on it by default."""
+
+    family: str
+    """Where the stream class is, `module:Class`; nothing is imported to list the names."""
+    settings: Settings
+    """The settings that differ from the class's defaults."""
+    summary: str
+    """One line for the list of streams."""
+    network: Settings
+    """The network that an entrant has here unless it names another: kind and hidden widths."""
+    optimizer: Settings
+    """The optimiser that an entrant has here unless it names another."""
+    group: str
+    """What it is listed under: the title of its family, or the authors of its protocol."""
+    about: Published | None = None
+    """What a paper says, where the name stands for a published protocol."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Family:
+    """The head of a family's file."""
+
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Paper:
+    """The head of a paper's file."""
+
+    paper: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stream:
+    """A table of a family's file, with all that it has from the one it is like."""
+
+    family: str
+    summary: str
+    stream: dict[str, JsonValue]
+    network: dict[str, JsonValue]
+    optimizer: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Protocol(_Stream):
+    """A table of a paper's file."""
+
+    notes: str
+    not_stated: list[str]
+    tuned: dict[str, str] = field(default_factory=dict)
+    published: dict[str, str] = field(default_factory=dict)
 
 
 @cache  # asked for with every name that is looked up
-def presets() -> dict[str, BuiltIn]:
-    """Return every preset by its full name, `<paper>/<stream>@<version>`."""
-    return dict(sorted(_read_all()))
+def built_in() -> Mapping[str, BuiltIn]:
+    """Return every family over every source, `<family>-<source>`, and more shifts over digits.
+
+    Raises:
+        BenchError: as `read_families`.
+    """
+    return read_families(_texts("built_in"))
 
 
-def _read_all() -> Iterator[tuple[str, BuiltIn]]:
-    folder = files(__package__) / "presets"
-    for file in folder.iterdir():
-        paper, dot, _ = file.name.rpartition(".toml")
-        if dot:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-            source = content.pop("paper")
-            for name, table in content.items():
-                yield f"{paper}/{name}", _preset(source, table)
+@cache
+def presets() -> Mapping[str, BuiltIn]:
+    """Return every published protocol by its full name, `<paper>/<stream>@<version>`.
+
+    Raises:
+        BenchError: as `read_protocols`.
+    """
+    papers = [read_protocols(text, name) for name, text in _texts("presets").items()]
+    return {name: entry for paper in papers for name, entry in paper.items()}
 
 
-def _preset(source: str, table: Mapping[str, Any]) -> BuiltIn:
+def _texts(folder: str) -> dict[str, str]:
+    """Return the texts of a folder's files by their names without the suffix, sorted."""
+    found = [file for file in (files(__package__) / folder).iterdir() if _stem(file.name)]
+    return {
+        _stem(file.name): file.read_text(encoding="utf-8")
+        for file in sorted(found, key=lambda file: file.name)
+    }
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".toml")[0]
+
+
+def read_families(texts: Mapping[str, str]) -> dict[str, BuiltIn]:
+    """Read families' files: texts by their names.
+
+    Raises:
+        BenchError: a file is not TOML; a key is missing, not known or of the wrong type; a stream
+            is like none above it; or two files have a stream of one name.
+    """
+    found: dict[str, BuiltIn] = {}
+    home: dict[str, str] = {}
+    for name, text in texts.items():
+        where = f"streams/built_in/{name}.toml"
+        for stream, entry in _read_family(text, where).items():
+            if stream in found:
+                raise BenchError(
+                    f"the stream '{stream}' is in {home[stream]} and in {where}. Rename one."
+                )
+            found[stream], home[stream] = entry, where
+    return found
+
+
+def _read_family(text: str, where: str) -> dict[str, BuiltIn]:
+    head, tables = _parts(text, where)
+    family = build_settings(_Family, head, where, remedy=REMEDY)
+    return {
+        name: _entry(_checked(_Stream, table, name, where), family.title)
+        for name, table in tables.items()
+    }
+
+
+def read_protocols(text: str, paper: str) -> dict[str, BuiltIn]:
+    """Read the text of a paper's file; the file's name is the first part of its streams' names.
+
+    Raises:
+        BenchError: as `read_families`; or `paper` does not begin with authors and a year.
+    """
+    where = f"streams/presets/{paper}.toml"
+    head, tables = _parts(text, where)
+    source = build_settings(_Paper, head, where, remedy=REMEDY).paper
+    group = f"Published protocols: {_short(source, where)}"
+    read = {name: _checked(_Protocol, table, name, where) for name, table in tables.items()}
+    return {
+        f"{paper}/{name}": _entry(table, group, _published(table, source))
+        for name, table in read.items()
+    }
+
+
+def _parts(text: str, where: str) -> tuple[Settings, dict[str, Settings]]:
+    """Return the head of a file, and its tables with all that they have from others."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BenchError(f"{where} is not TOML: {error}. {REMEDY}") from error
+    head = {name: value for name, value in content.items() if not isinstance(value, dict)}
+    tables: dict[str, Settings] = {}
+    for name in content:
+        if name not in head:
+            tables[name] = _with_model(content[name], name, tables, where)
+    return head, tables
+
+
+def _with_model(table: Settings, name: str, above: Mapping[str, Settings], where: str) -> Settings:
+    """Put a table over the one that it is like: the settings of its parts one by one."""
+    if "like" not in table:
+        return table
+    model = str(table["like"])
+    if model not in above:
+        raise unknown_name(f"table above [{name}] in {where} named", model, above, REMEDY)
+    own = {key: value for key, value in table.items() if key != "like"}
+    inherited = {key: value for key, value in above[model].items() if key != "summary"}
+    return {**inherited, **{key: _over(inherited.get(key), value) for key, value in own.items()}}
+
+
+def _over(inherited: Any, own: Any) -> Any:
+    both = isinstance(inherited, dict) and isinstance(own, dict)
+    return {**inherited, **own} if both else own
+
+
+def _checked(cls: type[S], table: Settings, name: str, where: str) -> S:
+    return build_settings(cls, table, f"[{name}] of {where}", remedy=REMEDY)
+
+
+def _entry(table: _Stream, group: str, about: Published | None = None) -> BuiltIn:
     return BuiltIn(
-        family=f"{__package__}.families.{table['family']}",
-        settings=table["stream"],
-        summary=table["summary"],
-        network=table["network"],
-        optimizer=table["optimizer"],
-        about=Published(
-            paper=source,
-            notes=table["notes"],
-            not_stated=frozenset(table["not_stated"]),
-            tuned=table.get("tuned", {}),
-            published=table.get("published", {}),
-        ),
+        family=f"{__package__}.families.{table.family}",
+        settings={key: None if value == "null" else value for key, value in table.stream.items()},
+        summary=table.summary,
+        network=table.network,
+        optimizer=table.optimizer,
+        group=group,
+        about=about,
     )
+
+
+def _published(table: _Protocol, source: str) -> Published:
+    return Published(
+        paper=source,
+        notes=table.notes,
+        not_stated=frozenset(table.not_stated),
+        tuned=table.tuned,
+        published=table.published,
+    )
+
+
+def _short(source: str, where: str) -> str:
+    """Name a paper as texts do: Lillo and Cheney 2026; Kumar et al. 2024 for three and more."""
+    found = _AUTHORS_YEAR.match(source)
+    if found is None:
+        raise BenchError(f"paper of {where} does not begin with authors and a year. {REMEDY}")
+    authors, year = found.groups()
+    first, several, _ = authors.partition(", ")
+    return f"{first} et al. {year}" if several else f"{authors} {year}"

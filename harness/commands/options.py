@@ -1,9 +1,12 @@
-"""Options that several commands share, with their help."""
+"""Options and exit statuses that several commands share, with their help."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+"""Exit status where something failed, was asked for wrongly, or was stopped from the keyboard."""
 
 SuiteName = Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")]
 Streams = Annotated[
@@ -33,7 +36,9 @@ Data = Annotated[
     Path | None,
     typer.Option(help="Folder of data sets; else $PLASTICITY_BENCH_DATA, else the user's cache."),
 ]
-Pictures = Annotated[
-    Path | None, typer.Option("--folder", help="Your own pictures, for the source image-folder.")
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes at a time; else one per core. 1 runs in this process."),
 ]
+Device = Annotated[str, typer.Option(help="Where to compute, as cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

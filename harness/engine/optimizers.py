@@ -53,7 +53,7 @@ def learning_rate_factor(
 
 
 @dataclass
-class _Slot:
+class Slot:
     """One parameter tensor with its state: each tensor has the parameter's shape."""
 
     layer: Layer
@@ -92,9 +92,7 @@ class StackedOptimizer:
         self.spec = spec
         self.network = network
         self.slots = [
-            _Slot(
-                layer, name, parameter, {key: torch.zeros_like(parameter) for key in self._keys()}
-            )
+            Slot(layer, name, parameter, {key: torch.zeros_like(parameter) for key in self._keys()})
             for layer in network.layers
             for name, parameter in layer.parameters().items()
         ]
@@ -208,7 +206,7 @@ class StackedOptimizer:
         for slot in self.slots:
             self._adam_slot(slot, group.rows, group.lr * factor)
 
-    def _adam_slot(self, slot: _Slot, rows: slice, lr: float) -> None:
+    def _adam_slot(self, slot: Slot, rows: slice, lr: float) -> None:
         spec = self.spec
         parameter, gradient = slot.parameter[rows], _gradient(slot.parameter)[rows]
         first, second = slot.state["first_moment"][rows], slot.state["second_moment"][rows]
@@ -226,7 +224,7 @@ class StackedOptimizer:
         denominator = second.div(correction2).sqrt_().add_(spec.eps)
         parameter.addcdiv_(first / correction1, denominator, value=-lr)
 
-    def _bias_correction(self, slot: _Slot, rows: slice, beta: float) -> Tensor:
+    def _bias_correction(self, slot: Slot, rows: slice, beta: float) -> Tensor:
         """Return 1 - beta^clock for each entry, its clock being the younger of row and column."""
         by_unit = _one_minus_power(beta, self.clocks[slot.layer.name][rows] + 1)
         producer = slot.layer.producer

@@ -131,3 +131,16 @@ def _by_unit(tensor: Tensor, units: int) -> Tensor:
         return tensor
     split: Tensor = tensor.unflatten(1, (-1, units))  # (B, R, U, H, W)
     return split.permute(1, 0, 3, 4, 2).flatten(1, 3)
+
+
+def outgoing_weights(layer: Layer) -> Tensor:
+    """Return each unit's weights into alive consumers: (R, O, U, S) or (R, O, U, S, K, K).
+
+    S is the number of the consumer's inputs that one unit feeds, 1 but for a flattened convolution.
+    """
+    consumer = layer.consumer
+    assert consumer is not None
+    alive = consumer.alive.view(*consumer.alive.shape, *(1,) * (consumer.weight.dim() - 2))
+    weight = consumer.weight.detach() * alive
+    blocks: Tensor = weight.unflatten(2, (layer.units, layer.columns_per_unit))
+    return blocks

@@ -1,1 +1,13 @@
-"""To be written."""
+"""Many runs: made ready, grouped into stacks, trained in this process or in workers.
+
+The steps are `jobs`, `execute` and `worker`. Where results are kept is handed in; what they were
+made with is said by `environment`.
+
+May import: harness/loop, harness/plugins, harness/specs.
+
+For others:
+    environment: environment
+    execute: Advance, execute, MOST_IN_STACK, Outcome
+    jobs: Job, prepare
+    worker: RunEnd
+"""

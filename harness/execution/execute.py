@@ -55,7 +55,7 @@ def execute(
     workers: int | None = None,
     device: str = "cpu",
     progress: Callable[[Advance], None],
-    runner: str = "plasticity_bench.harness.loop.run:run_stack",
+    runner: str = "plasticity_bench.harness.loop.stack:run_stack",
     most_in_stack: int = MOST_IN_STACK,
 ) -> Outcome:
     """Run what is not done yet and put the results into the store.

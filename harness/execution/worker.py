@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ..errors import BenchError
+from ..row import Row
 from ..specs.spec import RunSpec
 from .environment import environment
 from .jobs import Job, Stack
 
-Row = dict[str, Any]
 Report = Callable[[int, int], None]
 """Called with the updates done and in all."""
 Runner = Callable[[Sequence[RunSpec], Path, str, Report], Iterable[tuple[int, Row]]]

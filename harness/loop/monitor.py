@@ -13,21 +13,11 @@ from torch import Tensor
 
 from ..engine.edits import Event, Network
 from ..engine.network import Layer
-from ..engine.probe import LayerProbe, Probe, probe, replica_loss
-from ..metrics import cohorts, cost, features, weights
-
-Row = dict[str, Any]
-
-FINEST_SHARE = 8
-"""Cohorts are measured at ages spaced by an eighth of the age: 0, 1, ..., 16, 18, 20, ..."""
-
-WIDEST_SPACING = 500
-"""... but never more than that many updates apart."""
-
-
-def next_measured_age(age: int) -> int:
-    """Return the age, in updates, at which a cohort is measured after one at `age`."""
-    return age + min(max(1, age // FINEST_SHARE), WIDEST_SPACING)
+from ..engine.probe import LayerProbe, Probe, outgoing_weights, probe, replica_loss
+from ..metrics import cohorts, cost, weights
+from ..metrics.health import layer_health
+from ..metrics.integration import next_measured_age
+from ..row import Row, spread
 
 
 @dataclass
@@ -174,19 +164,6 @@ def unit_measurements(layer: Layer, probed: Probe, batches: int) -> dict[str, Te
     }
 
 
-def outgoing_weights(layer: Layer) -> Tensor:
-    """Return each unit's weights into alive consumers: (R, O, U, S) or (R, O, U, S, K, K).
-
-    S is the number of the consumer's inputs that one unit feeds, 1 but for a flattened convolution.
-    """
-    consumer = layer.consumer
-    assert consumer is not None
-    alive = consumer.alive.view(*consumer.alive.shape, *(1,) * (consumer.weight.dim() - 2))
-    weight = consumer.weight.detach() * alive
-    blocks: Tensor = weight.unflatten(2, (layer.units, layer.columns_per_unit))
-    return blocks
-
-
 def _incoming_gradient(one: LayerProbe, batches: int) -> Tensor:
     if one.inputs is None:
         return torch.full_like(one.raw[:, 0], torch.nan)
@@ -231,26 +208,6 @@ def _weight_gradients(net: Network, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     return dict(zip(named, gradients, strict=True))
 
 
-def layer_health(h: Tensor, alive: Tensor, weight_gradient: Tensor) -> dict[str, Tensor]:
-    """Measure the health of a layer: metric -> (R,).
-
-    Args:
-        h: (R, S, U), post-activation.
-        alive: (R, U) bool.
-        weight_gradient: of its incoming weights, (R, U, ...).
-    """
-    singular = features.singular_values(h)
-    return {
-        "dormant": features.dormant_share(h, alive, 0.1),
-        "dormant_0.025": features.dormant_share(h, alive, 0.025),
-        "dormant_0": features.dormant_share(h, alive, 0.0),
-        "gradient_dormant": features.gradient_dormant_share(weight_gradient, alive),
-        "effective_rank": features.effective_rank(singular),
-        "srank": features.srank(singular),
-        "stable_rank": features.stable_rank(singular),
-    }
-
-
 def _weight_health(net: Network, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
     now = [parameter.detach() for parameter in net.parameters()]
     live = net.live_masks()
@@ -259,13 +216,6 @@ def _weight_health(net: Network, gradients: dict[str, Tensor]) -> dict[str, Tens
         "gradient_norm": weights.gradient_norm(list(gradients.values()), live),
         "distance_from_init": weights.distance_from_init(now, list(net.initial.values()), live),
     }
-
-
-def spread(row: Row, values: dict[str, Tensor]) -> Iterator[tuple[int, Row]]:
-    """Yield a row with each replica's values, of values (R,) by name."""
-    lists = {name: value.tolist() for name, value in values.items()}
-    for replica in range(len(next(iter(lists.values())))):
-        yield replica, {**row, **{name: value[replica] for name, value in lists.items()}}
 
 
 class CostMeter:

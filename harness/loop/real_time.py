@@ -3,29 +3,18 @@
 Source: Ghunaim et al. 2023, "Real-Time Evaluation in Online Continual Learning: A New Hope".
 """
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any, Union
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..engine.learner import StackedLearner
 from ..metrics import cost
 from ..modules.single_learner import SingleLearner
-from ..plugins.registry import is_learner
-from ..specs.spec import RunSpec
 from ..stream import RealTime
 from .monitor import layer_costs
 
-if TYPE_CHECKING:
-    from .run import StackedRun
-    from .single_run import SingleRun
-
-Trial = Union["StackedRun", "SingleRun"]
-
-TIMED_UPDATES = 100
-"""Updates of the entrant, and of a plain learner, that the clock is read over."""
+Trial = Callable[[], float]
+"""Measures by the clock what an update of the entrant costs, in updates of a plain learner."""
 
 
 @dataclass
@@ -37,8 +26,8 @@ class RelativeCosts:
     """
 
     mode: RealTime
-    measured: float = 1.0
-    """By the clock, in updates of a plain learner on the same network."""
+    measured: float | None = None
+    """By the clock, in updates of a plain learner on the same network; None if it was not read."""
     lag: float = 0.0
     """Batches that will still go by."""
     counted: tuple[int, float] = field(default=(-1, 1.0))
@@ -47,14 +36,11 @@ class RelativeCosts:
     """Sum of the costs of all updates so far."""
 
     @classmethod
-    def of(
-        cls, mode: RealTime, specs: Sequence[RunSpec], data_dir: Path, device: str
-    ) -> "RelativeCosts":
-        """Prepare for a run, by the clock with a short trial of the entrant and a plain learner."""
-        if mode == "off":
-            return cls(mode)
-        assert len(specs) == 1, "replicas that may miss different batches cannot be in lockstep"
-        return cls(mode, clocked_cost(specs[0], data_dir, device) if mode == "clock" else 1.0)
+    def of(cls, mode: RealTime, replicas: int, trial: Trial | None) -> "RelativeCosts":
+        """Prepare for a run of that many replicas, by the clock with a trial made now."""
+        alone = mode == "off" or replicas == 1
+        assert alone, "replicas that may miss different batches cannot be in lockstep"
+        return cls(mode, trial() if mode == "clock" and trial is not None else None)
 
     def is_free(self, learner: StackedLearner | SingleLearner) -> bool:
         """Tell whether the learner takes the next batch, and count what that costs."""
@@ -70,6 +56,7 @@ class RelativeCosts:
 
     def _cost(self, learner: StackedLearner | SingleLearner) -> float:
         if self.mode == "clock":
+            assert self.measured is not None, "a run by the clock starts with a trial: run_stack"
             return self.measured
         if isinstance(learner, SingleLearner):
             return learner.cost_factor
@@ -103,31 +90,3 @@ def counted_cost(learner: StackedLearner) -> float:
     for strategy, _ in learner.entries:
         factor *= strategy.cost_factor
     return factor * now / whole
-
-
-def clocked_cost(spec: RunSpec, data_dir: Path, device: str) -> float:
-    """Return the seconds of an update over those of a learner without strategies, in turns."""
-    from .run import StackedRun
-    from .single_run import SingleRun
-
-    waiting = replace(
-        spec, stream=replace(spec.stream, settings={**spec.stream.settings, "real_time": "off"})
-    )
-    plain = replace(waiting, entrant=replace(spec.entrant, strategies=()))
-    base_run = StackedRun([plain], data_dir, device, measured=False)
-    if is_learner(spec.entrant.strategies):
-        own_run: Trial = SingleRun(waiting, data_dir, device, measured=False)
-    else:
-        own_run = StackedRun([waiting], data_dir, device, measured=False)
-    runs = (own_run, base_run)
-    turns = [[_seconds(run) for run in runs] for _ in range(5)]
-    own, base = (median(times) for times in zip(*turns[1:], strict=True))
-    return float(own / base)
-
-
-def _seconds(run: "Trial") -> float:
-    batches = run.trial_batches(TIMED_UPDATES // 4)
-    started = time.perf_counter()
-    for x, y in batches:
-        run.trial_update(x, y).cpu()
-    return time.perf_counter() - started

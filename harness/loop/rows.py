@@ -1,17 +1,14 @@
 """What every run writes down, whoever learns: the rows of tasks and ends, and when to measure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..metrics.accuracy import recovery_times
 from ..metrics.summary import summarise
+from ..row import Row
 from ..stream import Stream
-
-Row = dict[str, Any]
-"""One flat record of a run, with its "kind"."""
 
 EARLY_SHARE = 0.1
 """The early window of a task, as a share of its updates; the late window is as long."""

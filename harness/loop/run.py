@@ -21,17 +21,16 @@ from ..engine.batches import Augmentation, SampleBank, TaskBatches, Transition, 
 from ..engine.learner import StackedLearner
 from ..engine.probe import replica_loss
 from ..engine.strategy import Plan, Progress, Strategy
-from ..errors import BenchError
 from ..modules.single_learner import SingleLearner
-from ..plugins.registry import is_learner, load_entrant, load_strategy, load_stream
+from ..plugins.registry import load_entrant, load_strategy, load_stream
 from ..randomness import ReplicaRandom
+from ..row import Row
 from ..specs.spec import RunSpec, build_settings, source_digest
 from ..stream import Samples, Stream, Task, chained_digest
 from .monitor import CohortMonitor, CostMeter, health_rows
-from .real_time import RelativeCosts
+from .real_time import RelativeCosts, Trial
 from .rows import (
     HEALTH_SAMPLES,
-    Row,
     checkpoint_row,
     checkpoints,
     divergence,
@@ -40,7 +39,6 @@ from .rows import (
     recovery,
     task_row,
 )
-from .single_run import SingleRun
 from .step_edits import StepEdits
 from .ticket import ticket_rows, ticket_strategies, wants_ticket
 
@@ -62,6 +60,7 @@ class StackedRun:
             the run; what it learns is the same.
         ticket: given where this is the training of a winning ticket: the strategies that train it,
             from other initial weights than those of the specs' entrant.
+        trial: made before a run on a stream that goes by the clock; see `RelativeCosts`.
 
     Raises:
         BenchError: a setting, a data set or a plug-in is not usable; before any training.
@@ -75,9 +74,10 @@ class StackedRun:
         *,
         measured: bool = True,
         ticket: Sequence[Strategy] | None = None,
+        trial: Trial | None = None,
     ) -> None:
         first = specs[0]
-        self.data_dir, self.device = data_dir, device
+        self.data_dir, self.device, self.trial = data_dir, device, trial
         self.measured = measured
         self.strategies = build_strategies(first) if ticket is None else list(ticket)
         self.specs = specs
@@ -109,7 +109,7 @@ class StackedRun:
         self.probes = ReplicaRandom(self.seeds, "probes", place)
         self.mixing = ReplicaRandom(self.seeds, "gradual switch", place)
         self.augmenting = ReplicaRandom(self.seeds, "augmentation", place)
-        self.relative_costs = RelativeCosts.of(self.stream.real_time, specs, data_dir, device)
+        self.relative_costs = RelativeCosts.of(self.stream.real_time, len(specs), trial)
         self.cohorts = CohortMonitor()
         self.cost = CostMeter(
             self.learner.net,
@@ -166,7 +166,9 @@ class StackedRun:
     def _train_ticket(self, on_progress: Callable[[int, int], None]) -> Iterator[tuple[int, Row]]:
         """Train the final structure again from new weights; its rows are marked as the ticket's."""
         strategies = ticket_strategies(self.strategies, self.learner.net)
-        ticket = StackedRun(self.specs, self.data_dir, self.device, ticket=strategies)
+        ticket = StackedRun(
+            self.specs, self.data_dir, self.device, ticket=strategies, trial=self.trial
+        )
 
         def report(done: int, total: int) -> None:
             on_progress(total + done, 2 * total)
@@ -448,30 +450,3 @@ def sources(spec: RunSpec, samples: Samples) -> dict[str, Any]:
         "strategies": {name: source_digest(cls) for name, cls in classes.items()},
         **({"versions": versions} if versions else {}),
     }
-
-
-def run_stack(
-    specs: Sequence[RunSpec],
-    data_dir: Path,
-    device: str,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[tuple[int, Row]]:
-    """Run one stack from start to end, yielding (replica, row); the last row of each is its "end".
-
-    Learners outside the stack train one after the other.
-
-    Raises:
-        BenchError: before any training if it cannot start; `PluginError` if a strategy raises.
-    """
-    if not specs:
-        raise BenchError("no runs to make: the list of runs is empty. Give at least one seed.")
-    if not is_learner(specs[0].entrant.strategies):
-        yield from StackedRun(specs, data_dir, device).rows(on_progress)
-        return
-    for replica, spec in enumerate(specs):
-
-        def report(done: int, total: int, before: int = replica) -> None:
-            on_progress(before * total + done, len(specs) * total)
-
-        for _, row in SingleRun(spec, data_dir, device).rows(report):
-            yield replica, row

@@ -21,12 +21,12 @@ from ..modules.single_learner import Circumstances, Lesson, SingleLearner
 from ..modules.torch_learner import TorchTrainer
 from ..plugins.registry import load_learner, load_stream
 from ..randomness import OwnRandom, ReplicaRandom, unmoved_random
+from ..row import Row
 from ..specs.spec import RunSpec, build_settings
 from ..stream import Samples, Stream, Task, chained_digest
-from .real_time import RelativeCosts
+from .real_time import RelativeCosts, Trial
 from .rows import (
     HEALTH_SAMPLES,
-    Row,
     checkpoint_row,
     checkpoints,
     divergence,
@@ -49,13 +49,20 @@ class SingleRun:
         device: for example "cpu" or "cuda".
         measured: whether test accuracy and the network's health are measured beside the run; what
             it learns is the same.
+        trial: made before a run on a stream that goes by the clock; see `RelativeCosts`.
 
     Raises:
         BenchError: a setting, a data set or a plug-in is not usable; before any training.
     """
 
     def __init__(
-        self, spec: RunSpec, data_dir: Path, device: str = "cpu", *, measured: bool = True
+        self,
+        spec: RunSpec,
+        data_dir: Path,
+        device: str = "cpu",
+        *,
+        measured: bool = True,
+        trial: Trial | None = None,
     ) -> None:
         self.spec = spec
         self.measured = measured
@@ -77,7 +84,7 @@ class SingleRun:
             ReplicaRandom([spec.seed], purpose, place)
             for purpose in ("data order", "probes", "gradual switch", "augmentation")
         )
-        self.relative_costs = RelativeCosts.of(self.stream.real_time, [spec], data_dir, device)
+        self.relative_costs = RelativeCosts.of(self.stream.real_time, 1, trial)
         self.random = OwnRandom(spec.seed, "learner", place)
         with self.random.active():
             self.trainer = learner.trainer(self._circumstances(learner, data_dir, place))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..engine.edits import Event
-from .rows import Row
+from ..row import Row
 
 Kind = tuple[int, str, str, str]
 """Replica, layer, kind of edit and rule."""

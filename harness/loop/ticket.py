@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..engine.edits import Network
 from ..engine.strategy import Context, Strategy
-from .rows import Row
+from ..row import Row
 
 PREFIX = "ticket-"
 """Before the kind of a row that is about the ticket and not about the run itself."""

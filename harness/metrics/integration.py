@@ -22,6 +22,17 @@ Kaplan-Meier and log-rank take the ending as unrelated to the time that integrat
 That holds for scheduled edits and the end of the run, and not where units die *because* they lag.
 """
 
+FINEST_SHARE = 8
+"""Cohorts are measured at ages spaced by an eighth of the age: 0, 1, ..., 16, 18, 20, ..."""
+
+WIDEST_SPACING = 500
+"""... but never more than that many updates apart."""
+
+
+def next_measured_age(age: int) -> int:
+    """Return the age, in updates, at which a cohort is measured after one at `age`."""
+    return age + min(max(1, age // FINEST_SHARE), WIDEST_SPACING)
+
 
 @dataclass(frozen=True)
 class IntegrationTime:

@@ -1,6 +1,6 @@
 """The table of every number in a result: name, unit, bounds, direction, meaning, source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
@@ -10,6 +10,15 @@ Better = Literal["higher", "lower", "diagnostic"]
 
 Family = Literal["performance", "plasticity", "integration", "health", "cost"]
 """What kind of question a number answers."""
+
+FAMILIES: Mapping[Family, str] = {
+    "performance": "Performance: how well an entrant learns; by these it is ranked",
+    "plasticity": "Loss of plasticity: how that declines",
+    "integration": "Integration: how soon newborn units receive and do what incumbents do",
+    "health": "Health: what the network's features, weights and gradients are like",
+    "cost": "Cost: what the run took",
+}
+"""What each kind is called where metrics are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)

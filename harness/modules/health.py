@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.probe import replica_loss
-from ..loop.monitor import layer_health, spread
-from ..loop.rows import Row
 from ..metrics import weights
+from ..metrics.health import layer_health
+from ..row import Row, spread
 
 Predict = Callable[[Tensor], Tensor]
 """Logits (B, classes) of samples (B, channels, height, width)."""

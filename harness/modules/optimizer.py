@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..engine.optimizers import StackedOptimizer, _Slot
+from ..engine.optimizers import Slot, StackedOptimizer
 from ..errors import BenchError
 from ..specs.spec import OptimizerSpec
 
@@ -58,7 +58,7 @@ class TorchOptimizer(StackedOptimizer):
     def refresh(self) -> None:
         """Read anew where the state is: torch makes it at the first step after a reset."""
         self.slots = [
-            _Slot(layer, name, parameter, self._state(layer, name))
+            Slot(layer, name, parameter, self._state(layer, name))
             for layer in self.layers
             for name, parameter in layer.parameters().items()
         ]

@@ -1,1 +1,13 @@
-"""To be written."""
+"""From names to classes, and from what was asked for to runs with every setting resolved.
+
+Built-in tables and the entry points of other packages stand side by side in `registry`, which
+imports a plug-in when it is asked for; mistakes are found in `resolve`, before any training.
+
+May import: harness/engine, harness/metrics, harness/modules, harness/specs.
+
+For others:
+    docstrings: first_line
+    registry: AVALANCHE, families, is_learner, Kind, load, load_entrant, load_learner,
+        load_strategy, load_stream, LoadedStream, PLURALS, providers, Published
+    resolve: entrant_name, parse_overrides, resolve, resolved_stream, run_from_json
+"""

@@ -7,18 +7,16 @@ A package adds its own in its `pyproject.toml`:
     my-idea = "my_package.my_module:MyIdea"
 """
 
-import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..errors import BenchError, unknown_name
+from ..metrics import FAMILIES, METRICS
 from ..specs.grammar import Settings
+from .docstrings import first_line
 
 if TYPE_CHECKING:
     from ..engine.strategy import Strategy
@@ -62,6 +60,8 @@ class Provider:
     """"module:attribute", absolute."""
     description: str
     """One sentence, had without importing anything."""
+    family: str = ""
+    """Title of what it is listed under; empty where that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,12 @@ def providers(kind: Kind) -> list[Provider]:
     """Return everything of a kind by name, built in or installed, without importing it."""
     found = [*_BUILT_IN[kind](), *map(_from_entry_point, entry_points(group=GROUPS[kind]))]
     return sorted(found, key=lambda provider: (provider.name, provider.distribution))
+
+
+def families(kind: Kind) -> list[str]:
+    """Return the titles of the families of a kind: ours as in their tables, then others'."""
+    own = [provider.family for provider in _BUILT_IN[kind]()]
+    return list(dict.fromkeys([*own, *(provider.family for provider in providers(kind))]))
 
 
 def names(kind: Kind) -> list[str]:
@@ -150,7 +156,7 @@ def load(kind: Kind, name: str) -> Any:
     """
     provider = find(kind, name)
     if kind == "metric" and provider.distribution == OURS:
-        return _metric_table()[name]
+        return METRICS[name]
     if kind == "learner" and provider.distribution == OURS:
         return _avalanche().learner_class(name)
     module, _, attribute = provider.target.partition(":")
@@ -249,33 +255,37 @@ def _from_entry_point(point: EntryPoint) -> Provider:
     if point.dist is not None:
         owner = point.dist.metadata["Name"]
         summary = str(point.dist.metadata.json.get("summary", ""))
-    return Provider(point.name, owner, point.value, summary)
+    description = first_line(point.value) or summary
+    return Provider(point.name, owner, point.value, description, f"Installed by {owner}")
 
 
 def _built_in_strategies() -> Iterator[Provider]:
     for name, target in import_module(f"{_ROOT}.strategies").BUILT_IN.items():
         absolute = f"{_ROOT}.strategies.{target}"
-        yield Provider(name, OURS, absolute, first_line(absolute))
+        yield Provider(name, OURS, absolute, first_line(absolute), _family(target))
+
+
+def _family(target: str) -> str:
+    """Return a strategy's family: the folder or file that it is in, and what that says of it."""
+    family = target.partition(":")[0].partition(".")[0]
+    return f"{family}: {first_line(f'{_ROOT}.strategies.{family}')}"
 
 
 def _built_in_learners() -> Iterator[Provider]:
     for name, entry in _avalanche().TABLE.items():
-        yield Provider(name, OURS, f"avalanche.training.supervised:{entry.cls}", entry.summary)
+        target = f"avalanche.training.supervised:{entry.cls}"
+        yield Provider(name, OURS, target, entry.summary, "Avalanche's own, beside the stack")
 
 
 def _built_in_streams() -> Iterator[Provider]:
     for name, entry in _stream_table().items():
-        yield Provider(name, OURS, entry.family, entry.summary)
+        yield Provider(name, OURS, entry.family, entry.summary, entry.group)
 
 
 def _built_in_metrics() -> Iterator[Provider]:
-    for name, metric in _metric_table().items():
-        yield Provider(name, OURS, f"{_ROOT}.harness.metrics:METRICS", metric.description)
-
-
-def _metric_table() -> dict[str, Any]:
-    table: dict[str, Any] = import_module(f"{_ROOT}.harness.metrics").METRICS
-    return table
+    for name, metric in METRICS.items():
+        target, title = f"{_ROOT}.harness.metrics:METRICS", FAMILIES[metric.family]
+        yield Provider(name, OURS, target, metric.description, title)
 
 
 def _avalanche() -> Any:
@@ -283,8 +293,8 @@ def _avalanche() -> Any:
 
 
 def _stream_table() -> dict[str, Any]:
-    own = import_module(f"{_ROOT}.streams").BUILT_IN
-    return {**own, **import_module(f"{_ROOT}.streams.catalogue").presets()}
+    catalogue = import_module(f"{_ROOT}.streams.catalogue")
+    return {**catalogue.built_in(), **catalogue.presets()}
 
 
 _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {
@@ -293,20 +303,3 @@ _BUILT_IN: dict[Kind, Callable[[], Iterable[Provider]]] = {
     "stream": _built_in_streams,
     "metric": _built_in_metrics,
 }
-
-
-@cache  # every look-up of a name asks for all of them
-def first_line(target: str) -> str:
-    """Return the first line of a class's docstring, reading its file without running it.
-
-    Args:
-        target: "module:Class" in an importable package.
-    """
-    module, _, name = target.partition(":")
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        return ""
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    text = next((ast.get_docstring(node) for node in classes), None)
-    return text.splitlines()[0] if text else ""

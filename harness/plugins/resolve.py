@@ -75,6 +75,28 @@ def resolve(suite: Suite, overrides: Overrides | None = None) -> list[RunSpec]:
     return list(dict.fromkeys(runs))  # the same stream named twice is run once
 
 
+def run_from_json(plain: Mapping[str, Any]) -> RunSpec:
+    """Return the run that `RunSpec.as_json` has written down, with what is installed here.
+
+    Raises:
+        BenchError: a strategy is not here, or its settings are not allowed.
+    """
+    stream, entrant = plain["stream"], plain["entrant"]
+    strategies = [StrategySpec(one["name"], one["settings"]) for one in entrant["strategies"]]
+    for one in strategies:
+        _build(one.name, one.settings)
+    return RunSpec(
+        StreamSpec(stream["name"], stream["settings"]),
+        EntrantSpec(
+            entrant["name"],
+            tuple(strategies),
+            build_settings(NetworkSpec, entrant["network"], "network"),
+            build_settings(OptimizerSpec, entrant["optimizer"], "optimizer"),
+        ),
+        plain["seed"],
+    )
+
+
 def resolved_stream(asked: StreamSpec, overrides: Overrides | None = None) -> StreamSpec:
     """Return a stream with the value of every setting."""
     return _Stream.of(asked, overrides or {}).spec

@@ -1,1 +1,15 @@
-"""To be written."""
+"""What a run is, as frozen and checked values, and all that names it.
+
+Stream, entrant, network, optimiser and seed are in `spec`, a run's name in `fingerprint`, the
+digest of a strategy's code in `source_code`. The language of `grow(compactness=0.2)+reset` is in
+`grammar`, suite files in `suite`, and what a setting means to people in `describe`.
+
+May import: harness/metrics.
+
+For others:
+    describe: Setting, settings_of
+    grammar: Call, format_call, format_value, parse_call, parse_calls, parse_value, Settings
+    spec: all_settings, build_call, build_settings, canonical_name, digest_of_sources, EntrantSpec,
+        NetworkSpec, OptimizerSpec, RunSpec, source_digest, source_modules, StrategySpec, StreamSpec
+    suite: EntrantRequest, load_suite, parse_entrant, parse_seeds, parse_stream, Suite, suite_names
+"""

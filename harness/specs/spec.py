@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from types import FunctionType, ModuleType
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -152,13 +153,19 @@ def build_settings(cls: type[T], settings: Settings, what: str, *, remedy: str |
     try:
         # JSON is strict about types and still takes lists for tuples and whole numbers for floats.
         text = json.dumps(dict(settings), allow_nan=False, default=str)
-        return TypeAdapter(cls).validate_json(text, strict=True)
+        made: T = _adapter(cls).validate_json(text, strict=True)  # type: ignore[arg-type]
+        return made
     except ValidationError as error:
         raise BenchError(f"{what}: {_first_problem(error)} {see}") from error
     except BenchError as error:
         raise BenchError(f"{what}: {error} {see}") from error
     except Exception as error:  # whatever a plug-in's own checks raise
         raise BenchError(f"{what} cannot be made: {type(error).__name__}: {error} {see}") from error
+
+
+@cache  # making one takes milliseconds, and files hold dozens of tables of one class
+def _adapter(cls: type) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
 def build_call(what: str, text: str, table: Mapping[str, type[T]]) -> T:

@@ -1,1 +1,17 @@
-"""To be written."""
+"""The board: who stands where on each stream and over all, and how sure that is.
+
+It is computed once, by `ranking`, as the plain values of `standings`. Terminal tables, exports and
+comparisons are other forms of it.
+
+May import: harness/metrics, leaderboard/statistics, leaderboard/store.
+
+For others:
+    comparison: comparison, sentences
+    exports: csv, latex, markdown, parquet
+    grouping: EntrantRuns, grouped, R, StreamRuns
+    names: visible
+    ranking: Question, rank, stream_key
+    standings: ALPHA, Board, Coverage, HEADLINE_FROM, LEAST_STREAMS, Overall, OverallStanding,
+        PROVISIONAL_BELOW, Rank, Standing, Trust
+    table: as_json, tables
+"""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .board import Against, By, Found, board_of, find, store_of
+from .found import Against, By, Found, board_of, find, store_of
 
 if TYPE_CHECKING:
     from ..board.standings import Board

@@ -9,7 +9,7 @@ import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import unknown_name
-from .board import By, board_of, find, store_of
+from .found import By, board_of, find, store_of
 from .page import page_of
 
 if TYPE_CHECKING:

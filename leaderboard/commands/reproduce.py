@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...harness.commands.options import Data, Json, Results, Seeds
+from ...harness.commands.options import FAILED, INTERRUPTED, Data, Json, Results, Seeds
 from ...harness.errors import BenchError, unknown_name
-from .board import store_of
+from ...harness.places import default_data_dir
+from .found import store_of
 
 if TYPE_CHECKING:
     from ...harness.execution.jobs import Job
     from ..papers.runs import Case, Chosen
-
-FAILED, INTERRUPTED = 1, 130
 
 
 def reproduce(
@@ -55,7 +54,7 @@ def reproduce(
     if scale not in SCALES:
         raise unknown_name("scale", scale, SCALES, "Choose one of them.")
     known: Scale = next(one for one in SCALES if one == scale)
-    data_dir = data or _default_data_dir()
+    data_dir = data or default_data_dir()
     names = [name.strip() for name in rows.split(",")] if rows else []
     if target == "list":
         _list(names, data_dir, workers, results, json_)
@@ -91,7 +90,7 @@ def _run(
 ) -> "list[Job]":
     from rich.console import Console
 
-    from ...harness.commands.selection import progress_bar, summary
+    from ...harness.commands.progress import progress_bar, summary
     from ...harness.execution.execute import execute
     from ...harness.execution.jobs import prepare
     from ..store.result import fingerprint
@@ -239,9 +238,3 @@ def _listed(
         }
         for one in found
     ]
-
-
-def _default_data_dir() -> Path:
-    from ...streams.data.sources import default_data_dir
-
-    return default_data_dir()

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...harness.commands.options import Json, Results
+from ...harness.commands.options import FAILED, Json, Results
 from ...harness.errors import BenchError
-from .board import store_of
+from .found import store_of
 
 if TYPE_CHECKING:
     from ..store.result_store import ResultStore
     from ..store.upkeep import Problem
 
-FAILED = 1
-"""Exit status where something is wrong with a store."""
 
-store = typer.Typer(no_args_is_help=True, help="Check, repair and merge folders of results.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Check, repair and merge folders of results.",
+)
 
 
-@store.command()
+@app.command()
 def rebuild(results: Results = None, json_: Json = False) -> None:
     """Read all results again and make the index anew.
 
@@ -43,7 +45,7 @@ def rebuild(results: Results = None, json_: Json = False) -> None:
     )
 
 
-@store.command()
+@app.command()
 def verify(results: Results = None, json_: Json = False) -> None:
     """Recompute every hash, and hold the results against the journal; exit 1 if anything is wrong.
 
@@ -65,7 +67,7 @@ def verify(results: Results = None, json_: Json = False) -> None:
         raise typer.Exit(FAILED)
 
 
-@store.command()
+@app.command()
 def merge(
     source: Annotated[
         Path, typer.Argument(metavar="DIR", help="Another folder of results, of your own.")

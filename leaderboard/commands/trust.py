@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...harness.commands.options import Data, Json, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import FAILED, Data, Json, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import BenchError
-from .board import store_of
+from ...harness.places import default_data_dir
+from .found import store_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,17 +23,8 @@ if TYPE_CHECKING:
     from ..store.result import Record
     from ..trust.reproduction import Check
 
-FAILED = 1
-"""Exit status where a run does not agree, or a result could not be taken in."""
 
 ArchivePath = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="A file that submit wrote.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command()(submit)
-    app.command()(verify)
-    app.command("import")(import_)
 
 
 def submit(
@@ -92,8 +84,7 @@ def verify(
     """
     from rich.console import Console
 
-    from ...harness.commands.selection import progress_bar
-    from ...streams.data.sources import default_data_dir
+    from ...harness.commands.progress import progress_bar
     from ..store.files import replace_file
     from ..store.result_file import parsed
     from ..trust.archive_reading import read_archive

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...harness.loop.monitor import next_measured_age
 from ...harness.metrics.integration import (
     Ending,
     IntegrationTime,
@@ -17,6 +16,7 @@ from ...harness.metrics.integration import (
     integration_time,
     kaplan_meier,
     median_time,
+    next_measured_age,
     restricted_mean,
 )
 from ...harness.metrics.pooling import pooled_curves

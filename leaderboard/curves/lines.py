@@ -11,8 +11,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ...harness.metrics.pooling import pooled_curves
+from ...harness.row import Row
 from ..statistics.inference import Curve, band
-from ..store.result import Result, Row
+from ..store.result import Result
 
 PARITY_QUANTITIES = ("activation", "gradient", "incoming_gradient", "utility")
 """Fields of a cohort row that hold a newborn-to-incumbent ratio R; 1 is parity."""

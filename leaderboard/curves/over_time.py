@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ...harness.row import Row
 from ..statistics.inference import Curve
-from ..store.result import Result, Row
+from ..store.result import Result
 from .lines import alive_steps, levels, smoothing_window
 
 Points = tuple[Curve, Curve]

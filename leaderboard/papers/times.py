@@ -14,10 +14,9 @@ from joblib import cpu_count  # type: ignore[import-untyped]
 
 from ...harness.execution.execute import MOST_IN_STACK
 from ...harness.execution.jobs import Job
-from ...harness.plugins.registry import is_learner
-from ...harness.specs.spec import RunSpec
+from ...harness.plugins.registry import is_learner, load_stream
+from ...harness.specs.spec import RunSpec, build_settings
 from ...harness.specs.suite import parse_seeds
-from ...streams.data.sources import where
 from ..statistics.numbers import duration
 from ..store.result import Record
 from ..store.result_store import ResultStore
@@ -114,9 +113,9 @@ def _row_time(
     data_dir: Path,
     workers: int | None,
 ) -> str:
-    source = str(first.stream.settings.get("source"))
-    if where(source, data_dir) is None:
-        return f"no {source}"
+    stream = build_settings(load_stream(first.stream.name).cls, first.stream.settings, "stream")
+    if not stream.is_here(data_dir):
+        return f"no {stream.source}"
     if first.stream.name not in streams:
         return "unknown"
     specs = [run.as_json() for run in dict.fromkeys(_specs(one, scale, one.row.entries))]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from ...harness.errors import BenchError
 from ...harness.loop.controls import Control, controls_among, is_structural
 from ...harness.loop.structure import structure_of
+from ...harness.plugins.resolve import run_from_json
 from ..board.grouping import EntrantRuns, R, StreamRuns, grouped
 from ..board.ranking import stream_key
 from ..board.standings import ALPHA
 from ..statistics.inference import Difference, compare, holm
 from ..store.result import Record, Result
-from ..trust.reproduction import as_run
 
 METRICS = ("taoa", "acc")
 """Compared by the first of these that the runs have."""
@@ -64,11 +64,13 @@ def compared(
 def _controls(entrant: EntrantRuns[Result], beside: Sequence[EntrantRuns[R]]) -> list[Control]:
     """Recognise controls by their settings: it does not matter how they came to be run."""
     try:
-        run = as_run(entrant.done[0])
+        run = run_from_json(entrant.done[0].spec.model_dump())
         structure = structure_of(run.entrant.network, entrant.done[0].rows)
         if structure is None or not is_structural(run.entrant):
             return []
-        return controls_among(run, structure, [as_run(other.done[0]) for other in beside])
+        return controls_among(
+            run, structure, [run_from_json(other.done[0].spec.model_dump()) for other in beside]
+        )
     except BenchError:  # a strategy or stream of somebody else's that is not installed here
         return []
 

@@ -1,1 +1,13 @@
-"""To be written."""
+"""Statistics of values by seed and stream, which know neither runs nor stores.
+
+Intervals and tests are in `inference`, bootstraps in `resampling`. How numbers are written, in
+tables and sentences alike, is in `numbers`.
+
+May import: nothing but the ground.
+
+For others:
+    inference: band, compare, CONFIDENCE, Curve, Difference, difference_moments, holm, Interval,
+        Moments, moments, stratified, summarise, Summary
+    numbers: count, duration, estimate, number, p_text
+    resampling: improvement, improvement_interval, interquartile_mean, iqm_interval, profile
+"""

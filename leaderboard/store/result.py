@@ -10,9 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ...harness.errors import BenchError
-
-Row = dict[str, Any]
-"""One measurement: a flat dict of JSON values whose "kind" says which fields it has."""
+from ...harness.row import Row
 
 Status = Literal["done", "diverged", "failed"]
 

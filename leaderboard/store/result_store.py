@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ...harness.errors import BenchError
+from ...harness.row import Row
 from . import index, journal, row_log
 from .files import create_file, replace_file, temporary_beside, write_synced
-from .result import Record, Result, Row, canonical, checked, fingerprint, sealed
+from .result import Record, Result, canonical, checked, fingerprint, sealed
 from .result_file import (
     REMEDY,
     DamagedResult,

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...harness.errors import BenchError
-from .result import Row, canonical, plain
+from ...harness.row import Row
+from .result import canonical, plain
 
 _REMEDY = "Delete the file and run it again."
 

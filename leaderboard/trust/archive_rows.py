@@ -10,6 +10,7 @@ from typing import Any
 
 from ...harness.loop.run import RESULTS_VERSION
 from ...harness.metrics.summary import summarise
+from ...harness.row import Row
 from ..curves.integration_study import QUESTIONS, cohorts_in, pace
 from ..curves.lines import (
     PARITY_QUANTITIES,
@@ -19,7 +20,7 @@ from ..curves.lines import (
     parity_by_age,
 )
 from ..curves.over_time import edit_steps, over_time
-from ..store.result import Result, Row
+from ..store.result import Result
 from .hostile import LONGEST_NAME, Refused, check_name
 
 LARGEST = 1e100

@@ -13,17 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from ...harness.errors import BenchError
 from ...harness.execution.execute import Advance, execute
 from ...harness.execution.jobs import Job, prepare
-from ...harness.modules.single_learner import SingleLearner
-from ...harness.plugins.registry import load_entrant
-from ...harness.specs.spec import (
-    EntrantSpec,
-    NetworkSpec,
-    OptimizerSpec,
-    RunSpec,
-    StrategySpec,
-    StreamSpec,
-    build_settings,
-)
+from ...harness.plugins.registry import is_learner
+from ...harness.plugins.resolve import run_from_json
 from ..store.result import Record, Result, canonical, fingerprint
 from ..store.result_store import ResultStore
 
@@ -131,8 +122,7 @@ def reproduce(
 
 def _stacks(record: Record) -> bool:
     """Tell whether it trains in lockstep with other seeds."""
-    names = [strategy.name for strategy in record.spec.entrant.strategies]
-    return not any(issubclass(load_entrant(name), SingleLearner) for name in names)
+    return not is_learner(run_from_json(record.spec.model_dump()).entrant.strategies)
 
 
 def compared(reported: Result, made: Result, metric: str, tolerance: float) -> Check:
@@ -176,7 +166,7 @@ def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
             results were made with.
     """
     wanted = list(records)
-    jobs = prepare([as_run(record) for record in wanted], data_dir, fingerprint)
+    jobs = prepare([run_from_json(one.spec.model_dump()) for one in wanted], data_dir, fingerprint)
     for record, job in zip(wanted, jobs, strict=True):
         if job.fingerprint != record.fingerprint:
             raise BenchError(
@@ -184,27 +174,6 @@ def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
                 f"here: {_difference(record, job)}."
             )
     return jobs
-
-
-def as_run(record: Record) -> RunSpec:
-    """Return what was run, as it would be asked for again.
-
-    Raises:
-        BenchError: a strategy is not here, or its settings are not allowed.
-    """
-    spec = record.spec
-    for strategy in spec.entrant.strategies:
-        cls = load_entrant(strategy.name)
-        if issubclass(cls, SingleLearner):
-            cls.check_settings(strategy.settings)
-        build_settings(cls, strategy.settings, f"strategy {strategy.name}")
-    entrant = EntrantSpec(
-        spec.entrant.name,
-        tuple(StrategySpec(one.name, one.settings) for one in spec.entrant.strategies),
-        build_settings(NetworkSpec, spec.entrant.network, "network"),
-        build_settings(OptimizerSpec, spec.entrant.optimizer, "optimizer"),
-    )
-    return RunSpec(StreamSpec(spec.stream.name, spec.stream.settings), entrant, spec.seed)
 
 
 def _difference(record: Record, job: Job) -> str:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .harness.engine.probe import LayerProbe, Probe
     from .harness.engine.strategy import Context, Plan, Strategy
     from .harness.errors import BenchError
-    from .harness.loop.run import run_stack
+    from .harness.loop.stack import run_stack
     from .harness.metrics.table import Metric
     from .harness.modules.torch_learner import TorchLearner
     from .harness.plugins.resolve import resolve
@@ -70,7 +70,7 @@ else:  # hidden from type checkers, to which a module's __getattr__ makes every 
         "harness.engine.network": ("Layer",),
         "harness.engine.probe": ("LayerProbe", "Probe"),
         "harness.plugins.resolve": ("resolve",),
-        "harness.loop.run": ("run_stack",),
+        "harness.loop.stack": ("run_stack",),
         "harness.specs.spec": ("NetworkSpec", "OptimizerSpec", "RunSpec"),
         "harness.engine.strategy": ("Context", "Plan", "Strategy"),
         "harness.stream": ("Samples", "Stream", "Task"),

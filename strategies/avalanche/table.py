@@ -54,10 +54,10 @@ TABLE: dict[str, Entry] = {
         "ER_ACE", "replay with an asymmetric cross-entropy (Caccia et al. 2022)", _BOUNDARY
     ),
     "avalanche:GDumb": Entry(
-        "GDumb", "starts anew on a balanced memory at every task (Prabhu et al. 2020)", _BOUNDARY
+        "GDumb", "starts anew on a balanced memory each task (Prabhu et al. 2020)", _BOUNDARY
     ),
     "avalanche:PackNet": Entry(
-        "PackNet", "prunes and freezes weights for every task (Mallya and Lazebnik 2018)", _TASK_ID
+        "PackNet", "prunes and freezes weights by task (Mallya and Lazebnik 2018)", _TASK_ID
     ),
     "avalanche:PNN": Entry(
         "PNNStrategy", "progressive networks, one column a task (Rusu et al. 2016)", _TASK_ID

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...harness.engine.optimizers import learning_rate_factor
 from ...harness.engine.strategy import PluginError
@@ -24,6 +24,7 @@ from ...harness.errors import BenchError
 from ...harness.modules.build import torch_optimizer
 from ...harness.modules.single_learner import Circumstances, Lesson, Trainer, View
 from ...harness.randomness import ReplicaRandom
+from ...harness.specs.spec import NetworkSpec
 
 with warnings.catch_warnings():
     # Avalanche imports packages that announce their own end; nothing a user could do about it.
@@ -38,9 +39,6 @@ with warnings.catch_warnings():
     from avalanche.models.packnet import PackNetModel, PackNetModule
     from avalanche.training import supervised
 
-if TYPE_CHECKING:
-    from .learner import AvalancheLearner
-
 __all__ = ["PNN", "AvalancheTrainer", "PackNetModel", "silenced", "supervised"]
 
 
@@ -53,10 +51,31 @@ def silenced() -> Iterator[None]:
         yield
 
 
+class Maker(Protocol):
+    """What a trainer asks of the learner that it trains for."""
+
+    @property
+    def can_be_looked_into(self) -> bool:
+        """Whether the network has the entrant's layers."""
+        ...
+
+    def model(self, given: Circumstances) -> nn.Module:
+        """Build what the strategy trains."""
+        ...
+
+    def strategy(self, model: nn.Module, optimizer: torch.optim.Optimizer, **given: Any) -> Any:
+        """Make the strategy of Avalanche."""
+        ...
+
+    def widths(self, network: NetworkSpec, tasks: int) -> list[int]:
+        """Return the units of every hidden layer once a number of tasks has begun."""
+        ...
+
+
 class AvalancheTrainer(Trainer):
     """One replica of a strategy of Avalanche."""
 
-    def __init__(self, learner: "AvalancheLearner", given: Circumstances) -> None:
+    def __init__(self, learner: Maker, given: Circumstances) -> None:
         self.learner = learner
         self.given = given
         self.recorder = _Recorder(given)

@@ -26,7 +26,7 @@ from .proximal import group_norms, shrink_groups, soft_threshold
 
 @dataclass(frozen=True, kw_only=True)
 class Den(Strategy):
-    """Give each task the part of the network that it needs, new units and copies of what it moved.
+    """Retrain what a task needs, add units where it errs, duplicate those that drift.
 
     The first task is trained with L1. In every later one, for a share of its updates the head alone
     learns, with L1. Then the units are selected from which non-zero weights lead to the task's

@@ -32,7 +32,7 @@ from .seeded import SeededGrowth
 
 @dataclass(frozen=True, kw_only=True)
 class Firefly(SeededGrowth):
-    """Choose between splits of units and new ones by how fast each candidate lowers the loss.
+    """Choose between splits and new units by how fast each candidate lowers the loss.
 
     A split moves a unit and its copy apart, w + eps d and w - eps d with half the outgoing weight
     each; a new unit has incoming weights as at initialisation and outgoing weights eps z. While all

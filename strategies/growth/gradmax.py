@@ -31,7 +31,7 @@ RANK_TOLERANCE = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class GradMax(SeededGrowth):
-    """Add units with zero incoming weights whose outgoing weights maximise their first gradient.
+    """Add units, incoming weights zero, outgoing ones of maximal first gradient.
 
     With M = sum over samples of delta_{l+1} h_{l-1}^T, the outgoing weights are M's first left
     singular vectors at norm c: row j then receives a gradient of norm phi'(0) c sigma_j, the most

@@ -12,7 +12,7 @@ from ..selection import alive_everywhere, best, check_score, note_alive, random_
 
 @dataclass(frozen=True, kw_only=True)
 class Grow(ScheduledEdits):
-    """Start with a sparse seed of units and switch the best dead ones on at every edit.
+    """Start with a sparse seed and switch the best dead units on at every edit.
 
     Never replaces a unit and never rewinds. Source: Lillo and Cheney 2026; how many units one edit
     adds is not printed there, the mirror image of Prune's rule is used.

@@ -22,7 +22,7 @@ from .seeded import SeededGrowth
 
 @dataclass(frozen=True, kw_only=True)
 class Net2Wider(SeededGrowth):
-    """Add copies of random alive units and share their outgoing weights among the replicas.
+    """Add copies of random alive units, which share their outgoing weights.
 
     The function is unchanged but for the noise; under random activations (RSL) it is unchanged at
     evaluation only, and under LayerNorm it is not. Without noise twins stay twins for ever.

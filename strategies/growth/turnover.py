@@ -8,10 +8,9 @@ from torch import Tensor
 
 from ...harness.engine.edits import Insertion, Network, Slices, StatePolicy
 from ...harness.engine.network import Layer
-from ...harness.engine.probe import Probe
+from ...harness.engine.probe import Probe, outgoing_weights
 from ...harness.engine.strategy import Context, Plan
 from ...harness.errors import BenchError
-from ...harness.loop.monitor import outgoing_weights
 from ...harness.metrics.cohorts import utility
 from ..budget import ScheduledEdits
 from ..newborns.slices import consumer_of, start_with_seed
@@ -22,7 +21,7 @@ Score = Literal["utility", "magnitude", "activation", "gradient", "mask-gradient
 
 @dataclass(frozen=True, kw_only=True)
 class Turnover(ScheduledEdits):
-    """Switch off the worst alive units and switch on as many of the best dead ones at every edit.
+    """Switch off the worst alive units and on as many of the best dead ones.
 
     The number of units is that of `compactness` from start to end, so turnover is seen apart from
     capacity. dies=random,born=random is the control "random unit turnover". To write

@@ -26,7 +26,7 @@ SMALLEST_RATE, LARGEST_RATE = 0.1, 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceTransfer(SeededGrowth):
-    """Add units in cancelling pairs, scale what is old, and give each stage of growth its own rate.
+    """Add cancelling pairs, scale what is old, give each stage of growth its rate.
 
     The seed is drawn at its own fan-in n0. Then, when the fan-in of a layer rises from n to n',
     variance transfer multiplies its old weights and bias by (n / n')^p and draws the new columns as

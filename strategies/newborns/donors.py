@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 
 from ...harness.engine.edits import Network
 from ...harness.engine.network import Layer
+from ...harness.engine.probe import outgoing_weights
 from ...harness.engine.strategy import Context
-from ...harness.loop.monitor import outgoing_weights
 from ...harness.metrics.cohorts import utility
 
 Donor = Literal["cosine", "utility", "random"]

@@ -13,7 +13,7 @@ from .base import NEVER, NewbornWindow, Units
 
 @dataclass(frozen=True, kw_only=True)
 class FadeIn(NewbornWindow):
-    """Fade newborn units in: what one says is multiplied by k / updates after k updates.
+    """Fade newborn units in: after k updates their output counts k / updates.
 
     Its weights are those with which it was inserted. At birth it says nothing, so the function is
     as before, with a norm layer too: it takes part in the statistics by the same share. It learns

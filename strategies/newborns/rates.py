@@ -16,7 +16,7 @@ from .windows import remember, scale_newborn_updates, weights_before
 
 @dataclass(frozen=True, kw_only=True)
 class RestartRate(Strategy):
-    """Start the learning rate anew at every edit of the entrant: half a cosine to the next edit.
+    """Start the learning rate anew at every edit: half a cosine to the next one.
 
     From 1 to 0 times the learning rate between one edit and the next, the last time until the end
     of the run, in place of the run's schedule. It takes away the confound that units born late meet

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from ...harness.engine.edits import Network, Slices
 from ...harness.engine.network import Layer
-from ...harness.engine.probe import Probe
+from ...harness.engine.probe import Probe, outgoing_weights
 from ...harness.engine.strategy import Context
-from ...harness.loop.monitor import outgoing_weights
 from ...harness.metrics.cohorts import outgoing_norm
 from ..selection import best, random_scores
 

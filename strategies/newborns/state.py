@@ -10,7 +10,7 @@ from .donors import Donor, choose_donors
 
 @dataclass(frozen=True, kw_only=True)
 class NewbornState(Strategy):
-    """Write the optimiser state of every newborn unit by a policy, whoever gave birth to it.
+    """Write the optimiser state of every newborn unit by a policy.
 
     With policy="donor" this is Moment Transplant: the moments of an incumbent are copied bit for
     bit, of its row and of its columns alike, and the weights are not. Source: Lillo and Cheney

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ...harness.engine.edits import Network
 from ...harness.engine.network import Layer
+from ...harness.engine.probe import outgoing_weights
 from ...harness.engine.strategy import Context, Strategy
 from ...harness.errors import BenchError
-from ...harness.loop.monitor import outgoing_weights
 from ...harness.metrics.cohorts import outgoing_norm
 from .base import (
     NewbornWindow,
@@ -89,7 +89,7 @@ class UpdateScaling(NewbornWindow):
 
 @dataclass(frozen=True, kw_only=True)
 class TwoSpeed(UpdateScaling):
-    """Let newborn units learn faster for a while: W <- W_old + factor (W_new - W_old) after a step.
+    """Let newborns learn faster for a while: W <- W_old + factor (W_new - W_old).
 
     On their incoming and outgoing weights, biases and norm parameters; what crosses is scaled once.
     Under plain SGD and under AdamW that is a learning rate `factor` times as large, weight decay
@@ -199,7 +199,7 @@ class FreezeIncumbents(UpdateScaling):
 
 @dataclass(frozen=True, kw_only=True)
 class MatchNorms(NewbornWindow):
-    """Hold newborn units' outgoing norms at the incumbents' mean for a while, after every step.
+    """Hold newborns' outgoing norms at the incumbents' mean for a while.
 
     The L2 norm of all weights from a unit into alive units of its consumer; where it is zero it
     stays so, and without incumbents in the layer nothing is done.
@@ -227,7 +227,7 @@ class MatchNorms(NewbornWindow):
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeNewborns(Strategy):
-    """Never let newborn units learn: a control that shows what structure alone is worth.
+    """Never let newborn units learn: shows what structure alone is worth.
 
     From its birth on no step moves a newborn unit's slices, without end; the units alive from the
     start learn as ever.

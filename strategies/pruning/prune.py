@@ -18,7 +18,7 @@ from .unit_scores import UnitScore, mean_inputs, sample_batch, unit_scores
 
 @dataclass(frozen=True, kw_only=True)
 class Prune(ScheduledEdits):
-    """Switch off the units with the lowest score at every edit, then rewind the survivors.
+    """Switch off the units with the lowest score at every edit, rewind the others.
 
     compactness=1 switches off none and rewinds all the same: the control "rewind without prune".
     With the rewind to initialisation it is also a reset: on a stream of tasks compare with

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from ...harness.engine.edits import Network
 from ...harness.engine.network import LayerTrace
-from ...harness.engine.probe import LayerProbe, replica_loss
+from ...harness.engine.probe import LayerProbe, outgoing_weights, replica_loss
 from ...harness.engine.strategy import Context
-from ...harness.loop.monitor import outgoing_weights
 from ...harness.metrics.cohorts import utility
 
 UnitScore = Literal[

@@ -54,7 +54,7 @@ class WeightPruning(Scheduled):
 
 @dataclass(frozen=True, kw_only=True)
 class HanPruning(WeightPruning):
-    """Cut weights below a threshold of quality * their layer's standard deviation, train on.
+    """Cut weights below quality times their layer's standard deviation, train on.
 
     The standard deviation is that of the connections that are left, so that at one quality later
     cuts take fewer. Survivors keep their weights
@@ -97,7 +97,7 @@ class HanPruning(WeightPruning):
 
 @dataclass(frozen=True, kw_only=True)
 class LotteryTicket(WeightPruning):
-    """Iterative magnitude pruning: cut a share of the weights, return the others to their start.
+    """Cut a share of the weights by magnitude, return the others to their start.
 
     At level n a share (1 - share)^n of the weights is left, exactly what they were after
     `rewind_update` updates, and the optimiser is new; the learning-rate schedule goes on. In a

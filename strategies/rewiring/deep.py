@@ -18,7 +18,7 @@ NEWBORN = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class DeepRewiring(SparseNetwork):
-    """Cut a connection when its weight would change its sign, and activate another one by chance.
+    """Cut connections whose weight would change sign, activate others by chance.
 
     Every possible connection has a sign of its own for the whole run, that of its initial weight.
     After the gradient step |w| also falls by rate * l1 and takes a random step of standard

@@ -22,7 +22,7 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True, kw_only=True)
 class SparseMomentum(PeriodicRewiring):
-    """Prune small weights, share them out by the layers' momentum, grow where momentum is largest.
+    """Prune small weights and grow as many where the layers' momentum is large.
 
     A layer's share is the mean |momentum| of its weights, before it is pruned; what does not fit in
     goes to other layers by their shares. What was just pruned may grow again, with its weight;

@@ -15,7 +15,7 @@ from .choice import count, highest, lowest, possible
 
 @dataclass(frozen=True, kw_only=True)
 class RigL(SparseNetwork):
-    """Every so often drop the smallest weights and grow where the dense gradient is largest.
+    """Now and then drop the smallest weights, grow where the gradient is largest.
 
     An edit takes the place of that update's step. A dropped connection that is grown again keeps
     its weight and its momentum; others start at 0. Every layer keeps its number of connections.

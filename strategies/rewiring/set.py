@@ -17,7 +17,7 @@ from .density import Distribution
 
 @dataclass(frozen=True, kw_only=True)
 class SparseEvolutionaryTraining(PeriodicRewiring):
-    """Drop the weights closest to zero on either side, and connect as many pairs by chance.
+    """Drop the weights closest to zero on either side, connect as many by chance.
 
     Only pairs that were not connected before are: what was just dropped is not grown. Every layer
     keeps its number of connections; where few pairs are left, fewer are moved. In a stream, too, it

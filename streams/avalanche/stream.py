@@ -11,8 +11,8 @@ from torch import Tensor
 from ...harness.errors import BenchError
 from ...harness.plugins.registry import AVALANCHE, LoadedStream
 from ...harness.stream import Samples, Stream, Task
-from .. import ADAM, CONVNET, MLP
 from ..base import choose
+from ..catalogue import built_in
 from ..random_transforms import DeviceTransforms
 from ..scenario import scenario
 from .build import Recipe, format_arguments, load_maker, parse_arguments
@@ -202,6 +202,10 @@ def loaded(name: str) -> LoadedStream:
     settings: dict[str, Any] = {"maker": maker, "arguments": format_arguments(arguments)}
     if arguments.get("return_task_id") is True:
         settings["tell_task"] = True
+    # The usual learner is that of the class-incremental streams, most like these benchmarks. What
+    # a user's own holds is not known here; every image can enter a network without a trunk.
     is_flat = "MNIST" in maker or ":" in maker
-    network = MLP if is_flat else CONVNET
-    return LoadedStream(f"{AVALANCHE}{name}", AvalancheStream, settings, network, ADAM)
+    usual = built_in()["class-incremental-mnist" if is_flat else "class-incremental-cifar10"]
+    return LoadedStream(
+        f"{AVALANCHE}{name}", AvalancheStream, settings, usual.network, usual.optimizer
+    )

@@ -1,12 +1,16 @@
-"""What the `data` commands show."""
+"""The commands `data ...`: what data sets are here, and how to have others."""
 
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from ...harness.commands.options import FAILED, Data, Json
 from ...harness.errors import BenchError
+from ...harness.places import default_data_dir
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,6 +18,40 @@ if TYPE_CHECKING:
     from .manage import Status
 
 Tell = Callable[[str], None]
+Pictures = Annotated[
+    Path | None, typer.Option("--folder", help="Your own pictures, for the source image-folder.")
+]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="What data sets are here, and how to have others.",
+)
+
+
+@app.command()
+def where(data: Data = None) -> None:
+    """Say for every source of samples where its files are, or what is missing."""
+    typer.echo("\n".join(where_lines(data or default_data_dir())))
+
+
+@app.command()
+def status(data: Data = None, folder: Pictures = None, json_: Json = False) -> None:
+    """Check every source of samples: here, cached (prepared), not here, or damaged."""
+    if not show_status(data or default_data_dir(), folder, json_):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Sources, as mnist; see data status.")],
+    data: Data = None,
+    folder: Pictures = None,
+) -> None:
+    """Download sources that are not here or damaged, check them, and prepare their caches."""
+    complain = partial(typer.echo, err=True)
+    if not fetch_all(names, data or default_data_dir(), folder, typer.echo, complain):
+        raise typer.Exit(FAILED)
 
 
 def show_status(data_dir: Path, folder: Path | None, as_data: bool) -> bool:
@@ -26,16 +64,16 @@ def show_status(data_dir: Path, folder: Path | None, as_data: bool) -> bool:
     """
     from rich.console import Console
 
-    from .manage import status
+    from . import manage
     from .sources import READERS
 
-    found = [status(name, data_dir, folder) for name in READERS]
+    found = [manage.status(name, data_dir, folder) for name in READERS]
     if as_data:
         print(json.dumps(as_json(found), indent=1))
     else:
         Console().print(table(found))
         print("\n".join(notes(found)))
-    return all(status.state != "damaged" for status in found)
+    return all(one.state != "damaged" for one in found)
 
 
 def as_json(found: "Sequence[Status]") -> list[dict[str, Any]]:
@@ -108,7 +146,7 @@ def fetch_all(
     Raises:
         BenchError: a name that is no source.
     """
-    from .manage import fetch
+    from . import manage
     from .sources import reader_of
 
     for name in names:
@@ -116,7 +154,7 @@ def fetch_all(
     well = True
     for name in names:
         try:
-            status = fetch(name, data_dir, folder, partial(_tell_of, tell, name))
+            status = manage.fetch(name, data_dir, folder, partial(_tell_of, tell, name))
         except BenchError as error:
             complain(f"{name}: failed: {error}")
             well = False

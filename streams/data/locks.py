@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ...harness.errors import BenchError
-from .reader import DATA_VARIABLE, USERS_OWN
+from ...harness.places import DATA_VARIABLE, USERS_OWN
 
 PREPARED = "prepared"
 

@@ -1,6 +1,5 @@
 """What every kind of data set file has in common: where it is, how it is fetched and read."""
 
-import os
 import shlex
 import shutil
 from abc import ABC, abstractmethod
@@ -16,6 +15,7 @@ from torchvision.datasets.utils import check_integrity, download_url
 from tqdm import tqdm
 
 from ...harness.errors import BenchError
+from ...harness.places import DATA_VARIABLE, default_data_dir
 
 Bytes = NDArray[np.uint8]
 Features = NDArray[np.float32]
@@ -24,12 +24,9 @@ Labels = NDArray[np.int64]
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 Item = TypeVar("Item")
 
-DATA_VARIABLE = "PLASTICITY_BENCH_DATA"
 ELSEWHERE = (
     f"or name the folder of your data sets with --data or the environment variable {DATA_VARIABLE}"
 )
-USERS_OWN = "~/.cache/plasticity-bench/data"
-"""Where data sets are kept unless the user names a folder."""
 EVERY = 5
 """Where a source has no test part of its own, every fifth sample of a class is one."""
 
@@ -258,11 +255,6 @@ def looked_for(reader: Reader) -> str:
     """Say where a source's files were looked for and what to do to have them."""
     looked = [f"{place}{reader.remark(place)}" for place in reader.places()]
     return f"Looked in: {', '.join(looked) or 'no folder, none was given'}. {reader.remedy()}"
-
-
-def default_data_dir() -> Path:
-    """Return the folder for data sets: $PLASTICITY_BENCH_DATA, else one in the user's cache."""
-    return Path(os.environ.get(DATA_VARIABLE) or USERS_OWN).expanduser()
 
 
 def fetch_command(reader: Reader) -> str:

@@ -20,12 +20,11 @@ from .imagenet32 import Imagenet32Reader
 from .manifest import digest_of
 from .pictures import PictureReader
 from .prepared import Prepared, read
-from .reader import Reader, Workspace, counted, default_data_dir, find, looked_for
+from .reader import Reader, Workspace, counted, find, looked_for
 
 __all__ = [
     "PATIENCE",
     "READERS",
-    "default_data_dir",
     "load_source",
     "missing",
     "reader_of",

@@ -22,13 +22,14 @@ from torchvision.transforms.functional import to_tensor
 
 from plasticity_bench.harness.checks.process import stream_digest
 from plasticity_bench.harness.checks.stream import LAWS, check_stream
+from plasticity_bench.harness.places import default_data_dir
 from plasticity_bench.harness.plugins.registry import load_stream
 from plasticity_bench.harness.specs.spec import build_settings
 from plasticity_bench.harness.stream import Samples, Stream
-from plasticity_bench.streams import BUILT_IN, BuiltIn
 from plasticity_bench.streams.avalanche.build import Recipe
+from plasticity_bench.streams.catalogue import BuiltIn, built_in
 from plasticity_bench.streams.data import idx
-from plasticity_bench.streams.data.sources import default_data_dir, where
+from plasticity_bench.streams.data.sources import where
 from plasticity_bench.streams.families.incremental import ClassIncremental
 from plasticity_bench.streams.families.permuted import Permuted
 from plasticity_bench.streams.scenario import scenario
@@ -51,7 +52,7 @@ def source_of(entry: BuiltIn) -> Any:
     return entry.settings.get("source", defaults["source"])
 
 
-DIGITS = [name for name, entry in BUILT_IN.items() if source_of(entry) == "digits"]
+DIGITS = [name for name, entry in built_in().items() if source_of(entry) == "digits"]
 """The built-in streams whose samples are there without a download."""
 
 

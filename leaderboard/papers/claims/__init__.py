@@ -1,4 +1,10 @@
-"""Claims of the study (C1 to C8): each a pure function from results to a verdict."""
+"""Claims of the study (C1 to C8): each a pure function from results to a verdict.
+
+A claim that lacks results says what is missing.
+
+May import: harness/execution, harness/loop, harness/metrics, harness/plugins, harness/specs,
+            leaderboard/board, leaderboard/report, leaderboard/statistics, leaderboard/store.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -8,7 +8,6 @@ from plasticity_bench import BenchError, Stream, Verdict, check_stream
 from plasticity_bench.harness.checks.process import digests_elsewhere
 from plasticity_bench.harness.checks.stream import LAWS
 from plasticity_bench.harness.cli import app
-from plasticity_bench.harness.commands import check as cli_check
 from tests.harness import made_streams
 
 NUMBER, VIEWS, AGAIN, SEEDS, LATE, GENERATORS, LABELS, INDICES, UPDATES, MEMORY, ELSEWHERE = LAWS
@@ -119,7 +118,7 @@ def test_the_command_says_of_each_law_whether_it_holds(
         asked.append((getattr(stream, "tasks", None), stream.batch_size, data_dir, seeds))
         return verdicts
 
-    monkeypatch.setattr(cli_check, "check_stream", answer)
+    monkeypatch.setattr("plasticity_bench.harness.checks.stream.check_stream", answer)
     words = ["check", "permuted-digits(tasks=3)", "--seeds", "4:6", "--data", str(tmp_path)]
     done = CliRunner().invoke(app, [*words, "--set", "stream.batch_size=7"])
     assert done.exit_code == 1

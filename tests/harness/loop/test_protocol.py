@@ -22,6 +22,7 @@ from plasticity_bench.harness.engine.strategy import Plan
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.loop.real_time import RelativeCosts
 from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.loop.stack import run_stack
 from plasticity_bench.harness.modules.single_learner import SingleLearner
 from plasticity_bench.harness.randomness import ReplicaRandom
 from plasticity_bench.harness.specs.spec import NetworkSpec, OptimizerSpec
@@ -198,7 +199,7 @@ class FixedCost(RelativeCosts):
     """A learner of a given cost."""
 
     def _cost(self, learner: StackedLearner | SingleLearner) -> float:
-        return self.measured
+        return self.measured or 1.0
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_counted_flops_are_those_of_the_alive_part_and_stacks_are_of_one() -> No
 
 def test_the_clock_is_read_before_the_run_and_recorded() -> None:
     specs = make_specs("dense", "0", "stream.real_time=clock")
-    end = [row for _, row in StackedRun(specs, DATA).rows()][-1]["metrics"]
+    end = [row for _, row in run_stack(specs, DATA, "cpu")][-1]["metrics"]
     assert 0.2 < end["relative_cost"] < 5
     assert end["updates"] <= 60
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from plasticity_bench.harness.loop.run import StackedRun, run_stack
+from plasticity_bench.harness.loop.run import StackedRun
+from plasticity_bench.harness.loop.stack import run_stack
 from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
 from plasticity_bench.harness.specs.spec import RunSpec
 from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_seeds, parse_stream

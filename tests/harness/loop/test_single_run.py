@@ -12,20 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import plasticity_bench.streams as streams
 from plasticity_bench import BenchError, Samples, Task, TorchLearner
 from plasticity_bench.harness.engine.learner import Learner, StackedLearner
 from plasticity_bench.harness.engine.strategy import PluginError
 from plasticity_bench.harness.execution.jobs import prepare, stacks
-from plasticity_bench.harness.loop.run import StackedRun, run_stack
+from plasticity_bench.harness.loop.run import StackedRun
 from plasticity_bench.harness.loop.single_run import SingleRun
+from plasticity_bench.harness.loop.stack import run_stack
 from plasticity_bench.harness.modules.build import torch_network, torch_optimizer
 from plasticity_bench.harness.plugins import registry as plugins
 from plasticity_bench.harness.plugins.registry import load_learner
 from plasticity_bench.harness.randomness import OwnRandom
 from plasticity_bench.harness.stream import Evaluate
 from plasticity_bench.leaderboard.store.result import fingerprint
-from plasticity_bench.streams import QUICK_ADAM
+from plasticity_bench.streams import catalogue
 from plasticity_bench.streams.families.permuted import Permuted
 from tests.harness.loop.test_run import DATA, make_specs, without_seconds
 from tests.helpers import CPU
@@ -149,10 +149,11 @@ def _offered(monkeypatch: pytest.MonkeyPatch) -> None:
         return EntryPoints([*entry_points(group=group), *added])
 
     monkeypatch.setattr(plugins, "entry_points", found)
-    entry = streams.BuiltIn(
-        family=f"{__name__}:Counted", settings={}, summary="", network={}, optimizer=QUICK_ADAM
+    known = catalogue.built_in()
+    counted = replace(
+        known["permuted-digits"], family=f"{__name__}:Counted", settings={}, network={}
     )
-    monkeypatch.setattr(streams, "BUILT_IN", {**streams.BUILT_IN, "counted-digits": entry})
+    monkeypatch.setattr(catalogue, "built_in", lambda: {**known, "counted-digits": counted})
 
 
 def rows_of(entrant: str, *sets: str, seeds: str = "0", **stream: str) -> list[dict[str, Any]]:

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from plasticity_bench.harness.loop.rows import Row
 from plasticity_bench.harness.loop.run import StackedRun
 from plasticity_bench.harness.loop.ticket import FrozenStructure, ticket_rows, ticket_strategies
+from plasticity_bench.harness.row import Row
 from tests.helpers import make_network, units
 
 from .test_run import DATA, make_specs, rows_of, without_seconds

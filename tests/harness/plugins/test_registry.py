@@ -7,12 +7,12 @@ import pytest
 
 from plasticity_bench.harness.engine.strategy import Strategy
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.plugins.docstrings import first_line
 from plasticity_bench.harness.plugins.registry import (
     GROUPS,
     OURS,
     Kind,
     find,
-    first_line,
     load,
     load_strategy,
     load_stream,
@@ -85,10 +85,28 @@ def test_every_built_in_strategy_and_stream_loads_and_describes_itself() -> None
     assert load_stream("permuted-digits").optimizer["name"] == "adam"
 
 
+@pytest.mark.parametrize("code", ["this is not Python", "import nothing_anywhere", "x = '\0'", ""])
+def test_a_plug_in_whose_docstring_cannot_be_read_has_its_packages_summary(
+    code: str, install: Install
+) -> None:
+    install("odd", f"odd_{abs(hash(code))}", code, "strategy", "odd", "Odd")
+    assert find("strategy", "odd").description == "An idea."
+
+
+def test_nothing_of_a_plug_in_runs_to_read_its_docstring(install: Install) -> None:
+    site = install("deep", "unused", "", "strategy", "deep", "Unused")
+    points = site / "deep-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"[{GROUPS['strategy']}]\ndeep = deep_package.ideas:Mine\n")
+    (site / "deep_package").mkdir()
+    (site / "deep_package" / "__init__.py").write_text("raise SystemExit('it ran')")
+    (site / "deep_package" / "ideas.py").write_text(IDEA)
+    assert find("strategy", "deep").description == "Does nothing of its own."
+
+
 def test_an_installed_strategy_is_found_by_its_name(install: Install) -> None:
     install("ideas", "ideas_one", IDEA, "strategy", "mine", "Mine")
     provider = find("strategy", "mine")
-    assert (provider.distribution, provider.description) == ("ideas", "An idea.")
+    assert (provider.distribution, provider.description) == ("ideas", "Does nothing of its own.")
     assert "ideas_one" not in sys.modules
     cls = load_strategy("mine")
     assert issubclass(cls, Strategy)

@@ -28,8 +28,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from plasticity_bench.harness.places import default_data_dir
 from plasticity_bench.harness.specs.suite import parse_seeds
-from plasticity_bench.streams.data.sources import default_data_dir, load_source
+from plasticity_bench.streams.data.sources import load_source
 
 
 @dataclass(frozen=True)

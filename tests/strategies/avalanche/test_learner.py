@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from plasticity_bench.harness.engine.strategy import PluginError
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.loop.run import StackedRun, run_stack, sources
+from plasticity_bench.harness.loop.run import StackedRun, sources
 from plasticity_bench.harness.loop.single_run import SingleRun, check_first_task
+from plasticity_bench.harness.loop.stack import run_stack
 from plasticity_bench.harness.plugins.registry import find, load_learner
 from plasticity_bench.harness.plugins.resolve import parse_overrides, resolve
 from plasticity_bench.harness.randomness import derive_seed, unmoved_random

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.loop.monitor import next_measured_age
 from plasticity_bench.harness.metrics import cohorts, features
+from plasticity_bench.harness.metrics.integration import next_measured_age
 from plasticity_bench.harness.randomness import ReplicaRandom
 from plasticity_bench.strategies.avalanche import metrics as avalanche_metrics
 from plasticity_bench.strategies.avalanche.guest import ExperienceSamples

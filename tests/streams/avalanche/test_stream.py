@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.harness.loop.run import run_stack
+from plasticity_bench.harness.loop.stack import run_stack
 from plasticity_bench.harness.plugins.registry import load_stream
 from plasticity_bench.harness.plugins.resolve import resolve
 from plasticity_bench.harness.specs.spec import build_settings
@@ -37,6 +37,19 @@ def make(text: str) -> AvalancheStream:
     stream = build_settings(loaded.cls, settings, f"stream {spec.name}")
     assert isinstance(stream, AvalancheStream)
     return stream
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("avalanche:SplitMNIST?n_experiences=5", "class-incremental-mnist"),
+        ("avalanche:SplitCIFAR100?n_experiences=10", "class-incremental-cifar10"),
+        (f"{MADE}split", "class-incremental-mnist"),
+    ],
+)
+def test_the_usual_learner_is_that_of_the_class_incremental_stream(name: str, like: str) -> None:
+    loaded, usual = load_stream(name), load_stream(like)
+    assert (loaded.network, loaded.optimizer) == (usual.network, usual.optimizer)
 
 
 def samples_of(stream: AvalancheStream, folder: Path) -> AvalancheSamples:

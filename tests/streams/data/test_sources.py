@@ -6,10 +6,10 @@ import torch
 from sklearn.datasets import load_digits
 
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.places import default_data_dir
 from plasticity_bench.streams.data.idx import FILES
 from plasticity_bench.streams.data.sources import (
     READERS,
-    default_data_dir,
     load_source,
     missing,
     where,

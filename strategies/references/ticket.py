@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from ..harness.engine.strategy import Strategy
+from ...harness.engine.strategy import Strategy
 
 
 @dataclass(frozen=True, kw_only=True)
 class WinningTicket(Strategy):
-    """Train the final structure once more from new weights after the run: same stream and seed.
+    """Train the final structure again from new weights: same stream and seed.
 
     The result then holds `wt_acc`, `wt_taa`, `wt_taoa` and `delta_wt_cycle` as well; the run itself
     is what it would be without. It takes about twice the time. Source: Lillo and Cheney 2026,

@@ -1,0 +1,99 @@
+"""All about one name: its docstring, what it needs or tells, and every setting."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ..plugins import registry
+from ..specs.describe import settings_of
+from ..specs.grammar import Settings, format_value
+from ..specs.spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
+from ..specs.suite import load_suite
+from .published import published, settings_table
+
+if TYPE_CHECKING:
+    from ..engine.strategy import Strategy
+    from ..modules.single_learner import SingleLearner
+
+SPECS: dict[str, type] = {"network": NetworkSpec, "optimizer": OptimizerSpec}
+
+
+def about_name(kind: str, name: str) -> RenderableType:
+    """Show all about one name; its plug-in is imported for this."""
+    shows: dict[str, Callable[[str], RenderableType]] = {
+        "strategies": _about_strategy,
+        "learners": _about_learner,
+        "streams": _about_stream,
+        "metrics": _about_metric,
+        "suites": _about_suite,
+        "settings": lambda name: settings_table(settings_of(SPECS[name])),
+        "activations": _about_activation,
+    }
+    return Group(Text(f"{name} ({kind})", style="bold"), shows[kind](name), Text())
+
+
+def _about_strategy(name: str) -> RenderableType:
+    return _about_entrant(registry.load_strategy(name))
+
+
+def _about_learner(name: str) -> RenderableType:
+    return _about_entrant(registry.load_learner(name))
+
+
+def _about_entrant(cls: "type[Strategy] | type[SingleLearner]") -> RenderableType:
+    needs = f"Needs to be told: {', '.join(sorted(cls.needs)) or 'nothing'}."
+    return Group(Text(_doc(cls)), Text(needs), settings_table(settings_of(cls)))
+
+
+def _about_stream(name: str) -> RenderableType:
+    loaded = registry.load_stream(name)
+    made = build_settings(loaded.cls, loaded.settings, f"stream {loaded.name}")
+    tells = f"Tells: {', '.join(sorted(made.told)) or 'nothing'}."
+    if loaded.about is not None:
+        return Group(Text(_doc(loaded.cls)), Text(tells), published(loaded, loaded.about))
+    learner = [f"Usual {part}: {_line(getattr(loaded, part))}" for part in SPECS]
+    return Group(
+        Text(_doc(loaded.cls)),
+        Text("\n".join([tells, *learner])),
+        settings_table(settings_of(loaded.cls, loaded.settings)),
+    )
+
+
+def _about_activation(name: str) -> RenderableType:
+    from ..engine.activations import ACTIVATIONS
+
+    cls = ACTIVATIONS[name]
+    return Group(Text(_doc(cls)), settings_table(settings_of(cls)))
+
+
+def _about_metric(name: str) -> RenderableType:
+    metric = registry.load("metric", name)
+    known = {part.name: getattr(metric, part.name) for part in fields(metric)}
+    return Text("\n".join(f"{key}: {value}" for key, value in known.items() if value is not None))
+
+
+def _about_suite(name: str) -> RenderableType:
+    suite = load_suite(name)
+    entrants = [entrant.name or canonical_name(entrant.strategies) for entrant in suite.entrants]
+    lines = {
+        "streams": ", ".join(stream.name for stream in suite.streams),
+        "entrants": ", ".join(entrants),
+        "seeds": ", ".join(map(str, suite.seeds)),
+        "ranked by": suite.metric,
+    }
+    text = "\n".join(f"{key}: {value}" for key, value in lines.items())
+    return Text(f"{suite.description}\n{text}")
+
+
+def _doc(cls: type) -> str:
+    """Return the docstring with each paragraph on one line, for the terminal to wrap."""
+    paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
+    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+
+
+def _line(settings: Settings) -> str:
+    return ", ".join(f"{key}={format_value(value)}" for key, value in settings.items()) or "default"

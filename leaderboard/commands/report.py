@@ -1,0 +1,34 @@
+"""The command `report`: a suite's results as figures, tests and a page for every entrant."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from .found import board_of, find, store_of
+
+
+def report(
+    suite: SuiteName = "quick",
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("report"),
+    stream: Streams = [],  # noqa: B006  (typer wants a list, and copies it)
+    entrant: Entrants = [],  # noqa: B006
+    seeds: Seeds = None,
+    set_: Sets = [],  # noqa: B006
+    results: Results = None,
+) -> None:
+    """Draw a suite's results, compare integration times, explain every entrant on a page.
+
+    Controls that were run beside the entrants are shown with what each of them shows.
+    """
+    from ...harness.commands.selection import Selection
+    from ..report import figures
+    from ..report.controls_table import controls_beside
+
+    found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
+    runs = list(found.store.results(fingerprints=found.fingerprints))
+    beside = controls_beside(runs, found.store.records())
+    runs += found.store.results(fingerprints=beside)
+    typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
+    found.tell_missing()

@@ -1,0 +1,165 @@
+"""Reads what the files of the project import, to hold it against the table in `house.toml`."""
+
+import ast
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = "plasticity_bench"
+PARTS = ("harness", "strategies", "streams", "leaderboard")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a file imports from another, wherever in the file that stands."""
+
+    file: str
+    """As "harness/loop/run.py"."""
+    line: int
+    target: str
+    """The file that it comes from."""
+    name: str
+    """What is imported of it, or used of it where it is imported as a whole."""
+
+
+@dataclass(frozen=True)
+class House:
+    """The files below a folder, and what they import from each other."""
+
+    root: Path
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """Return all files by their place, as "harness/loop/run.py"."""
+        found = (file for part in PARTS for file in (self.root / part).rglob("*.py"))
+        return {file.relative_to(self.root).as_posix(): file for file in sorted(found)}
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        """Return every import from one file to another: at the top, in functions, for types."""
+        return tuple(one for file in self.files for one in self._imports_of(file))
+
+    def tree(self, file: str) -> ast.Module:
+        """Return a file's parsed code."""
+        return ast.parse(self.files[file].read_text(encoding="utf-8"))
+
+    def _imports_of(self, file: str) -> Iterator[Import]:
+        tree = self.tree(file)
+        for node in ast.walk(tree):
+            for base, alias in _named(node, file):
+                whole, parent = self._file_of((*base, alias.name)), self._file_of(base)
+                names = _attributes(tree, alias) if whole else [alias.name]
+                target = whole or parent
+                if target is not None and target != file:
+                    line = getattr(node, "lineno", 0)
+                    yield from (Import(file, line, target, name) for name in names)
+
+    def _file_of(self, module: tuple[str, ...]) -> str | None:
+        place = "/".join(module)
+        candidates = (f"{place}.py", f"{place}/__init__.py")
+        return next((file for file in candidates if file in self.files), None)
+
+
+def _named(node: ast.AST, file: str) -> Iterator[tuple[tuple[str, ...], ast.alias]]:
+    """Yield what an import statement names, with the module that it is in, without the package."""
+    if isinstance(node, ast.ImportFrom):
+        module = tuple(node.module.split(".")) if node.module else ()
+        if node.level:
+            folder = (PACKAGE, *file.split("/")[:-1])
+            module = (*folder[: len(folder) - node.level + 1], *module)
+        if module[:1] == (PACKAGE,):
+            yield from ((module[1:], alias) for alias in node.names)
+    elif isinstance(node, ast.Import):
+        for alias in node.names:
+            package, *rest = alias.name.split(".")
+            if package == PACKAGE and rest:
+                yield tuple(rest[:-1]), ast.alias(rest[-1], alias.asname or alias.name)
+
+
+def _attributes(tree: ast.Module, module: ast.alias) -> list[str]:
+    """Return what is used of a module that was imported as a whole; its own name for nothing."""
+    local = module.asname or module.name
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == local
+    }
+    return sorted(used) or [module.name]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Which wing may import which."""
+
+    ground: frozenset[str]
+    arrows: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def read(cls, text: str) -> "Table":
+        """Read the table from TOML."""
+        content = tomllib.loads(text)
+        ground = frozenset(content.pop("ground"))
+        arrows = {wing: frozenset(may) for part in content.values() for wing, may in part.items()}
+        return cls(ground, arrows)
+
+    def wing(self, file: str) -> str:
+        """Return the wing that a file belongs to: itself, where the table names it."""
+        folders = file.split("/")[:2]
+        return file if file in self.arrows or file in self.ground else "/".join(folders)
+
+    def forbidden(self, house: House) -> list[str]:
+        """Return a line for every import that the table does not allow."""
+        return [
+            f"{one.file}:{one.line} imports {one.name} from {one.target}, and {here} may not "
+            f"import {there}"
+            for one in house.imports
+            for here, there in [(self.wing(one.file), self.wing(one.target))]
+            if here != there and there not in self.ground | self.arrows.get(here, frozenset())
+        ]
+
+    def used(self, house: House) -> set[tuple[str, str]]:
+        """Return the arrows between different wings that there are, but for those to the ground."""
+        pairs = {(self.wing(one.file), self.wing(one.target)) for one in house.imports}
+        return {(a, b) for a, b in pairs if a != b and b not in self.ground}
+
+
+@dataclass(frozen=True)
+class Face:
+    """What a folder's `__init__.py` says of it."""
+
+    sentences: str
+    """What is inside."""
+    may_import: frozenset[str]
+    offers: frozenset[tuple[str, str]]
+    """Names that others may use, each with the module that it is in."""
+
+
+def face(text: str) -> Face:
+    """Read the docstring of a folder's `__init__.py`.
+
+    It has some sentences, a paragraph "May import: ..." where the folder is a wing, and "For
+    others:" with a line "    module: Name, Name" for each module that has anything for others.
+    """
+    before, _, offered = text.partition("\n\nFor others:\n")
+    about, _, allowed = before.partition("\n\nMay import: ")
+    wings = " ".join(allowed.split()).removesuffix(".")
+    return Face(
+        sentences=about,
+        may_import=frozenset() if wings == "nothing but the ground" else _listed(wings),
+        offers=frozenset(_offers(offered)),
+    )
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(","))
+
+
+def _offers(block: str) -> Iterator[tuple[str, str]]:
+    module = ""
+    for line in block.splitlines():
+        start, colon, names = line.strip().rpartition(": ")
+        module = start if colon else module
+        yield from ((module, name) for name in _listed(names) if name)
