@@ -118,8 +118,9 @@ def check_arguments(words: list[str], patch: pytest.MonkeyPatch) -> None:
         if "suite" in given and "stream" in given:
             chosen = (given[key] for key in ("suite", "stream", "entrant", "seeds", "set_"))
             Selection(*chosen).runs()
-        if "target" in given:
-            choose(given["target"], (given["rows"] or "").split(","), given["variant"])
+        if given.get("target", "list") != "list":
+            rows = given["rows"].split(",") if given["rows"] else []
+            choose(given["target"], rows, given["variant"])
         for name in given.get("names", ()):
             reader_of(name, Path("data"), None)
     except BenchError as error:
@@ -143,9 +144,9 @@ def first_part(name: str) -> Suite:
 
 
 def shortened(name: str) -> LoadedStream:
-    """Load a stream with fewer tasks and samples than it has, where it needs no data set."""
+    """Load a stream with fewer tasks and samples than it has, where it is one of small digits."""
     loaded = load_stream(name)
-    if loaded.settings.get("source", "digits") != "digits":
+    if loaded.settings.get("source", loaded.cls.source) != "digits":
         return loaded
     known = {part.name for part in fields(loaded.cls)}
     short = {key: value for key, value in SHORT.items() if key in known}
