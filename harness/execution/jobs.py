@@ -1,7 +1,7 @@
 """Runs made ready: what each depends on, how long it is, and which ones train in lockstep."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..plugins.registry import is_learner, load_entrant, load_stream
+from ..specs.fingerprint import fingerprint
 from ..specs.spec import RunSpec, StreamSpec, build_settings
 
 if TYPE_CHECKING:
     from ..stream import Samples, Stream
-
-Fingerprint = Callable[[Mapping[str, Any], Mapping[str, Any], int], str]
-"""Names a run by its spec, its sources and the engine's results version."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +43,15 @@ class Stack:
         return sum(job.updates for job in self.jobs)
 
 
-def prepare(runs: Iterable[RunSpec], data_dir: Path, fingerprint: Fingerprint) -> list[Job]:
+def prepare(runs: Iterable[RunSpec], data_dir: Path) -> list[Job]:
     """Load what the runs need and name them by all that their numbers depend on.
 
     Raises:
         BenchError: a data set is missing, the source of a strategy cannot be read, or a learner
             cannot follow a stream.
     """
-    from ..loop.run import RESULTS_VERSION, sources
     from ..loop.single_run import check_first_task
+    from ..plugins.sources import RESULTS_VERSION, code_of
 
     jobs = []
     for run in runs:
@@ -62,7 +60,8 @@ def prepare(runs: Iterable[RunSpec], data_dir: Path, fingerprint: Fingerprint) -
         if is_learner(run.entrant.strategies):
             check_first_task(run, stream, samples)
         updates = sum(stream.task_updates(samples))
-        used = sources(run, samples)
+        names = [strategy.name for strategy in run.entrant.strategies]
+        used = {"data": samples.digest, **code_of(names)}
         name = fingerprint(run.as_json(), used, RESULTS_VERSION)
         jobs.append(Job(run, name, used, RESULTS_VERSION, _needs(run), updates))
     return jobs

@@ -9,7 +9,7 @@ May import: harness/engine, harness/metrics, harness/modules, harness/plugins, h
 For others:
     controls: Control, controls_among, is_structural, with_controls
     monitor: CohortMonitor, health_rows
-    run: RESULTS_VERSION, sources, StackedRun
+    run: StackedRun
     single_run: check_first_task
     structure: structure_of
 """

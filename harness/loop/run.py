@@ -21,11 +21,10 @@ from ..engine.batches import Augmentation, SampleBank, TaskBatches, Transition, 
 from ..engine.learner import StackedLearner
 from ..engine.probe import replica_loss
 from ..engine.strategy import Plan, Progress, Strategy
-from ..modules.single_learner import SingleLearner
-from ..plugins.registry import load_entrant, load_strategy, load_stream
+from ..plugins.registry import load_strategy, load_stream
 from ..randomness import ReplicaRandom
 from ..row import Row
-from ..specs.spec import RunSpec, build_settings, source_digest
+from ..specs.spec import RunSpec, build_settings
 from ..stream import Samples, Stream, Task, chained_digest
 from .monitor import CohortMonitor, CostMeter, health_rows
 from .real_time import RelativeCosts, Trial
@@ -41,9 +40,6 @@ from .rows import (
 )
 from .step_edits import StepEdits
 from .ticket import ticket_rows, ticket_strategies, wants_ticket
-
-RESULTS_VERSION = 1
-"""Raised when a change of the engine may change numbers: it is part of every fingerprint."""
 
 PROBE_BATCHES = 8
 """Newborns are measured on that many batches, drawn apart from the training order."""
@@ -431,22 +427,3 @@ def build_strategies(spec: RunSpec) -> list[Strategy]:
         build_settings(load_strategy(s.name), s.settings, f"strategy {s.name}")
         for s in spec.entrant.strategies
     ]
-
-
-def sources(spec: RunSpec, samples: Samples) -> dict[str, Any]:
-    """Return hashes of the data and of the entrant's source code: part of the fingerprint.
-
-    An entrant whose code is a library's has the library's version beside them.
-    """
-    classes = {s.name: load_entrant(s.name) for s in spec.entrant.strategies}
-    versions = {
-        package: version
-        for cls in classes.values()
-        if issubclass(cls, SingleLearner)
-        for package, version in cls.versions.items()
-    }
-    return {
-        "data": samples.digest,
-        "strategies": {name: source_digest(cls) for name, cls in classes.items()},
-        **({"versions": versions} if versions else {}),
-    }

@@ -10,4 +10,5 @@ For others:
     registry: AVALANCHE, families, is_learner, Kind, load, load_entrant, load_learner,
         load_strategy, load_stream, LoadedStream, PLURALS, providers, Published
     resolve: entrant_name, parse_overrides, resolve, resolved_stream, run_from_json
+    sources: code_of, RESULTS_VERSION
 """

@@ -8,6 +8,7 @@ May import: harness/metrics.
 
 For others:
     describe: Setting, settings_of
+    fingerprint: canonical, digest, fingerprint
     grammar: Call, format_call, format_value, parse_call, parse_calls, parse_value, Settings
     spec: all_settings, build_call, build_settings, canonical_name, digest_of_sources, EntrantSpec,
         NetworkSpec, OptimizerSpec, RunSpec, source_digest, source_modules, StrategySpec, StreamSpec

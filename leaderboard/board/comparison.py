@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...harness.errors import BenchError, unknown_name
+from ...harness.specs.fingerprint import digest
 from ..statistics.inference import CONFIDENCE, Difference, holm
 from ..statistics.numbers import number, p_text
 from ..statistics.resampling import improvement, improvement_interval
-from ..store.result import digest
 from .names import visible
 from .placing import between
 from .standings import ALPHA, Board, Estimate, Standing, StreamBoard

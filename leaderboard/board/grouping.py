@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
-from ..store.result import Record, canonical
+from ...harness.specs.fingerprint import canonical
+from ..store.result import Record
 
 Details = dict[str, JsonValue]
 R = TypeVar("R", bound=Record)

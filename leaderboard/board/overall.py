@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from ...harness.specs.fingerprint import digest
 from ..statistics.inference import Difference, Moments, difference_moments, moments, stratified
 from ..statistics.resampling import interquartile_mean, iqm_interval, profile
-from ..store.result import digest
 from .placing import between, pairs, ranks
 from .scoring import Pairing, Score
 from .standings import (

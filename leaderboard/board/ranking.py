@@ -6,8 +6,9 @@ from itertools import combinations
 from math import nan
 from typing import Any
 
+from ...harness.specs.fingerprint import canonical
 from ..statistics.inference import Difference, compare, holm, summarise
-from ..store.result import Record, canonical
+from ..store.result import Record
 from .grouping import EntrantRuns, StreamRuns, grouped
 from .overall import overall
 from .placing import between, pairs, ranks

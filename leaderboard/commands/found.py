@@ -61,8 +61,8 @@ def find(selection: "Selection", store: "ResultStore") -> Found:
     Raises:
         BenchError: there is none.
     """
+    from ...harness.specs.fingerprint import canonical
     from ..board.ranking import stream_key
-    from ..store.result import canonical
 
     specs = [run.as_json() for run in selection.runs()]
     asked = {canonical(spec) for spec in specs}

@@ -93,10 +93,9 @@ def _run(
     from ...harness.commands.progress import progress_bar, summary
     from ...harness.execution.execute import execute
     from ...harness.execution.jobs import prepare
-    from ..store.result import fingerprint
 
     store = store_of(results)
-    jobs = prepare(dict.fromkeys(run for case in asked for run in case.runs), data_dir, fingerprint)
+    jobs = prepare(dict.fromkeys(run for case in asked for run in case.runs), data_dir)
     _tell_times(asked, jobs, data_dir, workers, results)
     with progress_bar(Console(stderr=True)) as progress:
         outcome = execute(jobs, store, data_dir=data_dir, workers=workers, progress=progress)

@@ -57,7 +57,6 @@ def run(
     from ...harness.commands.selection import Selection
     from ...harness.execution.execute import execute
     from ...harness.execution.jobs import prepare
-    from ..store.result import fingerprint
 
     selection = Selection(suite, stream, entrant, seeds, set_)
     store, data_dir = store_of(results), data or default_data_dir()
@@ -66,7 +65,7 @@ def run(
         from ...harness.loop.controls import with_controls
 
         runs = with_controls(runs, data_dir)
-    jobs = prepare(runs, data_dir, fingerprint)
+    jobs = prepare(runs, data_dir)
     with live_curves(wandb, jobs, store), progress_bar(Console(stderr=True)) as progress:
         outcome = execute(
             jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress

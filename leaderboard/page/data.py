@@ -8,11 +8,12 @@ from importlib.metadata import version
 from typing import Any
 
 from ...harness.metrics import METRICS
+from ...harness.specs.fingerprint import canonical
 from ..board.grouping import EntrantRuns, StreamRuns, grouped
 from ..board.standings import ALPHA, HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
 from ..board.table import as_json
 from ..statistics.inference import CONFIDENCE
-from ..store.result import Result, canonical, plain
+from ..store.result import Result, plain
 from .lines import Json, learning_curves, parity, survival
 
 DIGITS = 5

@@ -6,8 +6,9 @@ from math import isfinite
 from statistics import fmean
 
 from ...harness.metrics.summary import Row as RunRow
+from ...harness.specs.fingerprint import canonical
 from ...harness.specs.spec import RunSpec
-from ..store.result import Result, canonical
+from ..store.result import Result
 from .runs import Case
 
 DAMAGE = "{0}: seed {1} has results of different code or data; left out until it is run again here"

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from ...harness.specs.fingerprint import digest
 from ..board.standings import Board, Coverage, OverallStanding, Rank, Standing
 from ..board.table import as_json
-from ..store.result import digest, plain
+from ..store.result import plain
 from .privacy import scrubbed
 from .run_plan import RunPlan, shown
 

@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from ...harness.errors import BenchError
-from ..store.result import Sources, Spec, digest
+from ...harness.specs.fingerprint import digest
+from ..store.result import Sources, Spec
 from ..store.result_store import ResultStore
 from .client import environment, kill_group
 from .connect import Deferred, connect

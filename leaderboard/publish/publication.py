@@ -15,9 +15,9 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
+from ...harness.specs.fingerprint import digest
 from ..board.standings import Board
 from ..page import Page
-from ..store.result import digest
 from ..store.result_store import ResultStore
 from .board_plan import plan_board
 from .client import environment, kill_group

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...harness.specs.fingerprint import canonical
 from ..store.files import replace_file
-from ..store.result import canonical
 
 Receipt = dict[str, Any]
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")

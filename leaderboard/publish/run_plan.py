@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from ..store.result import Record, Result, Sources, Spec, digest
+from ...harness.specs.fingerprint import digest
+from ..store.result import Record, Result, Sources, Spec
 from .history import left_out
 from .privacy import is_clean, scrubbed, scrubbed_text
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ...harness.specs.fingerprint import canonical
 from ..board.grouping import EntrantRuns, StreamRuns
 from ..curves.integration_study import Cohort, Study, groups
 from ..curves.over_time import edit_steps, layer_names, over_time
-from ..store.result import Result, canonical
+from ..store.result import Result
 from .explanation_figures import newborn_figure, time_figure
 from .explanation_words import sentences
 from .integration_tables import integration_rules, integration_tables, parity_table

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...harness.errors import BenchError
 from ...harness.metrics.pooling import SMALLEST_COHORT
+from ...harness.specs.fingerprint import canonical
 from ..board.grouping import StreamRuns, grouped
 from ..board.standings import Board
 from ..curves.integration_study import Study, study_of
@@ -21,7 +22,7 @@ from ..curves.lines import (
     smoothing_window,
 )
 from ..statistics.inference import CONFIDENCE
-from ..store.result import Result, canonical
+from ..store.result import Result
 from .controls_table import controls_table
 from .explanation import explanations
 from .integration_tables import newborn_tables

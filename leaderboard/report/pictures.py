@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from ..store.result import digest
+from ...harness.specs.fingerprint import digest
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from ...harness.specs.fingerprint import canonical
 from ..board.grouping import EntrantRuns
 from ..curves.lines import Line
-from ..store.result import Result, canonical
+from ..store.result import Result
 
 Style = Mapping[str, Any]
 """Colour and dash of one line, as matplotlib takes them."""

@@ -8,7 +8,7 @@ For others:
     files: create_file, replace_file
     journal: Journal
     merge: difference, merge, Merged, put, write_down
-    result: canonical, checked, digest, fingerprint, plain, Record, Result, Sources, Spec
+    result: checked, plain, Record, Result, Sources, Spec
     result_file: parsed
     result_store: default_folder, ResultStore
     upkeep: Problem, rebuild, verify

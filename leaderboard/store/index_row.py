@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .result import Record, Status, canonical, digest
+from ...harness.specs.fingerprint import canonical, digest
+from .result import Record, Status
 from .result_file import Damage, DamagedResult, Signature, read_result
 
 FORMAT = int(digest(Record.model_json_schema())[:7], 16)

@@ -18,8 +18,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...harness.specs.fingerprint import canonical
 from .files import sync_folder
-from .result import Record, Status, canonical
+from .result import Record, Status
 
 Origin = Literal["run", "adopted", "imported"]
 """Written by a run of this store, found in the folder later, or out of a submitted archive."""

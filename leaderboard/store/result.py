@@ -1,7 +1,5 @@
 """One run's result: its fields, its canonical JSON and the hashes that show a changed file."""
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -11,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ...harness.errors import BenchError
 from ...harness.row import Row
+from ...harness.specs.fingerprint import digest, fingerprint
 
 Status = Literal["done", "diverged", "failed"]
 
@@ -50,6 +49,12 @@ class Sources(_Strict):
     strategies: dict[str, str]
     versions: dict[str, str] = Field(default_factory=dict)
     """Version by package, where a library's code is the learner."""
+
+    @property
+    def code(self) -> dict[str, dict[str, str]]:
+        """What the run was made with, in the form of `code_of`, which says what is here."""
+        code = {"strategies": self.strategies}
+        return {**code, "versions": self.versions} if self.versions else code
 
 
 class Hashes(_Strict):
@@ -109,37 +114,6 @@ def plain(value: Any) -> Any:
             return [plain(part) for part in value]
         case _:
             return value
-
-
-def canonical(value: Any) -> bytes:
-    """Return the one JSON text of a value: sorted keys, no spaces, UTF-8.
-
-    Raises:
-        ValueError: a number is not finite; JSON has no such number (see `plain`).
-    """
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
-    )
-    return text.encode()
-
-
-def digest(value: Any) -> str:
-    """Return the SHA-256 of a value's canonical JSON, 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(value)).hexdigest()
-
-
-def fingerprint(spec: Mapping[str, Any], sources: Mapping[str, Any], results_version: int) -> str:
-    """Name a run by all that its numbers depend on.
-
-    Args:
-        spec: stream, entrant and seed with all settings resolved, finite JSON values.
-        sources: SHA-256 of the data and of the strategies' code.
-        results_version: of the engine.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    return digest({"spec": spec, "sources": sources, "results_version": results_version})
 
 
 def sealed(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from ...harness.errors import BenchError
 from ...harness.row import Row
+from ...harness.specs.fingerprint import canonical
 from . import index, journal, row_log
 from .files import create_file, replace_file, temporary_beside, write_synced
-from .result import Record, Result, canonical, checked, fingerprint, sealed
+from .result import Record, Result, checked, sealed
 from .result_file import (
     REMEDY,
     DamagedResult,
@@ -21,8 +22,6 @@ from .result_file import (
     read_result,
     valid_fingerprint,
 )
-
-__all__ = ["Record", "Result", "ResultStore", "Row", "default_folder", "fingerprint"]
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from ...harness.errors import BenchError
 from ...harness.row import Row
-from .result import canonical, plain
+from ...harness.specs.fingerprint import canonical
+from .result import plain
 
 _REMEDY = "Delete the file and run it again."
 

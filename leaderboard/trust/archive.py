@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..store.result import Record, canonical
+from ...harness.specs.fingerprint import canonical
+from ..store.result import Record
 
 MANIFEST = "manifest.json"
 SETTINGS = "settings.json"

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...harness.errors import BenchError
+from ...harness.specs.fingerprint import canonical
 from ...harness.specs.spec import digest_of_sources
-from ..store.result import Record, canonical, checked
+from ..store.result import Record, checked
 from . import hostile
 from .archive import MANIFEST, MEMBER, SETTINGS, Archive, Manifest, settings
 from .archive_rows import check_rows

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isclose, isnan
 from typing import Any
 
-from ...harness.loop.run import RESULTS_VERSION
 from ...harness.metrics.summary import summarise
+from ...harness.plugins.sources import RESULTS_VERSION
 from ...harness.row import Row
 from ..curves.integration_study import QUESTIONS, cohorts_in, pace
 from ..curves.lines import (

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ...harness.errors import BenchError
 from ...harness.execution.environment import environment
+from ...harness.specs.fingerprint import canonical
 from ..board.standings import Trust
-from ..store.result import canonical
 from . import hostile
 from .archive import Archive
 from .hostile import Refused

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from ..store.result import canonical
+from ...harness.specs.fingerprint import canonical
 
 MOST_BYTES = 64 * 2**20
 """Of an archive as it comes."""

@@ -15,7 +15,8 @@ from ...harness.execution.execute import Advance, execute
 from ...harness.execution.jobs import Job, prepare
 from ...harness.plugins.registry import is_learner
 from ...harness.plugins.resolve import run_from_json
-from ..store.result import Record, Result, canonical, fingerprint
+from ...harness.specs.fingerprint import canonical
+from ..store.result import Record, Result
 from ..store.result_store import ResultStore
 
 TIMES = frozenset({"seconds"})
@@ -166,7 +167,7 @@ def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
             results were made with.
     """
     wanted = list(records)
-    jobs = prepare([run_from_json(one.spec.model_dump()) for one in wanted], data_dir, fingerprint)
+    jobs = prepare([run_from_json(one.spec.model_dump()) for one in wanted], data_dir)
     for record, job in zip(wanted, jobs, strict=True):
         if job.fingerprint != record.fingerprint:
             raise BenchError(

@@ -1,23 +1,19 @@
 """What `submit` packs: one entrant's results that were made with the code installed here."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from ...harness.errors import BenchError
 from ...harness.execution.environment import environment
-from ...harness.loop.run import RESULTS_VERSION
-from ...harness.modules.single_learner import SingleLearner
 from ...harness.plugins.registry import load_entrant
-from ...harness.specs.spec import RunSpec, source_digest, source_modules
-from ..store.result import Record, canonical
+from ...harness.plugins.sources import RESULTS_VERSION, code_of
+from ...harness.specs.fingerprint import canonical
+from ...harness.specs.spec import RunSpec, source_modules
 from ..store.result_store import ResultStore
 from .archive import pack
 from .archive_reading import checked_archive
 
 _MACHINE = frozenset({"system", "machine", "threads", "device"})
 """What `environment` says beside versions."""
-_Code = tuple[dict[str, str], dict[str, str], int]
-"""Hashes of the strategies' source, versions of libraries, and the results version."""
 
 
 def submission(
@@ -42,8 +38,12 @@ def submission(
         for record in store.records(entrants={entrant.name}, report=report)
         if canonical(record.spec.model_dump()) in asked
     ]
-    here = _installed(classes)
-    records = [record for record in found if _made_with(record) == here]
+    code = code_of(classes)
+    records = [
+        record
+        for record in found
+        if record.sources.code == code and record.results_version == RESULTS_VERSION
+    ]
     if len(records) < len(found):
         report(
             f"left out: {len(found) - len(records)} results that were made with other code than "
@@ -66,18 +66,3 @@ def submission(
     )
     checked_archive(content, "to be written")
     return content
-
-
-def _made_with(record: Record) -> _Code:
-    return record.sources.strategies, record.sources.versions, record.results_version
-
-
-def _installed(classes: Mapping[str, Any]) -> _Code:
-    code = {name: source_digest(cls) for name, cls in classes.items()}
-    versions = {
-        package: version
-        for cls in classes.values()
-        if issubclass(cls, SingleLearner)
-        for package, version in cls.versions.items()
-    }
-    return code, versions, RESULTS_VERSION

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plasticity_bench.leaderboard.store.result import Result, fingerprint, sealed
+from plasticity_bench.harness.specs.fingerprint import fingerprint
+from plasticity_bench.leaderboard.store.result import Result, sealed
 
 if TYPE_CHECKING:
     from .publish.publishing import Lab

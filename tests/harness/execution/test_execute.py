@@ -14,6 +14,7 @@ from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.execution.environment import environment
 from plasticity_bench.harness.execution.execute import Advance, Outcome, _thread_count, execute
 from plasticity_bench.harness.execution.jobs import Job, prepare, stacks
+from plasticity_bench.harness.specs.fingerprint import fingerprint
 from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,
@@ -22,7 +23,6 @@ from plasticity_bench.harness.specs.spec import (
     StrategySpec,
     StreamSpec,
 )
-from plasticity_bench.leaderboard.store.result import fingerprint
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 
@@ -270,7 +270,7 @@ def test_a_prepared_run_knows_its_length_data_and_code(tmp_path: Path) -> None:
         streams=(parse_stream("permuted-digits(tasks=2,passes=1,batch_size=100)"),),
         seeds=(0, 1),
     )
-    jobs = prepare(resolve(suite), tmp_path, fingerprint)
+    jobs = prepare(resolve(suite), tmp_path)
     assert jobs[0].updates == 2 * 15  # 1,437 samples in batches of 100
     assert len(jobs[0].sources["data"]) == 64
     assert jobs[0].sources["strategies"].keys() == {"dense"}

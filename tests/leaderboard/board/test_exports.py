@@ -6,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from plasticity_bench.harness.specs.fingerprint import canonical
 from plasticity_bench.leaderboard.board import exports
 from plasticity_bench.leaderboard.board.ranking import rank
 from plasticity_bench.leaderboard.board.standings import Board
 from plasticity_bench.leaderboard.board.table import as_json
-from plasticity_bench.leaderboard.store.result import Result, canonical
+from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
 

@@ -5,9 +5,10 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from plasticity_bench.harness.specs.fingerprint import canonical
 from plasticity_bench.leaderboard.board.ranking import Question, rank
 from plasticity_bench.leaderboard.board.table import as_json, tables
-from plasticity_bench.leaderboard.store.result import Result, canonical
+from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
 

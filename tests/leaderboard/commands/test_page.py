@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
 from plasticity_bench.harness.commands.selection import Selection
+from plasticity_bench.harness.specs.fingerprint import fingerprint
 from plasticity_bench.leaderboard.commands.page import state_of
 from plasticity_bench.leaderboard.page import serve
-from plasticity_bench.leaderboard.store.result import fingerprint
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 SMALL = ["--stream", "permuted-digits", "--entrant", "dense", "--entrant", "reset"]

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
-from plasticity_bench.leaderboard.store.result import fingerprint
+from plasticity_bench.harness.specs.fingerprint import fingerprint
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 

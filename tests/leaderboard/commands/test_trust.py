@@ -9,7 +9,8 @@ from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
 from plasticity_bench.harness.metrics.summary import summarise
-from plasticity_bench.leaderboard.store.result import fingerprint, sealed
+from plasticity_bench.harness.specs.fingerprint import fingerprint
+from plasticity_bench.leaderboard.store.result import sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.trust.archive_reading import read_archive
 

@@ -114,7 +114,7 @@ def _run(lab: Lab, *words: str) -> tuple[int, str]:
 def quick(lab: Lab) -> Lab:
     """Put one result into the store that belongs to the suite quick."""
     from plasticity_bench.harness.commands.selection import Selection
-    from plasticity_bench.leaderboard.store.result import fingerprint
+    from plasticity_bench.harness.specs.fingerprint import fingerprint
 
     spec = json.loads(json.dumps(Selection("quick").runs()[0].as_json()))
     made = draft()

@@ -12,6 +12,7 @@ import pytest
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.execution.jobs import Job
+from plasticity_bench.harness.specs.fingerprint import fingerprint
 from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,
@@ -23,7 +24,6 @@ from plasticity_bench.harness.specs.spec import (
 from plasticity_bench.leaderboard.publish.history import history
 from plasticity_bench.leaderboard.publish.live import live
 from plasticity_bench.leaderboard.publish.publication import publish
-from plasticity_bench.leaderboard.store.result import fingerprint
 from tests.wandb_server import Fault
 
 from ..conftest import draft

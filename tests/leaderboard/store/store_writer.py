@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from plasticity_bench.leaderboard.store.result import fingerprint
+from plasticity_bench.harness.specs.fingerprint import fingerprint
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 
 

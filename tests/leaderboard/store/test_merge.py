@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.specs.fingerprint import canonical
 from plasticity_bench.leaderboard.store import journal
 from plasticity_bench.leaderboard.store.journal import Journal
 from plasticity_bench.leaderboard.store.merge import Merged, merge
-from plasticity_bench.leaderboard.store.result import canonical, sealed
+from plasticity_bench.leaderboard.store.result import sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.store.upkeep import verify
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.specs.fingerprint import canonical, fingerprint
 from plasticity_bench.leaderboard.store.journal import Journal
-from plasticity_bench.leaderboard.store.result import canonical, plain
+from plasticity_bench.leaderboard.store.result import plain
 from plasticity_bench.leaderboard.store.result_file import DamagedResult, read_result
-from plasticity_bench.leaderboard.store.result_store import ResultStore, default_folder, fingerprint
+from plasticity_bench.leaderboard.store.result_store import ResultStore, default_folder
 
 MakeDraft = Callable[..., dict[str, Any]]
 json_values = st.recursive(

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.leaderboard.store.result import canonical, sealed
+from plasticity_bench.harness.specs.fingerprint import canonical
+from plasticity_bench.leaderboard.store.result import sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.store.upkeep import rebuild, verify
 from plasticity_bench.leaderboard.trust.admission import trust_levels

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from plasticity_bench.harness.specs.fingerprint import canonical
 from plasticity_bench.leaderboard.store import index, journal
 from plasticity_bench.leaderboard.store.index_row import IndexRow
-from plasticity_bench.leaderboard.store.result import canonical, sealed
+from plasticity_bench.leaderboard.store.result import sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.store.upkeep import Rebuilt, Verification, rebuild, verify
 

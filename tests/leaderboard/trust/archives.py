@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from plasticity_bench.harness.metrics.summary import summarise
+from plasticity_bench.harness.specs.fingerprint import canonical, fingerprint
 from plasticity_bench.harness.specs.spec import digest_of_sources
-from plasticity_bench.leaderboard.store.result import Record, Result, canonical, fingerprint, sealed
+from plasticity_bench.leaderboard.store.result import Record, Result, sealed
 from plasticity_bench.leaderboard.trust.archive import pack
 
 CODE = "class Mine: ...\n"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.specs.fingerprint import canonical
 from plasticity_bench.leaderboard.store.journal import Journal
-from plasticity_bench.leaderboard.store.result import Record, Result, canonical
+from plasticity_bench.leaderboard.store.result import Record, Result
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.store.upkeep import rebuild, verify
 from plasticity_bench.leaderboard.trust.admission import import_archive, trust_levels

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.leaderboard.store.result import canonical
+from plasticity_bench.harness.specs.fingerprint import canonical
 from plasticity_bench.leaderboard.trust import hostile
 from plasticity_bench.leaderboard.trust.archive_reading import checked_archive, read_archive
 

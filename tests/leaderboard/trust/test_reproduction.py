@@ -10,7 +10,8 @@ from plasticity_bench.harness.commands.selection import Selection
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.execution.execute import Outcome, execute
 from plasticity_bench.harness.execution.jobs import prepare
-from plasticity_bench.leaderboard.store.result import Record, Result, fingerprint, sealed
+from plasticity_bench.harness.specs.fingerprint import fingerprint
+from plasticity_bench.leaderboard.store.result import Record, Result, sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.trust import reproduction
 from plasticity_bench.leaderboard.trust.reproduction import jobs_of, reproduce
@@ -21,7 +22,7 @@ Change = Callable[[dict[str, Any]], object]
 def record(folder: Path, entrant: str, change: Change = lambda content: None) -> Record:
     """Return the record of a run as it would be made here, but for a change."""
     selection = Selection("quick", ["permuted-digits(tasks=2)"], [entrant], "0:1")
-    (job,) = prepare(selection.runs(), folder, fingerprint)
+    (job,) = prepare(selection.runs(), folder)
     content: dict[str, Any] = {
         "format": 1,
         "spec": job.run.as_json(),
@@ -85,7 +86,7 @@ def test_a_run_is_made_again_in_the_company_of_its_other_seeds(
     stream = "permuted-digits(tasks=2,batch_size=200)"
     runs = Selection("quick", [stream], [entrant], "0:3").runs()
     store = ResultStore(tmp_path)
-    jobs = prepare(runs, tmp_path, fingerprint)
+    jobs = prepare(runs, tmp_path)
     execute(jobs, store, data_dir=tmp_path, workers=1, progress=lambda _: None)
     reported = [result for result in store.results() if result.spec.seed == 1]
     elsewhere = record(tmp_path, "reset")  # of another entrant, on another variant
