@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -87,11 +88,14 @@ def test_every_folder_of_the_package_is_a_link_to_the_root() -> None:
 
 
 def test_the_wheel_holds_exactly_the_files_of_the_folders(checkout: Path, wheel: Path) -> None:
+    """But for the READMEs, which are the repository's: their links lead nowhere in a package."""
     files = [file for folder in FOLDERS for file in (checkout / folder).rglob("*")]
+    readmes = [checkout / folder / "README.md" for folder in FOLDERS]
+    assert set(readmes) <= set(files)
     expected = {
         str(PurePosixPath("plasticity_bench", *file.relative_to(checkout).parts))
         for file in files
-        if file.is_file()
+        if file.is_file() and file not in readmes
     }
     assert "plasticity_bench/leaderboard/suites/quick.toml" in expected
     assert "plasticity_bench/harness/metrics/table.py" in expected
@@ -99,8 +103,44 @@ def test_the_wheel_holds_exactly_the_files_of_the_folders(checkout: Path, wheel:
     assert names(wheel) == expected | own
 
 
+def test_the_wheel_brings_all_licences(checkout: Path, wheel: Path) -> None:
+    vendor = checkout / "leaderboard" / "page" / "vendor"
+    libraries = tomllib.loads((vendor / "vendor.toml").read_text(encoding="utf-8"))["library"]
+    licences = [checkout / "LICENSE", *(vendor / one["licence_file"] for one in libraries)]
+    with zipfile.ZipFile(wheel) as archive:
+        (information,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info" in name}
+        told = archive.read(f"{information}/METADATA").decode()
+        for file in licences:
+            name = file.relative_to(checkout).as_posix()
+            assert f"\nLicense-File: {name}\n" in told
+            assert archive.read(f"{information}/licenses/{name}") == file.read_bytes()
+    assert "\nLicense-Expression: MIT\n" in told
+
+
+def test_citation_and_changelog_are_of_this_version() -> None:
+    project = read_project(ROOT)
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    for key in ("name", "version", "license"):
+        field = {"name": "title"}.get(key, key)
+        assert re.search(rf"^{field}: {re.escape(project[key])}$", citation, re.MULTILINE), key
+    for keyword in project["keywords"]:
+        assert f"\n  - {keyword}\n" in citation
+    assert f"\n## [{project['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_workflow_runs_the_two_make_targets() -> None:
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert re.findall(r"- run: (.+)", text) == ["make check", "make test"]
+
+
+def read_project(root: Path) -> dict[str, Any]:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert isinstance(project, dict)
+    return project
+
+
 def test_every_package_that_is_imported_is_a_dependency(checkout: Path) -> None:
-    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = read_project(checkout)
     declared = {re.split(r"[\s<>=!~;\[]", line)[0].lower() for line in project["dependencies"]}
     files = [file for folder in FOLDERS for file in (checkout / folder).rglob("*.py")]
     imported = {name for file in files for name in imports(file)} - sys.stdlib_module_names

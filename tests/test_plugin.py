@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from plasticity_bench import Context, Network, Strategy
+from tests.readme_files import README, block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,19 +22,21 @@ class RandomReset(Strategy):
     """Re-initialise a random share of the units of each hidden layer at every task boundary."""
 
     name = "random-reset"
+    needs = frozenset({"task boundary"})
     share: float = 0.1
     """Share of alive units, in [0, 1]."""
 
     def end_task(self, net: Network, ctx: Context) -> None:
         for layer in net.hidden:
-            chosen = layer.alive & (ctx.uniform(layer.alive.shape) < self.share)
+            chosen = layer.alive & (ctx.uniform(layer.alive.shape) < self.share)  # (R, units)
             net.reset(layer, chosen)
 
 
 IMPORTS = """from dataclasses import dataclass
+
 from plasticity_bench import Context, Network, Strategy
 """
-IDEA = IMPORTS + inspect.getsource(RandomReset)  # so that the type checkers read it as well
+IDEA = block(README, "python", "class RandomReset")
 FALLING = f"""{IMPORTS}
 @dataclass(frozen=True, kw_only=True)
 class Falling(Strategy):
@@ -125,6 +128,10 @@ def read_results(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the results in a folder by the name of the entrant."""
     results = [json.loads(file.read_text()) for file in (folder / "results").glob("*.json")]
     return {result["spec"]["entrant"]["name"]: result for result in results}
+
+
+def test_the_idea_in_the_readme_is_the_one_that_type_checkers_read_here() -> None:
+    assert f"{IMPORTS}\n\n{inspect.getsource(RandomReset)}" == IDEA
 
 
 def test_an_idea_takes_at_most_fifteen_lines() -> None:

@@ -28,6 +28,7 @@ from plasticity_bench.streams import catalogue
 from plasticity_bench.streams.families.permuted import Permuted
 from tests.harness.loop.test_run import DATA, make_specs, without_seconds
 from tests.helpers import CPU
+from tests.readme_files import OF_FOLDERS, block
 
 
 @dataclass(kw_only=True)
@@ -236,12 +237,7 @@ def test_a_learner_that_shows_nothing_is_measured_from_outside() -> None:
 
 
 def test_the_learner_in_the_readme_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    (code,) = [
-        block.partition("```")[0]
-        for block in text.split("```python\n")[1:]
-        if "(TorchLearner)" in block
-    ]
+    code = block(OF_FOLDERS["harness"], "python", "(TorchLearner)")
     named: dict[str, Any] = dict(globals())
     exec(code, named)
     monkeypatch.setitem(globals(), "Plain", named["Plain"])
