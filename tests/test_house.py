@@ -1,6 +1,8 @@
 """The architecture: what may know what, and what each folder says of itself."""
 
 import ast
+import re
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
@@ -130,3 +132,17 @@ def test_the_tests_mirror_the_folders() -> None:
     }
     assert len(folders) > len(PARTS)
     assert folders <= set(FOLDERS)
+
+
+def files_named() -> Iterator[tuple[str, str]]:
+    """Yield what docstrings and comments call a file of the four parts, with where they do."""
+    for place, file in HOUSE.files.items():
+        for named in re.finditer(r"\b(\w+)/[\w/]+\.(?:py|toml|md)\b", file.read_text("utf-8")):
+            if named[1] in (*PARTS, "tests"):
+                yield place, named[0]
+
+
+def test_a_file_that_is_named_is_there() -> None:
+    named = list(files_named())
+    assert named
+    assert not [(place, file) for place, file in named if not (ROOT / file).is_file()]

@@ -141,7 +141,9 @@ def test_an_idea_takes_at_most_fifteen_lines() -> None:
 def test_installed_plugins_are_listed_even_where_one_cannot_be_imported(command: Command) -> None:
     done = command("list", "strategies")
     assert done.returncode == 0, done.stderr
-    for text in ("random-reset", "Resets units by chance.", "falling", "unfinished", "grow"):
+    own_words = "Re-initialise a random share of the units"  # of the docstring, where it has one
+    packages = ("Raises in its second task.", "Lacks a part.")
+    for text in ("random-reset", own_words, "falling", "unfinished", *packages, "grow"):
         assert text in done.stdout
 
 

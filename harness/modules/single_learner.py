@@ -1,6 +1,6 @@
 """What trains outside the stack, one replica at a time: what such an entrant has to offer.
 
-A user's own PyTorch code is a `TorchLearner`; strategies/avalanche.py has Avalanche's strategies.
+A user's own PyTorch code is a `TorchLearner`; `strategies/avalanche` has Avalanche's strategies.
 """
 
 from abc import ABC, abstractmethod

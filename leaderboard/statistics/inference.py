@@ -2,7 +2,7 @@
 
 Few seeds are the rule here. At five seeds Student's interval keeps its 95 % (under normal noise),
 while percentile bootstraps cover about 87 %, and signed-rank tests cannot go below p = 0.06.
-`tests/leaderboard/test_coverage.py` simulates how often each interval holds the truth.
+`tests/leaderboard/statistics/test_coverage.py` simulates how often each interval holds the truth.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence

@@ -19,7 +19,7 @@
 
 **What is edited** are the units between the model's layers: of its Linear layers, and with
 `edit_trunk=True` the channels of its convolutions. The model is read once (see
-`harness/torch_chain.py` for what it may consist of) and keeps its class, its parameters and its
+`harness/modules/chain.py` for what it may consist of) and keeps its class, its parameters and its
 forward; hooks multiply what a dead unit says by 0, after the activation, in training, evaluation
 and in copies of the model. `state_dict()` knows nothing of dead units: keep the model itself.
 
