@@ -3,15 +3,18 @@
 It is computed once, by `ranking`, as the plain values of `standings`. Terminal tables, exports and
 comparisons are other forms of it.
 
-May import: harness/metrics, leaderboard/statistics, leaderboard/store.
+May import: harness/metrics, harness/plugins, leaderboard/statistics, leaderboard/store.
 
 For others:
     comparison: comparison, sentences
-    exports: csv, latex, markdown, parquet
+    exports: csv, escaped, latex, markdown, parquet
     grouping: EntrantRuns, grouped, R, StreamRuns
     names: visible
     ranking: Question, rank, stream_key
-    standings: ALPHA, Board, Coverage, HEADLINE_FROM, LEAST_STREAMS, Overall, OverallStanding,
-        PROVISIONAL_BELOW, Rank, Standing, Trust
+    standings: ALPHA, Board, Coverage, HEADLINE_FROM, LEAST_STREAMS, OlderCode, Overall,
+        OverallStanding, PROVISIONAL_BELOW, Rank, Standing, Trust
     table: as_json, tables
+    table_notes: older_notes
+    versions: Current, Versions
+    wanted: Wanted
 """

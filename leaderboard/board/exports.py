@@ -48,7 +48,7 @@ def latex(board: Board) -> str:
 
 def markdown(board: Board) -> str:
     """Return the printed table in Markdown; bars and markup in names are escaped."""
-    shown = _printed(board).map(_escaped).rename(columns=_escaped)
+    shown = _printed(board).map(escaped).rename(columns=escaped)
     return str(shown.to_markdown(index=False, disable_numparse=True)) + "\n"
 
 
@@ -152,7 +152,8 @@ def _latex_cell(escaped: object) -> str:
     return f"{{}}{text}" if text.startswith(("[", "*")) else text
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as Markdown shows it, whatever signs are in it."""
     text = visible(text)
     for mark in "\\|`*_<>[]":
         text = text.replace(mark, f"\\{mark}")

@@ -17,7 +17,7 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True)
 class EntrantRuns(Generic[R]):
-    """Every seed of one entrant on one stream: the same settings and the same code."""
+    """Every seed of one entrant on one stream: the same settings, code and libraries."""
 
     label: str
     """The entrant's name, with settings behind it where others of that name differ in them."""
@@ -45,7 +45,8 @@ def grouped(results: Iterable[R]) -> tuple[StreamRuns[R], ...]:
     """Sort results into streams, and these into entrants, in the order of their labels.
 
     Streams that differ in any setting, in their data or in the results version are kept apart, and
-    so are entrants that differ in any setting or in their code: they are never averaged together.
+    so are entrants that differ in any setting, in their code, or in the version of a library that
+    is their code: they are never averaged together.
     """
     return tuple(
         StreamRuns(label, _entrants(runs))
@@ -83,7 +84,8 @@ def _entrant_key(result: Record) -> _Key:
         details[prefix] = True
         details |= _prefixed(prefix, strategy.settings)
     details |= _prefixed("network", entrant.network) | _prefixed("optimizer", entrant.optimizer)
-    return _Key(entrant.name, details | _prefixed("code", result.sources.strategies))
+    details |= _prefixed("code", result.sources.strategies)
+    return _Key(entrant.name, details | _prefixed("version", result.sources.versions))
 
 
 def _prefixed(prefix: str, settings: Mapping[str, JsonValue]) -> Details:

@@ -1,6 +1,6 @@
 """The board: who stands where on each stream and over all, and how sure that is; computed once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import nan
@@ -23,7 +23,7 @@ from .scoring import (
     told_apart,
     worst_case,
 )
-from .standings import Board, Pair, Rank, Standing, StreamBoard, Trust
+from .standings import Board, OlderCode, Pair, Rank, Standing, StreamBoard, Trust
 
 Anchors = tuple[float, float]
 """Values of the metric that become 0 and 1."""
@@ -53,6 +53,8 @@ class Question:
     """How far the runs of one entrant on one stream have been checked."""
     head: str | None = None
     """Hash over the store's journal."""
+    older_code: OlderCode = field(default_factory=OlderCode)
+    """What was left out of the records, or is older among them."""
 
 
 def rank(records: Iterable[Record], question: Question | None = None) -> Board:
@@ -91,6 +93,7 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
         no_overall=why_not,
         head=asked.head,
         not_run=_not_run(asked, scored),
+        older_code=asked.older_code,
     )
 
 
@@ -160,9 +163,16 @@ def _scores(stream: StreamRuns[Record], asked: Question) -> list[Score]:
         key = canonical(entrant.runs[0].spec.entrant.model_dump())
         found.append(score(entrant, asked.metric, seeds.get(key, ())))
         names.pop(key, None)
+    taken = {entry.label for entry in found}
     return told_apart(found) + [
-        Score(name, name, (), {}, {}, tuple(sorted(seeds[key]))) for key, name in names.items()
+        Score(_free(name, taken), name, (), {}, {}, tuple(sorted(seeds[key])))
+        for key, name in names.items()
     ]
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return a label for what was not run, beside an entrant of that name with other settings."""
+    return f"{name} [not run]" if name in taken else name
 
 
 class _Standings:

@@ -5,7 +5,7 @@ that they cannot disagree.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..statistics.inference import Difference, Interval, Summary
@@ -216,6 +216,16 @@ class Overall:
 
 
 @dataclass(frozen=True)
+class OlderCode:
+    """Results of entrants that are installed here, made with other code than that."""
+
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Number of results by entrant that are not shown, since newer ones are, or could be made."""
+    shown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Number of results by entrant and stream that are shown for want of newer ones."""
+
+
+@dataclass(frozen=True)
 class Board:
     """The standings on every stream and over all of them, by one metric."""
 
@@ -232,3 +242,5 @@ class Board:
     """Hash over the store's journal when the board was made."""
     not_run: tuple[str, ...] = ()
     """Streams asked for on which nothing has a result; they are on no board above."""
+    older_code: OlderCode = field(default_factory=OlderCode)
+    """What is not shown, or is not of the code that is installed here."""

@@ -1,6 +1,7 @@
 """What stands under the tables of a board: every mark explained, every lost run named."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from math import isfinite
 
 from ..statistics.numbers import count, number
@@ -9,6 +10,7 @@ from .standings import (
     HEADLINE_FROM,
     PROVISIONAL_BELOW,
     Board,
+    OlderCode,
     Overall,
     OverallStanding,
     Standing,
@@ -17,6 +19,8 @@ from .standings import (
 
 Placed = Standing | OverallStanding
 """A row of a table."""
+MOST_NAMED = 6
+"""Names in a note that is about any number of them."""
 
 
 def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]:
@@ -73,6 +77,19 @@ def absent_notes(board: Board) -> Iterator[str]:
             yield f"! {placed.entrant}: nothing to rank on {', '.join(absent)}; counted as 0 there"
 
 
+def older_notes(older: OlderCode) -> Iterator[str]:
+    """Say what results of older code there are: those left out, and those that are shown."""
+    if older.left_out:
+        yield f"left out: {_results(older.left_out)} of older code of {_few(older.left_out)}"
+    by_entrant = {entrant: sum(streams.values()) for entrant, streams in older.shown.items()}
+    if by_entrant:
+        streams = sorted({name for streams in older.shown.values() for name in streams})
+        yield (
+            f"shown for want of newer: {_results(by_entrant)} of other code than is installed "
+            f"here, of {_few(by_entrant)} on {_few(streams)}"
+        )
+
+
 def even(standings: Sequence[Placed]) -> bool:
     """Tell whether all have a value from the same number of seeds, and nobody lost or lacks one."""
     covered = [standing.coverage for standing in standings]
@@ -91,6 +108,16 @@ def _updates_notes(standings: Sequence[Placed]) -> Iterator[str]:
         half = sum(map(len, by_number.values())) / 2
         named = {n: "most" if len(who) > half else ", ".join(who) for n, who in by_number.items()}
         yield f"updates: {'; '.join(f'{number} for {who}' for number, who in named.items())}"
+
+
+def _results(numbers: Mapping[str, int]) -> str:
+    return _plural(sum(numbers.values()), "result")
+
+
+def _few(names: Collection[str]) -> str:
+    """Return names as a list that is no longer than a line can be."""
+    rest = len(names) - MOST_NAMED
+    return ", ".join([*islice(names, MOST_NAMED), *([f"{rest} more"] if rest > 0 else [])])
 
 
 def _plural(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from ...harness.commands.options import Entrants, Json, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import BenchError
-from .found import Against, By, board_of, find, store_of
+from .found import Against, AllVersions, By, board_of, find, store_of, tell_older
 from .page import build, serve
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def show(
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
     results: Results = None,
+    all_versions: AllVersions = False,
     json_: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print every number as CSV.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print a table for a paper.")] = False,
@@ -59,7 +60,8 @@ def show(
 ) -> None:
     """Rank the entrants of a suite: places with their ranges, intervals, differences, cost.
 
-    Entrants in the store that the suite does not name are shown too, on its streams and seeds.
+    Entrants in the store that the suite does not name are shown too, on its streams and seeds. Of
+    an entrant whose code has changed, what the code that is installed here made is shown.
     """
     from rich.console import Console
 
@@ -76,7 +78,8 @@ def show(
     chosen = [name for name, wanted in given.items() if wanted]
     if len(chosen) > 1:
         raise BenchError(f"{' and '.join(chosen)} cannot be printed at once. Choose one.")
-    found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
+    selection = Selection(suite, stream, entrant, seeds, set_)
+    found = find(selection, store_of(results), all_versions=all_versions)
     board = board_of(found, by, against)
     if parquet:
         exports.parquet(board, parquet)
@@ -88,6 +91,7 @@ def show(
         console = Console()
         console.print(tables(board, console.width))
         found.tell_missing()
+    tell_older(found.older)
 
 
 def compare(
@@ -99,6 +103,7 @@ def compare(
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
     results: Results = None,
+    all_versions: AllVersions = False,
     json_: Json = False,
 ) -> None:
     """Compare two entrants stream by stream, paired by seed, and say it in words."""
@@ -108,12 +113,15 @@ def compare(
     from ..board.comparison import comparison, sentences
     from ..store.result import plain
 
-    found = find(Selection(suite, stream, (), seeds, set_), store_of(results))
+    selection = Selection(suite, stream, (), seeds, set_)
+    found = find(selection, store_of(results), all_versions=all_versions)
     compared = comparison(board_of(found, by, None), first, second)
     if json_:
-        typer.echo(json.dumps(plain(asdict(compared)), indent=1))
+        content = {**asdict(compared), "older_code": asdict(found.older)}
+        typer.echo(json.dumps(plain(content), indent=1))
     else:
         typer.echo("\n".join(sentences(compared)))
+    tell_older(found.older)
 
 
 app.command()(build)

@@ -10,13 +10,20 @@ from ...harness.errors import BenchError, unknown_name
 
 if TYPE_CHECKING:
     from ...harness.commands.selection import Selection
-    from ..board.standings import Board
+    from ..board.standings import Board, OlderCode
     from ..store.result import Record
     from ..store.result_store import ResultStore
 
 By = Annotated[str | None, typer.Option(help="Metric to rank by; else the suite's.")]
 Against = Annotated[
     str | None, typer.Option(help="Entrant that differences are taken to; else dense.")
+]
+
+
+ALL_VERSIONS = "--all-versions"
+AllVersions = Annotated[
+    bool,
+    typer.Option(ALL_VERSIONS, help="Show results of older code as well, each version by itself."),
 ]
 
 
@@ -30,7 +37,9 @@ class Found:
     specs: list[dict[str, Any]]
     """Of the runs selected, whether they have a result or not."""
     missing: int
-    """Runs selected that have no result."""
+    """Runs selected that have no result, or only one of older code."""
+    older: "OlderCode"
+    """Results of older code that were left out, or are shown for want of newer."""
 
     @property
     def fingerprints(self) -> list[str]:
@@ -44,6 +53,23 @@ class Found:
             typer.echo(f"{self.missing} runs have no result yet: {again}", err=True)
 
 
+def tell_older(older: "OlderCode", hint: str = f"; shown with {ALL_VERSIONS}") -> None:
+    """Say in one line which results of older code there are, if any.
+
+    Args:
+        older: those left out, and those shown.
+        hint: what can be done about those left out.
+    """
+    from ..board.names import visible
+    from ..board.table_notes import older_notes
+
+    notes = list(older_notes(older))
+    if older.left_out:
+        notes[0] += hint
+    if notes:
+        typer.echo(visible(". ".join(notes)), err=True)
+
+
 def store_of(folder: Path | None) -> "ResultStore":
     """Return the store in a folder, or in the default one."""
     from ..store.result_store import ResultStore, default_folder
@@ -51,48 +77,52 @@ def store_of(folder: Path | None) -> "ResultStore":
     return ResultStore(folder or default_folder())
 
 
-def find(selection: "Selection", store: "ResultStore") -> Found:
+def find(selection: "Selection", store: "ResultStore", *, all_versions: bool = False) -> Found:
     """Return the results of the runs selected, and of guests: entrants that the suite has not.
 
     Guests are shown on the same streams and seeds, under names that the suite does not have,
     unless entrants or settings were asked for by options. Results are found by their specs: their
-    fingerprints would need the data sets to be here.
+    fingerprints would need the data sets to be here. Of several versions of an entrant's code one
+    is taken, see `Versions.current`.
+
+    Args:
+        selection: the runs.
+        store: where the results are.
+        all_versions: take results of older code as well.
 
     Raises:
         BenchError: there is none.
     """
     from ...harness.fingerprint import canonical
-    from ..board.ranking import stream_key
+    from ..board.versions import Current, Versions
+    from ..board.wanted import Wanted
 
     specs = [run.as_json() for run in selection.runs()]
-    asked = {canonical(spec) for spec in specs}
-    names = {spec["entrant"]["name"] for spec in specs}
-    streams = {stream_key(spec["stream"]) for spec in specs}
-    seeds = {spec["seed"] for spec in specs}
-    guests = not selection.entrants and not selection.settings
-    found, there = [], set()
-    for record in store.records(
-        streams={spec["stream"]["name"] for spec in specs},
-        entrants=None if guests else names,
+    wanted = Wanted.of(specs, guests=not selection.entrants and not selection.settings)
+    records = store.records(
+        streams=wanted.stream_names,
+        entrants=None if wanted.guests else wanted.names,
         report=lambda message: typer.echo(message, err=True),
-    ):
-        spec = record.spec.model_dump()
-        key = canonical(spec)
-        if key in asked:
-            there.add(key)
+    )
+    versions = Versions(store.folder)
+    found, older = [], []
+    for record in records:
+        if wanted.has(record):
             found.append(record)
-        elif (
-            record.spec.entrant.name not in names
-            and record.spec.seed in seeds
-            and stream_key(spec["stream"]) in streams
-        ):
-            found.append(record)
-    if not found:
+        elif wanted.had(record) and versions.is_older(record):
+            older.append(record)
+    if all_versions:
+        taken = Current(sorted([*found, *older], key=lambda record: record.fingerprint))
+    else:
+        taken = versions.current(found, older)
+    if not taken.records:
+        but = f", but {len(older)} of older code, which {ALL_VERSIONS} shows" if older else ""
         raise BenchError(
-            f"no results of {selection.words()} in {store.folder}. "
+            f"no results of {selection.words()} in {store.folder}{but}. "
             f"Run it first: plasticity-bench run {selection.words()}"
         )
-    return Found(selection, store, found, specs, len(asked - there))
+    there = {canonical(record.spec.model_dump()) for record in taken.records}
+    return Found(selection, store, taken.records, specs, len(wanted.asked - there), taken.older)
 
 
 def board_of(found: Found, by: str | None, against: str | None) -> "Board":
@@ -129,6 +159,7 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         },
         trust=trust_levels(found.store),
         head=found.store.head(),
+        older_code=found.older,
     )
     board = rank(found.records, question)
     if against:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .found import Against, By, Found, board_of, find, store_of
+from .found import Against, AllVersions, By, Found, board_of, find, store_of, tell_older
 
 if TYPE_CHECKING:
     from ..board.standings import Board
@@ -31,16 +31,19 @@ def build(
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
     results: Results = None,
+    all_versions: AllVersions = False,
     out: Out = Path("board"),
 ) -> None:
     """Write the board as one HTML file that needs no network, and its data beside it."""
     from ...harness.commands.selection import Selection
     from ..page import write
 
-    found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
+    selection = Selection(suite, stream, entrant, seeds, set_)
+    found = find(selection, store_of(results), all_versions=all_versions)
     path = write(page_of(found, board_of(found, by, against)), out)
     typer.echo(f"The page is {path}, {path.stat().st_size / 1e6:.1f} MB.")
     found.tell_missing()
+    tell_older(found.older)
 
 
 def serve(
@@ -52,6 +55,7 @@ def serve(
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
     results: Results = None,
+    all_versions: AllVersions = False,
     host: Host = "127.0.0.1",
     port: Port = 8000,
 ) -> None:
@@ -63,7 +67,7 @@ def serve(
     selection.runs()  # what is asked for wrongly is said here, not to every browser
 
     def make() -> "Page":
-        found = find(selection, store)
+        found = find(selection, store, all_versions=all_versions)
         return page_of(found, board_of(found, by, against), FOLLOW)
 
     with PageServer(make, lambda: state_of(store.folder), host, port) as server:

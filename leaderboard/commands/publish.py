@@ -9,7 +9,7 @@ import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import unknown_name
-from .found import By, board_of, find, store_of
+from .found import AllVersions, By, board_of, find, store_of, tell_older
 from .page import page_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def publish(
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
     results: Results = None,
+    all_versions: AllVersions = False,
 ) -> None:
     """Publish a suite's board and results to W&B: what is there already is not sent again.
 
@@ -57,7 +58,9 @@ def publish(
     try:
         # First of all: a server that is down is known in a moment, the board takes longer.
         target, there = connect(entity or os.environ.get("WANDB_ENTITY"), project_name(project))
-        found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
+        selection = Selection(suite, stream, entrant, seeds, set_)
+        found = find(selection, store_of(results), all_versions=all_versions)
+        tell_older(found.older)
         board = board_of(found, by, None)
         page = page_of(found, board, shown=with_clean_reason)
         job = plan(board, found.store, found.fingerprints, page, target)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .found import board_of, find, store_of
+from .found import AllVersions, board_of, find, store_of, tell_older
 
 
 def report(
@@ -17,18 +17,23 @@ def report(
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
     results: Results = None,
+    all_versions: AllVersions = False,
 ) -> None:
     """Draw a suite's results, compare integration times, explain every entrant on a page.
 
     Controls that were run beside the entrants are shown with what each of them shows.
     """
     from ...harness.commands.selection import Selection
+    from ..board.versions import Versions
     from ..report import figures
     from ..report.controls_table import controls_beside
 
-    found = find(Selection(suite, stream, entrant, seeds, set_), store_of(results))
+    selection = Selection(suite, stream, entrant, seeds, set_)
+    found = find(selection, store_of(results), all_versions=all_versions)
     runs = list(found.store.results(fingerprints=found.fingerprints))
-    beside = controls_beside(runs, found.store.records())
+    others = Versions(found.store.folder).current(found.store.records())
+    beside = controls_beside(runs, others.records)
     runs += found.store.results(fingerprints=beside)
     typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()
+    tell_older(found.older)

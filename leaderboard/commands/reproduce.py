@@ -11,7 +11,7 @@ import typer
 from ...harness.commands.options import FAILED, INTERRUPTED, Data, Json, Results, Seeds
 from ...harness.errors import BenchError, unknown_name
 from ...harness.places import default_data_dir
-from .found import store_of
+from .found import store_of, tell_older
 
 if TYPE_CHECKING:
     from ...harness.execution.jobs import Job
@@ -153,19 +153,23 @@ def _report(
 ) -> None:
     from rich.console import Console
 
+    from ..board.versions import Versions
+    from ..board.wanted import Wanted
     from ..papers import report
     from ..papers.measured import by_spec, measured
 
     store = store_of(results)
     known = frozenset(job.fingerprint for job in jobs)
     runs = [run for case in asked for run in case.runs]
-    found = by_spec(
-        store.results(
-            fingerprints=known or None,
-            streams={run.stream.name for run in runs},
-            entrants={run.entrant.name for run in runs},
-        )
+    records = store.records(
+        fingerprints=known or None,
+        streams={run.stream.name for run in runs},
+        entrants={run.entrant.name for run in runs},
     )
+    wanted = Wanted.of([run.as_json() for run in runs], guests=False)
+    taken = Versions(store.folder).current(filter(wanted.has, records))
+    tell_older(taken.older, hint="")
+    found = by_spec(store.results(fingerprints={one.fingerprint for one in taken.records}))
     made = report.report_of(
         f"{first.paper.name}: {first.paper.source}",
         command,

@@ -7,7 +7,7 @@ they cannot disagree.
 May import: harness/metrics, leaderboard/board, leaderboard/statistics, leaderboard/store.
 
 For others:
-    integration_study: Cohort, cohorts_in, EntrantStudy, groups, Key, Pace, pace, QUESTIONS, Study,
+    integration_study: Cohort, cohorts_in, EntrantStudy, groups, Key, pace, Pace, QUESTIONS, Study,
         study_of
     lines: accuracy_over_steps, accuracy_over_tasks, alive_over_steps, cohorts_of, Line,
         parity_by_age, PARITY_QUANTITIES, ratio_by_age, smoothing_window

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+from ..board.names import visible
+from ..board.standings import OlderCode
+from ..board.table_notes import older_notes
 from ..trust.attestation import VERIFIED_FROM
 from .lines import Json
 
@@ -22,8 +25,8 @@ def coverage(data: Json) -> dict[str, int]:
 def notes(data: Json) -> list[str]:
     """Return one sentence or two for each thing that the tables leave unsaid."""
     if data["board"]["better"] == "diagnostic":
-        return list(_diagnostic(data))
-    return [*_tests(data), *_seeds(data), *_besides()]
+        return [*_diagnostic(data), *_older(data)]
+    return [*_tests(data), *_seeds(data), *_besides(), *_older(data)]
 
 
 _ENDS = ("done", "diverged", "failed", "undefined", "missing")
@@ -55,6 +58,11 @@ def _tests(data: Json) -> Iterator[str]:
         "Welch interval for the score over streams, a stratified bootstrap for the interquartile "
         f"mean, which is grey below {data['headline_from']} seeds, where it is too narrow."
     )
+
+
+def _older(data: Json) -> Iterator[str]:
+    for note in older_notes(OlderCode(**data["board"]["older_code"])):
+        yield f"{note[0].upper()}{visible(note[1:])}."
 
 
 def _families(data: Json) -> str:

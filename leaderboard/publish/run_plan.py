@@ -99,7 +99,7 @@ def _config(record: Begun | Record) -> dict[str, Any]:
         "stream_key": stream_key(record),
         "stream_settings": spec.stream.settings,
         "entrant": spec.entrant.name,
-        "entrant_key": digest([spec.entrant.model_dump(), sources.strategies])[:12],
+        "entrant_key": digest([spec.entrant.model_dump(), *sources.code.values()])[:12],
         "strategies": strategies,
         "network": spec.entrant.network,
         "optimizer": spec.entrant.optimizer,

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 from ...harness.errors import BenchError
 from ...harness.execution.environment import environment
-from ...harness.fingerprint import canonical
 from ...harness.plugins.registry import load_entrant
 from ...harness.plugins.sources import RESULTS_VERSION, code_of
 from ...harness.specs.source_code import source_of
 from ...harness.specs.spec import RunSpec
+from ..board.wanted import Wanted
+from ..store.result import Record
 from ..store.result_store import ResultStore
 from .archive import pack
 from .archive_reading import checked_archive
@@ -32,23 +33,20 @@ def submission(
         BenchError: there are no results, or the archive would be refused for what is in it.
     """
     entrant = runs[0].entrant
-    classes = {one.name: load_entrant(one.name) for one in entrant.strategies}
-    asked = {canonical(run.as_json()) for run in runs}
-    found = [
-        record
-        for record in store.records(entrants={entrant.name}, report=report)
-        if canonical(record.spec.model_dump()) in asked
-    ]
-    code = code_of(classes)
-    records = [
-        record
-        for record in found
-        if record.sources.code == code and record.results_version == RESULTS_VERSION
-    ]
-    if len(records) < len(found):
+    classes: dict[str, type] = {one.name: load_entrant(one.name) for one in entrant.strategies}
+    wanted = Wanted.of([run.as_json() for run in runs], guests=False)
+    code, records, older = code_of(classes), list[Record](), 0
+    for record in store.records(entrants={entrant.name}, report=report):
+        is_current = record.sources.code == code and record.results_version == RESULTS_VERSION
+        if is_current and wanted.has(record):
+            records.append(record)
+        elif not is_current and wanted.had(record):
+            older += 1
+    if older:
         report(
-            f"left out: {len(found) - len(records)} results that were made with other code than "
-            "is installed here. Run them again to submit them."
+            f"left out: {older} results that were made with other code than is installed here. "
+            "They need their own source in the archive: submit them from where that is, or run "
+            "them again."
         )
     if not records:
         raise BenchError(
@@ -59,7 +57,7 @@ def submission(
     content = pack(
         entrant=entrant.name,
         suite=suite,
-        asked=len(asked),
+        asked=len(wanted.asked),
         versions={name: value for name, value in packages if name not in _MACHINE},
         records=records,
         contents=contents,

@@ -7,6 +7,6 @@ May import: nothing but the ground.
 
 For others:
     fetch: patience
-    manage: fetch, Status, status
+    manage: fetch, status, Status
     sources: load_source, missing, reader_of, READERS, where
 """

@@ -1,0 +1,126 @@
+"""Results of one entrant that were made with different code: which are current, which older."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...harness.errors import BenchError
+from ...harness.fingerprint import canonical
+from ...harness.plugins.sources import code_of
+from ..store.journal import Journal, newest
+from ..store.result import Record
+from .standings import OlderCode
+
+
+@dataclass(frozen=True)
+class Current:
+    """What is shown of some results, and what is to be said of the others."""
+
+    records: list[Record] = field(default_factory=list)
+    """In the order of their fingerprints."""
+    older: OlderCode = field(default_factory=OlderCode)
+
+
+class Versions:
+    """Tells versions of the code of entrants apart, for the results of one store.
+
+    Args:
+        folder: of the store.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._installed: dict[tuple[str, ...], bytes | None] = {}
+
+    def current(self, records: Iterable[Record], older: Iterable[Record] = ()) -> Current:
+        """Keep the results of one version of the code of every entrant on every stream.
+
+        It is the version that is installed here. Where that has no result, or the entrant is not
+        here, it is the one that was written down last, as the journal says; what the journal does
+        not know is older than what it knows. Versions are never mixed: a seed that only an older
+        one has is missing.
+
+        Args:
+            records: of which one version is kept.
+            older: further ones that are only counted.
+        """
+        groups: dict[bytes, list[Record]] = defaultdict(list)
+        for record in records:
+            groups[_line(record)].append(record)
+        left_out = Counter(record.spec.entrant.name for record in older)
+        kept: list[Record] = []
+        shown: dict[str, dict[str, int]] = defaultdict(dict)
+        for group in groups.values():
+            chosen = self._chosen(group)
+            spec = chosen[0].spec
+            kept += chosen
+            left_out[spec.entrant.name] += len(group) - len(chosen)
+            if self.is_older(chosen[0]):
+                streams = shown[spec.entrant.name]
+                streams[spec.stream.name] = streams.get(spec.stream.name, 0) + len(chosen)
+        kept.sort(key=lambda record: record.fingerprint)
+        return Current(
+            kept, OlderCode(dict(sorted((+left_out).items())), dict(sorted(shown.items())))
+        )
+
+    def is_older(self, record: Record) -> bool:
+        """Tell whether a result's entrant is here, with other code than made it."""
+        return self._here(record) not in (None, _version(record))
+
+    def _chosen(self, group: Sequence[Record]) -> list[Record]:
+        versions: dict[bytes, list[Record]] = defaultdict(list)
+        for record in group:
+            versions[_version(record)].append(record)
+        here = self._here(group[0])
+        if here is not None and here in versions:
+            return versions[here]
+        if len(versions) == 1:
+            return [*group]
+        last = max(versions, key=lambda one: (*self._written(versions[one]), one))
+        return versions[last]
+
+    def _here(self, record: Record) -> bytes | None:
+        """Return the version that is installed here; None where the entrant is not."""
+        names = tuple(strategy.name for strategy in record.spec.entrant.strategies)
+        if names not in self._installed:
+            try:
+                self._installed[names] = canonical(code_of(names))
+            except BenchError:
+                self._installed[names] = None
+        return self._installed[names]
+
+    def _written(self, records: Sequence[Record]) -> tuple[str, int]:
+        """Return when the last of some results was written down, and how many they are."""
+        known = [entry for record in records for entry in self._journal.matching(record)]
+        return newest(known) if known else "", len(records)
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal.read(self.folder)
+
+
+def lineage(spec: Mapping[str, Any]) -> bytes:
+    """Return what a run shares with those of the same entrant by other code, and of other seeds.
+
+    Settings of its strategies are not in it: older code may have had others, or other defaults.
+
+    Args:
+        spec: as `RunSpec.as_json` gives it.
+    """
+    entrant = spec["entrant"]
+    strategies = [strategy["name"] for strategy in entrant["strategies"]]
+    parts = (spec["stream"], entrant["name"], strategies, entrant["network"], entrant["optimizer"])
+    return canonical(parts)
+
+
+def _line(record: Record) -> bytes:
+    """Return what results share that are compared with each other, but for the code."""
+    made = f"{record.results_version} {record.sources.data} ".encode()
+    return made + lineage(record.spec.model_dump())
+
+
+def _version(record: Record) -> bytes:
+    return canonical(record.sources.code)

@@ -1,0 +1,188 @@
+"""Of several versions of an entrant's code one is shown: the one here, else the last written."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.fingerprint import fingerprint
+from plasticity_bench.leaderboard.board import versions
+from plasticity_bench.leaderboard.board.grouping import grouped
+from plasticity_bench.leaderboard.board.standings import OlderCode
+from plasticity_bench.leaderboard.board.table_notes import older_notes
+from plasticity_bench.leaderboard.board.versions import Versions
+from plasticity_bench.leaderboard.store import journal
+from plasticity_bench.leaderboard.store.result import Record, Result, sealed
+
+Make = Callable[..., Record]
+NEW, OLD, OLDER = "a" * 64, "b" * 64, "f" * 64
+
+
+@pytest.fixture
+def make(make_draft: Callable[..., dict[str, Any]]) -> Make:
+    def one(code: str = NEW, libraries: dict[str, str] | None = None, **parts: Any) -> Record:
+        draft = make_draft(**parts)
+        (name,) = draft["sources"]["strategies"]
+        draft["sources"]["strategies"] = {name: code}
+        if libraries:
+            draft["sources"]["versions"] = libraries
+        made = (draft["spec"], draft["sources"], draft["results_version"])
+        return Result.model_validate(sealed({**draft, "fingerprint": fingerprint(*made)})).record
+
+    return one
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What is installed here, by name; the test changes it."""
+    here: dict[str, Any] = {"dense": NEW, "grow": NEW}
+
+    def code_of(names: tuple[str, ...]) -> Any:
+        if not here.keys() >= set(names):
+            raise BenchError("no such strategy")
+        return {"strategies": {name: here[name] for name in names}}
+
+    monkeypatch.setattr(versions, "code_of", code_of)
+    return here
+
+
+def codes(records: list[Record]) -> list[tuple[str, int, str]]:
+    """Return stream, seed and first letter of the code of each."""
+    return sorted(
+        (one.spec.stream.name, one.spec.seed, "".join(one.sources.strategies.values())[:1])
+        for one in records
+    )
+
+
+def test_the_version_that_is_here_is_kept_whatever_else_there_is(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    older = [make(OLD, seed=seed) for seed in range(5)]
+    newer = make(NEW, seed=0)
+    journal.append(tmp_path, [newer], "run")
+    journal.append(tmp_path, older, "run")
+    found = Versions(tmp_path).current([*older, newer])
+    assert found.records == [newer]  # seed 1 is missing: versions are never mixed
+    assert found.older == OlderCode({"dense": 5}, {})
+    assert list(older_notes(found.older)) == ["left out: 5 results of older code of dense"]
+
+
+def test_without_it_the_version_that_was_written_down_last_is_kept(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    first = [make(OLDER, seed=seed) for seed in range(3)]
+    second = [make(OLD, seed=seed) for seed in range(2)]
+    unknown = [make("e" * 64, seed=seed) for seed in range(9)]
+    journal.append(tmp_path, first, "run")
+    journal.append(tmp_path, second, "run")
+    found = Versions(tmp_path).current([*unknown, *first, *second])
+    assert codes(found.records) == [("permuted-digits", 0, "b"), ("permuted-digits", 1, "b")]
+    assert found.older == OlderCode({"dense": 12}, {"dense": {"permuted-digits": 2}})
+    assert list(older_notes(found.older)) == [
+        "left out: 12 results of older code of dense",
+        "shown for want of newer: 2 results of other code than is installed here, of dense on "
+        "permuted-digits",
+    ]
+    journal.append(tmp_path, first[:1], "run")
+    assert codes(Versions(tmp_path).current([*first, *second]).records)[0][2] == "f"
+
+
+def test_of_versions_that_nobody_wrote_down_the_one_with_most_runs_is_kept(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    results = [make(OLDER, seed=0), make(OLD, seed=0), make(OLD, seed=1)]
+    for order in (results, results[::-1]):
+        assert codes(Versions(tmp_path).current(order).records) == [
+            ("permuted-digits", 0, "b"),
+            ("permuted-digits", 1, "b"),
+        ]
+    even = [make(OLDER, seed=0), make(OLD, seed=0)]
+    chosen = [Versions(tmp_path).current(order).records for order in (even, even[::-1])]
+    assert chosen[0] == chosen[1]
+    assert len(chosen[0]) == 1
+
+
+def test_what_is_not_here_is_not_called_older(tmp_path: Path, make: Make, installed: Any) -> None:
+    del installed["dense"]
+    first, second = make(OLDER), make(OLD)
+    journal.append(tmp_path, [second], "imported")
+    found = Versions(tmp_path).current([first, second])
+    assert found.records == [second]
+    assert found.older == OlderCode({"dense": 1}, {})
+    assert Versions(tmp_path).current([first]).older == OlderCode()
+
+
+def test_a_version_is_chosen_on_every_stream_by_itself(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    records = [
+        *(make(NEW, stream="a", seed=seed) for seed in range(2)),
+        *(make(OLD, stream="a", seed=seed) for seed in range(3)),
+        *(make(OLD, stream="b", seed=seed) for seed in range(3)),
+        make(NEW, stream="b", entrant="grow"),
+    ]
+    found = Versions(tmp_path).current(records)
+    assert codes(found.records) == [
+        ("a", 0, "a"),
+        ("a", 1, "a"),
+        *(("b", 0, "a"), ("b", 0, "b")),
+        ("b", 1, "b"),
+        ("b", 2, "b"),
+    ]
+    assert found.older == OlderCode({"dense": 3}, {"dense": {"b": 3}})
+
+
+def test_other_data_and_other_engines_are_other_streams(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    kept = [make(NEW), make(OLD, data="e" * 64), make(OLD, results_version=2)]
+    found = Versions(tmp_path).current([*kept, make(OLD)])
+    assert {one.fingerprint for one in found.records} == {one.fingerprint for one in kept}
+
+
+def test_other_networks_and_optimisers_are_other_entrants(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    records = [make(NEW, lr=0.1), make(OLD, lr=0.2), make(NEW, entrant="grow")]
+    found = Versions(tmp_path).current(records)
+    assert len(found.records) == 3
+    assert found.older == OlderCode({}, {"dense": {"permuted-digits": 1}})
+
+
+def test_code_may_have_had_other_settings(tmp_path: Path, make: Make, installed: Any) -> None:
+    records = [
+        make(NEW, settings={"share": 0.2, "more": 1}),
+        make(NEW, settings={"share": 0.3, "more": 1}),
+        make(OLD, settings={"share": 0.1}),
+    ]
+    found = Versions(tmp_path).current(records)
+    assert codes(found.records) == [("permuted-digits", 0, "a")] * 2
+    assert found.older == OlderCode({"dense": 1}, {})
+
+
+def test_a_library_that_is_the_code_makes_versions_too(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"strategies": {"dense": NEW}, "versions": {"avalanche-lib": "0.6"}}
+    monkeypatch.setattr(versions, "code_of", lambda names: here)
+    records = [make(libraries={"avalanche-lib": version}) for version in ("0.5", "0.6")]
+    found = Versions(tmp_path).current(records)
+    assert found.records == [records[1]]
+    (stream,) = grouped(records)
+    assert [entrant.label for entrant in stream.entrants] == [
+        "dense [version.avalanche-lib=0.5]",
+        "dense [version.avalanche-lib=0.6]",
+    ]
+
+
+def test_a_line_names_only_some_of_many() -> None:
+    many = OlderCode({f"e{number}": 2 for number in range(9)}, {})
+    assert list(older_notes(many)) == [
+        "left out: 18 results of older code of e0, e1, e2, e3, e4, e5, 3 more"
+    ]
+    assert list(older_notes(OlderCode({"dense": 1}))) == [
+        "left out: 1 result of older code of dense"
+    ]
+    assert list(older_notes(OlderCode())) == []
