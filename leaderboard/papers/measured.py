@@ -11,7 +11,7 @@ from ...harness.specs.spec import RunSpec
 from ..store.result import Result
 from .runs import Case
 
-DAMAGE = "{0}: seed {1} has results of different code or data; left out until it is run again here"
+DAMAGE = "{0}: seed {1} has results on different data; left out until it is run again here"
 
 
 @dataclass(frozen=True)

@@ -8,29 +8,29 @@ from pathlib import Path
 
 from plasticity_bench.harness.specs.source_code import Source, source_of
 
-Files = Mapping[str, str]
-"""Texts by path."""
+Files = Mapping[str, str | bytes]
+"""Texts by path, or what the files hold."""
 
 
 def written(folder: Path, files: Files) -> Path:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return folder
 
 
 @contextmanager
 def importable(folder: Path) -> Iterator[None]:
     """Import from a folder for a while; nothing of it stays."""
-    before = set(sys.modules)
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     try:
         yield
     finally:
         sys.path.remove(str(folder))
-        for name in set(sys.modules) - before:
+        tops = {path.name.removesuffix(".py") for path in folder.iterdir()}
+        for name in [name for name in sys.modules if name.partition(".")[0] in tops]:
             del sys.modules[name]
 
 

@@ -252,6 +252,19 @@ def test_a_place_is_nothing(what: str, tmp_path: Path) -> None:
     assert after.digest == first.digest, (list(first.modules), list(after.modules))
 
 
+@pytest.mark.parametrize("how", ["DOS", "old Mac", "BOM", "latin-1"])
+def test_how_a_file_is_stored_is_nothing(how: str, tmp_path: Path) -> None:
+    text = 'class Idea:\n    word = "größe"\n    lines = """a\n  b"""\n'
+    stored = {
+        "DOS": text.replace("\n", "\r\n").encode(),
+        "old Mac": text.replace("\n", "\r").encode(),
+        "BOM": b"\xef\xbb\xbf" + text.encode(),
+        "latin-1": f"# -*- coding: latin-1 -*-\n{text}".encode("latin-1"),
+    }
+    first = source(tmp_path / "a", {"idea.py": text}, "idea:Idea")
+    assert source(tmp_path / "b", {"idea.py": stored[how]}, "idea:Idea").digest == first.digest
+
+
 HERE = Path(plasticity_bench.__file__).parent
 ALL = """
 from plasticity_bench.harness.plugins.registry import load_entrant, names

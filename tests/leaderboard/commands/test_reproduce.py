@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from plasticity_bench.harness.cli import app
+from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.leaderboard.papers.runs import choose
 from plasticity_bench.leaderboard.papers.times import row_times
 from plasticity_bench.leaderboard.store.result_store import ResultStore
@@ -84,6 +85,24 @@ def test_only_report_runs_nothing(place: Path, tmp_path: Path) -> None:
     done = call(*words(place)[:5], "--only-report", *empty)
     assert "not run" in done.stdout
     assert not (tmp_path / "none").exists()
+
+
+def test_a_report_is_of_the_code_that_is_here(place: Path, tmp_path: Path) -> None:
+    here = [*words(place)[:5], "--only-report", "--json", "--out", str(tmp_path)]
+    first = call(*here, "--results", str(place / "results"))
+    assert first.stderr == ""
+    store = ResultStore(tmp_path / "both")
+    for result in ResultStore(place / "results").results():
+        draft = json.loads(result.model_dump_json(exclude_unset=True))
+        store.write(draft)
+        if result.spec.entrant.name == "dense":
+            draft["sources"]["strategies"] = {"dense": "b" * 64}
+            draft["metrics"]["acc"] = 0.5
+            parts = (draft["spec"], draft["sources"], draft["results_version"])
+            store.write({**draft, "fingerprint": fingerprint(*parts)})
+    second = call(*here, "--results", str(store.folder))
+    assert second.stderr == "left out: 6 results of older code of dense\n"
+    assert json.loads(second.stdout) == json.loads(first.stdout)
 
 
 def test_wrong_names_are_told(place: Path) -> None:
