@@ -8,8 +8,6 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
-from importlib.metadata import entry_points
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -191,7 +189,6 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     monkeypatch.setattr(resolve, "load_stream", shortened)
     monkeypatch.setattr(selection, "load_suite", first_part)
     monkeypatch.setattr(Figure, "savefig", undrawn)
-    monkeypatch.setattr(registry, "entry_points", cache(entry_points))
     return Reader(tmp_path, monkeypatch)
 
 
