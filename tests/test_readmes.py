@@ -93,6 +93,7 @@ class Reader:
         """Run a script of the tests, shortened."""
         with self.patch.context() as patch:
             patch.setattr(sys, "argv", [module, *words, *PLAIN_SHORT])
+            patch.delitem(sys.modules, module, raising=False)  # other tests import it
             try:
                 runpy.run_module(module, run_name="__main__")
             except (ImportError, SystemExit) as error:

@@ -1,5 +1,6 @@
 """What `list` shows: families as the folders, a line for each name."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,13 @@ def test_nothing_of_ours_is_cut_at_a_hundred_columns(kind: str) -> None:
 
 def test_lines_that_go_to_another_program_are_whole() -> None:
     command = [sys.executable, "-c", "from plasticity_bench.harness.cli import main; main()"]
-    done = subprocess.run([*command, "list", "metrics"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*command, "list", "metrics"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+    )
     assert max(map(len, done.stdout.splitlines())) > 100
     assert "…" not in done.stdout
 
