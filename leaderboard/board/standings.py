@@ -217,7 +217,7 @@ class Overall:
 
 @dataclass(frozen=True)
 class OlderCode:
-    """Results of entrants that are installed here, made with other code than that."""
+    """Results that were made with other code than is installed here, as far as that is known."""
 
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Number of results by entrant that are not shown, since newer ones are, or could be made."""

@@ -78,15 +78,19 @@ def absent_notes(board: Board) -> Iterator[str]:
 
 
 def older_notes(older: OlderCode) -> Iterator[str]:
-    """Say what results of older code there are: those left out, and those that are shown."""
+    """Say what results of older code there are: those left out, and those that are shown.
+
+    Of the latter some may be of the same code: hashes from before they were over what code does
+    cannot tell.
+    """
     if older.left_out:
         yield f"left out: {_results(older.left_out)} of older code of {_few(older.left_out)}"
     by_entrant = {entrant: sum(streams.values()) for entrant, streams in older.shown.items()}
     if by_entrant:
         streams = sorted({name for streams in older.shown.values() for name in streams})
         yield (
-            f"shown for want of newer: {_results(by_entrant)} of other code than is installed "
-            f"here, of {_few(by_entrant)} on {_few(streams)}"
+            f"shown for want of newer: {_results(by_entrant)} not known to be of the code "
+            f"installed here, of {_few(by_entrant)} on {_few(streams)}"
         )
 
 

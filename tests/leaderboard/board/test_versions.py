@@ -82,8 +82,8 @@ def test_without_it_the_version_that_was_written_down_last_is_kept(
     assert found.older == OlderCode({"dense": 12}, {"dense": {"permuted-digits": 2}})
     assert list(older_notes(found.older)) == [
         "left out: 12 results of older code of dense",
-        "shown for want of newer: 2 results of other code than is installed here, of dense on "
-        "permuted-digits",
+        "shown for want of newer: 2 results not known to be of the code installed here, of dense "
+        "on permuted-digits",
     ]
     journal.append(tmp_path, first[:1], "run")
     assert codes(Versions(tmp_path).current([*first, *second]).records)[0][2] == "f"

@@ -127,8 +127,8 @@ def test_where_there_is_nothing_newer_results_stay_on_their_boards(
     words = (*SMALL, *ENTRANTS, "--results", str(old))
     done = call("leaderboard", *words)
     assert done.stderr == (
-        "shown for want of newer: 4 results of other code than is installed here, of reset on "
-        "permuted-digits, shifting-labels-digits\n"
+        "shown for want of newer: 4 results not known to be of the code installed here, of reset "
+        "on permuted-digits, shifting-labels-digits\n"
     )
     board = json.loads(call("leaderboard", *words, "--json").stdout)
     assert board["missing_runs"] == 0
@@ -146,7 +146,8 @@ def test_streams_are_told_apart_and_versions_are_not_mixed(results: Path, tmp_pa
     assert "1 runs have no result yet" in done.stderr
     assert done.stderr.splitlines()[1:] == [
         "left out: 2 results of older code of reset; shown with --all-versions. shown for want of "
-        "newer: 2 results of other code than is installed here, of reset on shifting-labels-digits"
+        "newer: 2 results not known to be of the code installed here, of reset on "
+        "shifting-labels-digits"
     ]
     reset = {
         stream["stream"]: standing
