@@ -1,9 +1,10 @@
 """The machine: everything between a run that is asked for and its rows.
 
-From below: `metrics` (what is measured), `specs` (what a run is), `engine` (stacked networks and
-their edits), `modules` (any PyTorch module), `plugins` (names become classes), `loop` (the
-protocol), `execution` (processes), `commands` and `cli.py`; `checks` and `speed` stand aside. It
-imports none of the other three parts: plug-ins and commands are found by name.
+From below: `metrics` (what is measured), `specs` (what a run is, and the digest of a strategy's
+code), `engine` (stacked networks and their edits), `modules` (any PyTorch module), `plugins` (names
+become classes), `loop` (the protocol), `execution` (processes), `commands` and `cli.py`; `checks`
+and `speed` stand aside. It imports none of the other three parts: plug-ins and commands are found
+by name.
 
 For others:
     errors: BenchError, unknown_name

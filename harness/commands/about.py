@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ..plugins import registry
+from ..plugins.resolve import resolve
 from ..specs.describe import settings_of
-from ..specs.grammar import Settings, format_value
+from ..specs.grammar import Call, Settings, format_call, format_value
 from ..specs.spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
 from ..specs.suite import load_suite
 from .published import published, settings_table
@@ -78,9 +79,10 @@ def _about_metric(name: str) -> RenderableType:
 
 def _about_suite(name: str) -> RenderableType:
     suite = load_suite(name)
+    resolve(suite)  # a mistake in a file is told here as `run` tells it
     entrants = [entrant.name or canonical_name(entrant.strategies) for entrant in suite.entrants]
     lines = {
-        "streams": ", ".join(stream.name for stream in suite.streams),
+        "streams": ", ".join(format_call(Call(one.name, one.settings)) for one in suite.streams),
         "entrants": ", ".join(entrants),
         "seeds": ", ".join(map(str, suite.seeds)),
         "ranked by": suite.metric,

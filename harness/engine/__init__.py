@@ -13,6 +13,6 @@ For others:
     learner: right_share, StackedLearner, STEP_HOOKS
     network: Layer, LayerStack, LayerTrace, live_mask, Noise, NORM_EPSILON, StackedNetwork
     optimizers: learning_rate_factor, Slot, StackedOptimizer
-    probe: LayerProbe, outgoing_weights, probe, Probe, Probing, replica_loss
+    probe: LayerProbe, outgoing_weights, Probe, probe, Probing, replica_loss
     strategy: Context, overrides, Plan, PluginError, Progress, Strategy, TaskSamples
 """

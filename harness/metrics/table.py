@@ -68,6 +68,10 @@ DORMANT_TAUS = {"": 0.1, "_0.025": 0.025, "_0": 0.0}
 """Shares of the layer's mean at or below which a unit counts as dormant, by the name's suffix."""
 
 
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def _performance() -> Iterator[Metric]:
     def metric(name: str, description: str, source: str) -> Metric:
         return Metric(
@@ -108,13 +112,13 @@ def _performance() -> Iterator[Metric]:
     )
 
     for name, meaning in {
-        "acc": "test accuracy over all tasks seen, at the last checkpoint",
-        "taa": "mean over checkpoints of the test accuracy over the tasks seen by then",
-        "taoa": "mean accuracy on each batch before the update on it",
+        "acc": "Last test accuracy over all tasks seen,",
+        "taa": "Mean over checkpoints of the test accuracy over the tasks seen by then,",
+        "taoa": "Mean accuracy on each batch before the update on it,",
     }.items():
         yield metric(
             f"wt_{name}",
-            f"Winning ticket, the final structure trained again from new weights: {meaning}.",
+            f"{meaning} of the winning ticket: the final structure trained again from new weights.",
             LILLO,
         )
 
@@ -193,7 +197,7 @@ def _integration() -> Iterator[Metric]:
             f"parity_{measure}_early",
             "1",
             (0, inf),
-            f"Newborns over incumbents at ages 1 to 100, median over cohorts: {meaning}.",
+            f"{_capital(meaning)}, newborns over incumbents: median over cohorts, ages 1 to 100.",
             source,
         )
     for measure in INTEGRATING:

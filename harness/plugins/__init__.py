@@ -1,7 +1,8 @@
 """From names to classes, and from what was asked for to runs with every setting resolved.
 
 Built-in tables and the entry points of other packages stand side by side in `registry`, which
-imports a plug-in when it is asked for; mistakes are found in `resolve`, before any training.
+imports a plug-in when it is asked for; mistakes are found in `resolve`, before any training. What
+an entrant's numbers depend on is gathered in `sources`.
 
 May import: harness/engine, harness/metrics, harness/modules, harness/specs.
 

@@ -1,7 +1,8 @@
 """The board: who stands where on each stream and over all, and how sure that is.
 
-It is computed once, by `ranking`, as the plain values of `standings`. Terminal tables, exports and
-comparisons are other forms of it.
+It is computed once, by `ranking`, as the plain values of `standings`; places are decided in
+`placing`, from the tests of `leaderboard/statistics`. Terminal tables, exports and comparisons are
+other forms of it.
 
 May import: harness/metrics, harness/plugins, leaderboard/statistics, leaderboard/store.
 

@@ -7,7 +7,7 @@ May import: nothing but the ground.
 
 For others:
     inference: band, compare, CONFIDENCE, Curve, Difference, difference_moments, holm, Interval,
-        Moments, moments, stratified, summarise, Summary
+        moments, Moments, stratified, summarise, Summary
     numbers: count, duration, estimate, number, p_text
     resampling: improvement, improvement_interval, interquartile_mean, iqm_interval, profile
 """

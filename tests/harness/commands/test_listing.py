@@ -15,7 +15,7 @@ from plasticity_bench.strategies import BUILT_IN
 SUITE = """
 name = "mine"
 description = "A suite of my own."
-streams = ["permuted-digits"]
+streams = ["permuted-digits(tasks=2)"]
 entrants = ["dense", "reset"]
 seeds = "0:3"
 """
@@ -87,7 +87,12 @@ def test_a_suite_file_is_told_about_as_a_suite_is(tmp_path: Path) -> None:
     for words in (["suites", str(file)], [str(file)]):
         shown = " ".join(listed(*words))
         assert "A suite of my own." in shown
+        assert "streams: permuted-digits(tasks=2)" in shown
         assert "entrants: dense, reset" in shown
+    file.write_text(SUITE.replace('"reset"', '"rest"'))
+    done = CliRunner().invoke(app, ["list", "suites", str(file)])
+    assert done.exit_code == 2
+    assert "no strategy 'rest'; did you mean 'reset'?" in done.output
     done = CliRunner().invoke(app, ["list", "suites", str(tmp_path / "none.toml")])
     assert done.exit_code == 2
     assert "cannot be read" in done.output
