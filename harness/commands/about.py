@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ..plugins import registry
-from ..plugins.resolve import resolve
 from ..specs.describe import settings_of
 from ..specs.grammar import Call, Settings, format_call, format_value
 from ..specs.spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
@@ -78,6 +77,8 @@ def _about_metric(name: str) -> RenderableType:
 
 
 def _about_suite(name: str) -> RenderableType:
+    from ..plugins.resolve import resolve  # imports torch, which a list of names need not
+
     suite = load_suite(name)
     resolve(suite)  # a mistake in a file is told here as `run` tells it
     entrants = [entrant.name or canonical_name(entrant.strategies) for entrant in suite.entrants]
