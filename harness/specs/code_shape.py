@@ -169,8 +169,8 @@ class _Writer:
         self.uses.append(use)
         module, name = use.binding.module, use.binding.name
         if module.startswith(".") or plain(module.partition(".")[0]) in self.own:
-            # What is asked for an attribute may be a module, whose name is its place.
-            return f"(own .{use.attribute})" if use.attribute else f"(own {name})"
+            said = name or module.rpartition(".")[2]
+            return f"(own {'.'.join(filter(None, (said, use.attribute)))})"
         known = "typing" if module in _TYPING else module
         return f"(from {'.'.join(filter(None, (known, name, use.attribute)))})"
 

@@ -114,6 +114,14 @@ class _Files:
         text: str | None = reader(module) if reader else None
         return inspect.getsource(sys.modules[module]) if text is None else text
 
+    def has_text(self, module: str) -> bool:
+        """Tell whether a module is there as text: neither compiled, nor an optional one."""
+        try:
+            self.text(module)
+        except (OSError, TypeError, KeyError, ImportError):
+            return False
+        return True
+
     def code(self, module: str) -> Code:
         """Return what a module does."""
         return parse(self.text(module), module)
@@ -126,7 +134,7 @@ class _Files:
             inner = f"{target}.{binding.name}"
             if binding.name and self.counts(inner) and location(inner) is not None:
                 target, name = inner, attribute
-            if not self.counts(target):
+            if not self.counts(target) or not self.has_text(target):
                 yield from _late(target, name)
                 return
             code = self.code(target)

@@ -200,3 +200,21 @@ def test_a_class_without_a_file_has_no_digest() -> None:
     cls = type("Typed", (), {"__module__": "typed_into_an_interpreter"})
     with pytest.raises(BenchError, match=r"source of strategy class Typed cannot be read"):
         source_digest(cls)
+
+
+def test_it_matters_of_which_class_an_attribute_is(tmp_path: Path) -> None:
+    files = {
+        "idea/__init__.py": "",
+        "idea/rules.py": "class Gentle:\n    share = 1\n\n\nclass Harsh:\n    share = 2\n",
+        "idea/main.py": "from .rules import Gentle, Harsh\nclass Idea:\n    x = Gentle.share\n",
+    }
+    first = source(tmp_path / "a", files)
+    other = {**files, "idea/main.py": files["idea/main.py"].replace("= Gentle", "= Harsh")}
+    assert source(tmp_path / "b", other).digest != first.digest
+
+
+def test_an_own_module_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+    optional = "try:\n    from ._version import v\nexcept ImportError:\n    v = 1\n"
+    text = f"{optional}class Idea:\n    x = v\n"
+    found = source(tmp_path, {"idea/__init__.py": "", "idea/main.py": text})
+    assert list(found.modules) == ["idea.main"]
