@@ -51,7 +51,7 @@ class Code:
     """In the order of the code, not of its import lines."""
     defined: frozenset[str]
     """Names that the module gives a value otherwise than by importing them."""
-    imported: Mapping[str, Binding] = field(hash=False)
+    imported: Mapping[str, Sequence[Binding]] = field(hash=False)
     """Names that imports bind anywhere in it."""
 
 
@@ -73,7 +73,9 @@ def parse(text: str, module: str) -> Code:
             nested too deeply.
     """
     tree = ast.parse(text)
-    imports = dict(_imports(tree))
+    imports: dict[str, list[Binding]] = {}
+    for name, binding in _imports(tree):
+        imports[name] = [*(one for one in imports.get(name, ()) if one != binding), binding]
     stars = [Use(binding) for name, binding in _imports(tree) if name == "*"]
     writer = _Writer(imports, {plain(module.partition(".")[0]), PACKAGE})
     shape = writer.written(tree)
@@ -126,7 +128,7 @@ def _is_for_checkers(node: ast.If) -> bool:
 class _Writer:
     """Writes shapes; with a list of what is left to do, for code may nest deeper than calls may."""
 
-    def __init__(self, imports: Mapping[str, Binding], own: set[str]) -> None:
+    def __init__(self, imports: Mapping[str, Sequence[Binding]], own: set[str]) -> None:
         self.imports = imports
         self.own = own
         self.uses: list[Use] = []
@@ -147,9 +149,9 @@ class _Writer:
         """Return the pieces that a node is said with, and the nodes in it."""
         match node:
             case ast.Name(id=name) if name in self.imports:
-                return [self._said(Use(self.imports[name]))]
+                return [self._said(Use(one)) for one in self.imports[name]]
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in self.imports:
-                return [self._said(Use(self.imports[name], attribute))]
+                return [self._said(Use(one, attribute)) for one in self.imports[name]]
             case ast.Constant(value=value):
                 return [f"({type(value).__name__} {value!a})"]
             case ast.JoinedStr(values=values):

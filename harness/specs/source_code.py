@@ -22,7 +22,7 @@ _UNREADABLE = (
     *(OSError, TypeError, KeyError, ImportError),  # there is no file, or it cannot be opened
     *(SyntaxError, ValueError, RecursionError, MemoryError),  # what is in it is not Python
 )
-_MOST_FACES = 20
+_MOST_FACES = 8
 """Modules that may pass a name on, one to the next."""
 
 
@@ -126,29 +126,26 @@ class _Files:
         """Return what a module does."""
         return parse(self.text(module), module)
 
-    def homes(self, use: Use, module: str) -> Iterator[str]:
+    def homes(self, use: Use, place: str, faces: int = 0) -> Iterator[str]:
         """Yield where what a module uses is defined: through all that only pass it on."""
-        binding, attribute, place = use.binding, use.attribute, module
-        for _ in range(_MOST_FACES):
-            target, name = _absolute(binding, place), binding.name or attribute
-            inner = f"{target}.{binding.name}"
-            if binding.name and self.counts(inner) and location(inner) is not None:
-                target, name = inner, attribute
-            if not self.counts(target) or not self.has_text(target):
-                yield from _late(target, name)
-                return
-            code = self.code(target)
-            if name == "*":
-                yield target
-                for passed_on in code.imported.values():
-                    yield from self.homes(Use(passed_on), target)
-                return
-            if name in code.defined or name not in code.imported:
-                yield target
-                yield from _late(target, name)
-            if name not in code.imported:
-                return
-            binding, attribute, place = code.imported[name], "", target
+        binding, attribute = use.binding, use.attribute
+        target, name = _absolute(binding, place), binding.name or attribute
+        inner = f"{target}.{binding.name}"
+        if binding.name and self.counts(inner) and location(inner) is not None:
+            target, name = inner, attribute
+        if not self.counts(target) or not self.has_text(target):
+            yield from _late(target, name)
+            return
+        code = self.code(target)
+        passed_on = code.imported.get(name, ())
+        if name == "*":
+            passed_on = [one for found in code.imported.values() for one in found]
+        if name in code.defined or name == "*" or not passed_on:
+            yield target
+            yield from _late(target, name)
+        if faces < (3 if name == "*" else _MOST_FACES):
+            for one in passed_on:
+                yield from self.homes(Use(one), target, faces + 1)
 
 
 def _absolute(binding: Binding, place: str) -> str:

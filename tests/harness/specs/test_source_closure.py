@@ -218,3 +218,14 @@ def test_an_own_module_that_is_not_there_is_left_out(tmp_path: Path) -> None:
     text = f"{optional}class Idea:\n    x = v\n"
     found = source(tmp_path, {"idea/__init__.py": "", "idea/main.py": text})
     assert list(found.modules) == ["idea.main"]
+
+
+def test_all_that_a_name_may_be_bound_to_counts(tmp_path: Path) -> None:
+    either = "try:\n    from .up import step\nexcept ImportError:\n    from .down import step\n"
+    main = f"{either}class Idea:\n    def act(self): return step(1)\n"
+    files = {**TWINS, "idea/main.py": main}
+    first = source(tmp_path / "a", files)
+    assert list(first.modules) == ["idea.main", "idea.up", "idea.down"]
+    for changed in ("up", "down"):
+        other = {**files, f"idea/{changed}.py": "def step(x):\n    return x or 9\n"}
+        assert source(tmp_path / changed, other).digest != first.digest
