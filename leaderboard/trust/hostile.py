@@ -20,7 +20,7 @@ MOST_UNPACKED = 256 * 2**20
 """Bytes of all files of an archive together."""
 LARGEST_FILE = 64 * 2**20
 """Bytes of one file; as JSON it may take twenty times that in memory."""
-MOST_SOURCE = 2**20
+MOST_SOURCE = 2**18
 """Characters of a strategy's source; parsed they take a thousand times that in memory."""
 MOST_FILES = 10_000
 MOST_TIMES = 200
