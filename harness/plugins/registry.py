@@ -7,8 +7,10 @@ A package adds its own in its `pyproject.toml`:
     my-idea = "my_package.my_module:MyIdea"
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -49,6 +51,7 @@ OURS = "plasticity-bench"
 AVALANCHE = "avalanche:"
 """What the name of any Avalanche benchmark as a stream starts with."""
 _ROOT = __name__.split(".")[0]
+_VERSION = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -156,17 +159,16 @@ def _only_one(kind: Kind, name: str, offered: Sequence[Provider]) -> Provider:
 
 def _newest(known: Iterable[Provider], name: str) -> list[Provider]:
     """Return who offers the newest version of a name that was given without one."""
-    versions = [p for p in known if p.name.rpartition("@")[0] == name]
-    newest = max((_version(provider) for provider in versions), default=0)
-    return [provider for provider in versions if _version(provider) == newest]
-
-
-def _version(provider: Provider) -> int:
-    return int(provider.name.rpartition("@")[2])
+    versions: dict[int, list[Provider]] = {}
+    for provider in known:
+        base, _, version = provider.name.rpartition("@")
+        if base == name and _VERSION.fullmatch(version):
+            versions.setdefault(int(version), []).append(provider)
+    return versions[max(versions)] if versions else []
 
 
 def load(kind: Kind, name: str) -> Any:
-    """Import what goes by a name.
+    """Import what goes by a name; what that prints goes to stderr, since stdout may be JSON.
 
     Raises:
         BenchError: nobody offers the name, more than one does, or its import fails; in this last
@@ -179,10 +181,11 @@ def load(kind: Kind, name: str) -> Any:
         return _avalanche().learner_class(name)
     module, _, attribute = provider.target.partition(":")
     try:
-        loaded: Any = import_module(module)
-        for part in attribute.split("."):
-            loaded = getattr(loaded, part)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):
+            loaded: Any = import_module(module)
+            for part in attribute.split("."):
+                loaded = getattr(loaded, part)
+    except (Exception, SystemExit) as error:
         raise BenchError(
             f"the {kind} '{name}' of {provider.distribution} cannot be imported from "
             f"{provider.target}: {type(error).__name__}: {error}. Repair or uninstall that package."
@@ -303,7 +306,8 @@ def _built_in_streams() -> Iterator[Provider]:
 def _built_in_metrics() -> Iterator[Provider]:
     for name, metric in METRICS.items():
         target, title = f"{_ROOT}.harness.metrics:METRICS", FAMILIES[metric.family]
-        yield Provider(name, OURS, target, metric.description, title)
+        line = metric.description.partition("\n")[0]
+        yield Provider(name, OURS, target, line, title)
 
 
 def _avalanche() -> Any:

@@ -1,8 +1,8 @@
 """Which results may be compared: sorted into streams and entrants, each with a label of its own."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from pydantic import JsonValue
@@ -11,6 +11,7 @@ from ...harness.fingerprint import canonical
 from ..store.result import Record
 
 Details = dict[str, JsonValue]
+V = TypeVar("V")
 R = TypeVar("R", bound=Record)
 """Records, or results with their rows where curves are wanted."""
 
@@ -20,7 +21,8 @@ class EntrantRuns(Generic[R]):
     """Every seed of one entrant on one stream: the same settings, code and libraries."""
 
     label: str
-    """The entrant's name, with settings behind it where others of that name differ in them."""
+    """The entrant's name, with settings behind it where others of that name differ in them, and
+    with its code where there are several versions of it."""
     name: str
     runs: tuple[R, ...]
     """At least one, in the order of their seeds."""
@@ -41,24 +43,62 @@ class StreamRuns(Generic[R]):
     """In the order of their labels."""
 
 
-def grouped(results: Iterable[R]) -> tuple[StreamRuns[R], ...]:
+def grouped(results: Iterable[R], older: Container[str] = ()) -> tuple[StreamRuns[R], ...]:
     """Sort results into streams, and these into entrants, in the order of their labels.
 
     Streams that differ in any setting, in their data or in the results version are kept apart, and
     so are entrants that differ in any setting, in their code, or in the version of a library that
-    is their code: they are never averaged together.
+    is their code: they are never averaged together. An entrant has the same label on every stream,
+    as far as its code goes.
+
+    Args:
+        results: of any streams and entrants.
+        older: fingerprints of those that older code made: where they have their code in their
+            labels, those of newer code do not.
     """
+    listed = [*results]
+    codes = _Codes(listed, older)
     return tuple(
-        StreamRuns(label, _entrants(runs))
-        for label, _, runs in _labelled((_stream_key(result), result) for result in results)
+        StreamRuns(label, _entrants(runs, codes))
+        for label, _, runs in _labelled((_stream_key(result), result) for result in listed)
     )
 
 
-def _entrants(results: Sequence[R]) -> tuple[EntrantRuns[R], ...]:
+def _entrants(results: Sequence[R], codes: "_Codes") -> tuple[EntrantRuns[R], ...]:
+    keyed = ((_entrant_key(result, codes), result) for result in results)
     return tuple(
         EntrantRuns(label, name, tuple(sorted(runs, key=lambda run: run.spec.seed)))
-        for label, name, runs in _labelled((_entrant_key(result), result) for result in results)
+        for label, name, runs in _labelled(keyed)
     )
+
+
+class _Codes:
+    """What labels say of the code of entrants: that in which those of one name differ anywhere.
+
+    Args:
+        results: on all streams.
+        older: as for `grouped`.
+    """
+
+    def __init__(self, results: Iterable[Record], older: Container[str]) -> None:
+        self.older = older
+        self._values: dict[str, dict[str, set[str]]] = {}
+        self._outdated: set[str] = set()
+        for result in results:
+            name = result.spec.entrant.name
+            of_name = self._values.setdefault(name, {})
+            for key, value in _code(result).items():
+                of_name.setdefault(key, set()).add(value)
+            if result.fingerprint in older:
+                self._outdated.add(name)
+
+    def said(self, result: Record) -> Details:
+        """Return what a label says of the code of a result."""
+        name = result.spec.entrant.name
+        if name in self._outdated and result.fingerprint not in self.older:
+            return {}
+        code = _code(result)
+        return {key: value for key, value in code.items() if len(self._values[name][key]) > 1}
 
 
 @dataclass(frozen=True)
@@ -67,6 +107,9 @@ class _Key:
 
     name: str
     details: Mapping[str, JsonValue]
+    code: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the label says of the code."""
 
 
 def _stream_key(result: Record) -> _Key:
@@ -75,7 +118,7 @@ def _stream_key(result: Record) -> _Key:
     return _Key(stream.name, {**stream.settings, **versions})
 
 
-def _entrant_key(result: Record) -> _Key:
+def _entrant_key(result: Record, codes: _Codes) -> _Key:
     entrant = result.spec.entrant
     details: Details = {}
     for number, strategy in enumerate(entrant.strategies, 1):
@@ -84,11 +127,15 @@ def _entrant_key(result: Record) -> _Key:
         details[prefix] = True
         details |= _prefixed(prefix, strategy.settings)
     details |= _prefixed("network", entrant.network) | _prefixed("optimizer", entrant.optimizer)
-    details |= _prefixed("code", result.sources.strategies)
-    return _Key(entrant.name, details | _prefixed("version", result.sources.versions))
+    return _Key(entrant.name, details, _code(result), codes.said(result))
 
 
-def _prefixed(prefix: str, settings: Mapping[str, JsonValue]) -> Details:
+def _code(result: Record) -> dict[str, str]:
+    strategies, libraries = result.sources.strategies, result.sources.versions
+    return _prefixed("code", strategies) | _prefixed("version", libraries)
+
+
+def _prefixed(prefix: str, settings: Mapping[str, V]) -> dict[str, V]:
     return {f"{prefix}.{key}": value for key, value in settings.items()}
 
 
@@ -97,7 +144,7 @@ def _labelled(keyed: Iterable[tuple[_Key, R]]) -> list[tuple[str, str, list[R]]]
     runs: dict[bytes, list[R]] = {}
     keys: dict[bytes, _Key] = {}
     for key, result in keyed:
-        identity = canonical([key.name, key.details])
+        identity = canonical([key.name, key.details, key.code])
         keys[identity] = key
         runs.setdefault(identity, []).append(result)
     labelled = [
@@ -114,6 +161,8 @@ def _label(key: _Key, namesakes: Sequence[_Key]) -> str:
         for detail in sorted({detail for other in namesakes for detail in other.details})
         if len({canonical(other.details.get(detail)) for other in namesakes}) > 1
     ]
+    differing += [f"{detail}={_short(value)}" for detail, value in key.said.items()]
+    differing.sort()
     return f"{key.name} [{', '.join(differing)}]" if differing else key.name
 
 

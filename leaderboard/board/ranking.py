@@ -79,7 +79,9 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
     """
     asked = question or Question()
     better = direction(asked.metric)
-    scored = [(stream, _scores(stream, asked)) for stream in grouped(records)]
+    scored = [
+        (stream, _scores(stream, asked)) for stream in grouped(records, asked.older_code.runs)
+    ]
     streams = [_stream_board(stream, scores, asked) for stream, scores in scored]
     over_all, why_not = overall(
         [(board, scores) for board, (_, scores) in zip(streams, scored, strict=True)], better

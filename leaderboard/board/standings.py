@@ -223,6 +223,20 @@ class OlderCode:
     """Number of results by entrant that are not shown, since newer ones are, or could be made."""
     shown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Number of results by entrant and stream that are shown for want of newer ones."""
+    runs: tuple[str, ...] = ()
+    """Fingerprints of all that are shown, for want of newer ones or since they were asked for."""
+
+    def __add__(self, other: "OlderCode") -> "OlderCode":
+        """Put together what is to be said of two sets of results that share none."""
+        names = sorted({*self.shown, *other.shown})
+        return OlderCode(
+            {
+                name: self.left_out.get(name, 0) + other.left_out.get(name, 0)
+                for name in sorted({*self.left_out, *other.left_out})
+            },
+            {name: {**self.shown.get(name, {}), **other.shown.get(name, {})} for name in names},
+            (*self.runs, *other.runs),
+        )
 
 
 @dataclass(frozen=True)

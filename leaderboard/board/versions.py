@@ -35,13 +35,18 @@ class Versions:
         self.folder = folder
         self._installed: dict[tuple[str, ...], bytes | None] = {}
 
+    def all(self, records: Iterable[Record]) -> Current:
+        """Keep all results, and say which are of older code."""
+        kept = sorted(records, key=lambda record: record.fingerprint)
+        return Current(kept, OlderCode(runs=self._older(kept)))
+
     def current(self, records: Iterable[Record], older: Iterable[Record] = ()) -> Current:
         """Keep the results of one version of the code of every entrant on every stream.
 
         It is the version that is installed here. Where that has no result, or the entrant is not
         here, it is the one that was written down last, as the journal says; what the journal does
         not know is older than what it knows. Versions are never mixed: a seed that only an older
-        one has is missing.
+        one has is missing. Of an entrant that is not here, other settings are another entrant.
 
         Args:
             records: of which one version is kept.
@@ -49,7 +54,7 @@ class Versions:
         """
         groups: dict[bytes, list[Record]] = defaultdict(list)
         for record in records:
-            groups[_line(record)].append(record)
+            groups[self._line(record)].append(record)
         left_out = Counter(record.spec.entrant.name for record in older)
         kept: list[Record] = []
         shown: dict[str, dict[str, int]] = defaultdict(dict)
@@ -62,13 +67,22 @@ class Versions:
                 streams = shown[spec.entrant.name]
                 streams[spec.stream.name] = streams.get(spec.stream.name, 0) + len(chosen)
         kept.sort(key=lambda record: record.fingerprint)
-        return Current(
-            kept, OlderCode(dict(sorted((+left_out).items())), dict(sorted(shown.items())))
-        )
+        counted = dict(sorted((+left_out).items()))
+        return Current(kept, OlderCode(counted, dict(sorted(shown.items())), self._older(kept)))
 
     def is_older(self, record: Record) -> bool:
         """Tell whether a result's entrant is here, with other code than made it."""
         return self._here(record) not in (None, _version(record))
+
+    def _older(self, records: Iterable[Record]) -> tuple[str, ...]:
+        return tuple(record.fingerprint for record in records if self.is_older(record))
+
+    def _line(self, record: Record) -> bytes:
+        """Return what results share that are compared with each other, but for the code."""
+        spec = record.spec.model_dump()
+        made = [record.results_version, record.sources.data, lineage(spec).decode()]
+        is_here = self._here(record) is not None
+        return canonical(made if is_here else [*made, spec["entrant"]["strategies"]])
 
     def _chosen(self, group: Sequence[Record]) -> list[Record]:
         versions: dict[bytes, list[Record]] = defaultdict(list)
@@ -114,12 +128,6 @@ def lineage(spec: Mapping[str, Any]) -> bytes:
     strategies = [strategy["name"] for strategy in entrant["strategies"]]
     parts = (spec["stream"], entrant["name"], strategies, entrant["network"], entrant["optimizer"])
     return canonical(parts)
-
-
-def _line(record: Record) -> bytes:
-    """Return what results share that are compared with each other, but for the code."""
-    made = f"{record.results_version} {record.sources.data} ".encode()
-    return made + lineage(record.spec.model_dump())
 
 
 def _version(record: Record) -> bytes:

@@ -23,7 +23,10 @@ Against = Annotated[
 ALL_VERSIONS = "--all-versions"
 AllVersions = Annotated[
     bool,
-    typer.Option(ALL_VERSIONS, help="Show results of older code as well, each version by itself."),
+    typer.Option(
+        ALL_VERSIONS,
+        help="Show results of older code as well: under the entrant's name and a hash of the code.",
+    ),
 ]
 
 
@@ -37,7 +40,7 @@ class Found:
     specs: list[dict[str, Any]]
     """Of the runs selected, whether they have a result or not."""
     missing: int
-    """Runs selected that have no result, or only one of older code."""
+    """Runs selected that have no result, or only one that is not known to be of the code here."""
     older: "OlderCode"
     """Results of older code that were left out, or are shown for want of newer."""
 
@@ -49,11 +52,12 @@ class Found:
     def tell_missing(self) -> None:
         """Say how many runs have no result, and how to have them."""
         if self.missing:
+            which = "by the code installed here" if self.older.runs else "yet"
             again = f"plasticity-bench run {self.selection.words()}"
-            typer.echo(f"{self.missing} runs have no result yet: {again}", err=True)
+            typer.echo(f"{self.missing} runs have no result {which}: {again}", err=True)
 
 
-def tell_older(older: "OlderCode", hint: str = f"; shown with {ALL_VERSIONS}") -> None:
+def tell_older(older: "OlderCode", hint: str = f"{ALL_VERSIONS} shows it") -> None:
     """Say in one line which results of older code there are, if any.
 
     Args:
@@ -63,11 +67,10 @@ def tell_older(older: "OlderCode", hint: str = f"; shown with {ALL_VERSIONS}") -
     from ..board.names import visible
     from ..board.table_notes import older_notes
 
-    notes = list(older_notes(older))
-    if older.left_out:
-        notes[0] += hint
-    if notes:
-        typer.echo(visible(". ".join(notes)), err=True)
+    line = "; ".join(older_notes(older))
+    if line:
+        ending = f" ({hint})" if older.left_out and hint else ""
+        typer.echo(visible(f"{line}{ending}"), err=True)
 
 
 def store_of(folder: Path | None) -> "ResultStore":
@@ -94,7 +97,7 @@ def find(selection: "Selection", store: "ResultStore", *, all_versions: bool = F
         BenchError: there is none.
     """
     from ...harness.fingerprint import canonical
-    from ..board.versions import Current, Versions
+    from ..board.versions import Versions
     from ..board.wanted import Wanted
 
     specs = [run.as_json() for run in selection.runs()]
@@ -111,17 +114,18 @@ def find(selection: "Selection", store: "ResultStore", *, all_versions: bool = F
             found.append(record)
         elif wanted.had(record) and versions.is_older(record):
             older.append(record)
-    if all_versions:
-        taken = Current(sorted([*found, *older], key=lambda record: record.fingerprint))
-    else:
-        taken = versions.current(found, older)
+    taken = versions.all([*found, *older]) if all_versions else versions.current(found, older)
     if not taken.records:
         but = f", but {len(older)} of older code, which {ALL_VERSIONS} shows" if older else ""
         raise BenchError(
             f"no results of {selection.words()} in {store.folder}{but}. "
             f"Run it first: plasticity-bench run {selection.words()}"
         )
-    there = {canonical(record.spec.model_dump()) for record in taken.records}
+    there = {
+        canonical(record.spec.model_dump())
+        for record in taken.records
+        if not versions.is_older(record)
+    }
     return Found(selection, store, taken.records, specs, len(wanted.asked - there), taken.older)
 
 

@@ -1,5 +1,6 @@
 """The command `report`: a suite's results as figures, tests and a page for every entrant."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,9 +32,12 @@ def report(
     selection = Selection(suite, stream, entrant, seeds, set_)
     found = find(selection, store_of(results), all_versions=all_versions)
     runs = list(found.store.results(fingerprints=found.fingerprints))
-    others = Versions(found.store.folder).current(found.store.records())
-    beside = controls_beside(runs, others.records)
-    runs += found.store.results(fingerprints=beside)
+    beside = controls_beside(runs, found.store.records())
+    versions = Versions(found.store.folder)
+    records = found.store.records(fingerprints=beside) if beside else ()
+    controls = versions.all(records) if all_versions else versions.current(records)
+    runs += found.store.results(fingerprints={control.fingerprint for control in controls.records})
+    found = replace(found, older=found.older + controls.older)
     typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()
     tell_older(found.older)

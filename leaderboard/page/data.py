@@ -42,7 +42,7 @@ def page_data(board: Board, results: Iterable[Result], built: datetime) -> Json:
         results: with their rows; those on streams that the board has not are left out.
         built: when the board was made.
     """
-    runs = {stream.label: stream for stream in grouped(results)}
+    runs = {stream.label: stream for stream in grouped(results, board.older_code.runs)}
     known = _Known()
     behind = [_behind(runs.get(stream.stream), board.metric, known) for stream in board.streams]
     return {

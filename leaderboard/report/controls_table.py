@@ -22,6 +22,8 @@ class Compared:
     """An entrant beside one of its controls."""
 
     control: Control
+    label: str
+    """Of the control's results: it says of which code they are, where there are several."""
     difference: Difference
     """Control minus entrant."""
     p: float
@@ -50,14 +52,16 @@ def compared(
     """Compare an entrant with those of the others that are controls of it, by paired t-tests."""
     if not entrant.done:
         return []
-    beside = {other.name: other for other in others if other is not entrant and other.done}
+    beside = [other for other in others if other is not entrant and other.done]
     values = _values(entrant, metric)
     pairs = [
-        (control, compare(theirs, values))
-        for control in _controls(entrant, list(beside.values()))
-        if values and (theirs := _values(beside[control.entrant.name], metric))
+        (control, other.label, compare(theirs, values))
+        for control in _controls(entrant, beside)
+        for other in beside
+        if other.name == control.entrant.name
+        if values and (theirs := _values(other, metric))
     ]
-    corrected = holm([difference.p for _, difference in pairs])
+    corrected = holm([difference.p for *_, difference in pairs])
     return [Compared(*pair, p) for pair, p in zip(pairs, corrected, strict=True)]
 
 
@@ -93,10 +97,15 @@ def controls_beside(results: Sequence[Result], others: Iterable[Record]) -> set[
             if other.spec.seed in seeds and stream_key(other.spec.stream.model_dump()) == here
         ]
         for beside in grouped(near):
-            by_name = {entrant.name: entrant for entrant in beside.entrants}
             for entrant in stream.entrants:
-                for control in _controls(entrant, beside.entrants) if entrant.done else ():
-                    found |= {run.fingerprint for run in by_name[control.entrant.name].runs}
+                controls = _controls(entrant, beside.entrants) if entrant.done else ()
+                names = {control.entrant.name for control in controls}
+                found |= {
+                    run.fingerprint
+                    for other in beside.entrants
+                    if other.name in names
+                    for run in other.runs
+                }
     return found - {result.fingerprint for result in results}
 
 
@@ -122,7 +131,6 @@ def _table(label: str, found: Sequence[Compared], metric: str) -> Iterator[str]:
         numbers = f"{one.difference.mean:+.4f} [{low:+.4f}, {high:+.4f}]"
         control = one.control
         yield (
-            f"| {control.kind} | `{control.entrant.name}` | {numbers} | {one.verdict} "
-            f"| {control.question} |"
+            f"| {control.kind} | `{one.label}` | {numbers} | {one.verdict} | {control.question} |"
         )
     yield ""

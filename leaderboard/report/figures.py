@@ -53,7 +53,7 @@ def report(results: Iterable[Result], folder: Path, board: Board | None = None) 
     Raises:
         BenchError: there is no result.
     """
-    streams = grouped(results)
+    streams = grouped(results, () if board is None else board.older_code.runs)
     if not streams:
         raise BenchError("no results to report on. Run something first: plasticity-bench run quick")
     folder.mkdir(parents=True, exist_ok=True)

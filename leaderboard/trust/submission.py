@@ -46,7 +46,7 @@ def submission(
         report(
             f"left out: {older} results that were made with other code than is installed here. "
             "They need their own source in the archive: submit them from where that is, or run "
-            "them again."
+            "them again. The command leaderboard shows them with --all-versions."
         )
     if not records:
         raise BenchError(

@@ -11,6 +11,7 @@ from plasticity_bench.harness.plugins.docstrings import first_line
 from plasticity_bench.harness.plugins.registry import (
     GROUPS,
     OURS,
+    PLURALS,
     Kind,
     find,
     load,
@@ -176,6 +177,25 @@ def test_a_plugin_that_cannot_be_imported_is_named_with_its_cause(
     )
     assert caught.value.__cause__ is not None
     assert load_strategy("grow").name == "grow"  # the others are as they were
+
+
+def test_what_a_plug_in_prints_or_its_exit_harms_nobody(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("talk", "talkative_one", f"print('hello')\n{IDEA}", "strategy", "mine", "Mine")
+    assert load_strategy("mine").__name__ == "Mine"
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "hello\n")
+    install("exits", "exiting_one", "import sys\nsys.exit(3)\n", "strategy", "yours", "Yours")
+    with pytest.raises(BenchError, match="SystemExit: 3"):
+        load_strategy("yours")
+
+
+@pytest.mark.parametrize("name", ["", "@", "a@", "permuted-mnist@", "permuted-mnist@x", "@2023"])
+def test_no_name_is_too_odd_to_be_refused(name: str) -> None:
+    for kind in PLURALS:
+        with pytest.raises(BenchError, match=rf"^no {kind} '"):
+            find(kind, name)
 
 
 def test_what_is_not_a_strategy_is_refused(install: Install) -> None:

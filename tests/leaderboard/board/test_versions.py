@@ -56,6 +56,10 @@ def codes(records: list[Record]) -> list[tuple[str, int, str]]:
     )
 
 
+def counts(older: OlderCode) -> tuple[Any, Any]:
+    return older.left_out, older.shown
+
+
 def test_the_version_that_is_here_is_kept_whatever_else_there_is(
     tmp_path: Path, make: Make, installed: Any
 ) -> None:
@@ -65,7 +69,7 @@ def test_the_version_that_is_here_is_kept_whatever_else_there_is(
     journal.append(tmp_path, older, "run")
     found = Versions(tmp_path).current([*older, newer])
     assert found.records == [newer]  # seed 1 is missing: versions are never mixed
-    assert found.older == OlderCode({"dense": 5}, {})
+    assert counts(found.older) == ({"dense": 5}, {})
     assert list(older_notes(found.older)) == ["left out: 5 results of older code of dense"]
 
 
@@ -79,7 +83,7 @@ def test_without_it_the_version_that_was_written_down_last_is_kept(
     journal.append(tmp_path, second, "run")
     found = Versions(tmp_path).current([*unknown, *first, *second])
     assert codes(found.records) == [("permuted-digits", 0, "b"), ("permuted-digits", 1, "b")]
-    assert found.older == OlderCode({"dense": 12}, {"dense": {"permuted-digits": 2}})
+    assert counts(found.older) == ({"dense": 12}, {"dense": {"permuted-digits": 2}})
     assert list(older_notes(found.older)) == [
         "left out: 12 results of older code of dense",
         "shown for want of newer: 2 results not known to be of the code installed here, of dense "
@@ -110,7 +114,7 @@ def test_what_is_not_here_is_not_called_older(tmp_path: Path, make: Make, instal
     journal.append(tmp_path, [second], "imported")
     found = Versions(tmp_path).current([first, second])
     assert found.records == [second]
-    assert found.older == OlderCode({"dense": 1}, {})
+    assert counts(found.older) == ({"dense": 1}, {})
     assert Versions(tmp_path).current([first]).older == OlderCode()
 
 
@@ -131,7 +135,7 @@ def test_a_version_is_chosen_on_every_stream_by_itself(
         ("b", 1, "b"),
         ("b", 2, "b"),
     ]
-    assert found.older == OlderCode({"dense": 3}, {"dense": {"b": 3}})
+    assert counts(found.older) == ({"dense": 3}, {"dense": {"b": 3}})
 
 
 def test_other_data_and_other_engines_are_other_streams(
@@ -148,7 +152,7 @@ def test_other_networks_and_optimisers_are_other_entrants(
     records = [make(NEW, lr=0.1), make(OLD, lr=0.2), make(NEW, entrant="grow")]
     found = Versions(tmp_path).current(records)
     assert len(found.records) == 3
-    assert found.older == OlderCode({}, {"dense": {"permuted-digits": 1}})
+    assert counts(found.older) == ({}, {"dense": {"permuted-digits": 1}})
 
 
 def test_code_may_have_had_other_settings(tmp_path: Path, make: Make, installed: Any) -> None:
@@ -159,7 +163,40 @@ def test_code_may_have_had_other_settings(tmp_path: Path, make: Make, installed:
     ]
     found = Versions(tmp_path).current(records)
     assert codes(found.records) == [("permuted-digits", 0, "a")] * 2
-    assert found.older == OlderCode({"dense": 1}, {})
+    assert counts(found.older) == ({"dense": 1}, {})
+
+
+def test_of_what_is_not_here_other_settings_are_another_entrant(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    del installed["dense"]
+    first, second = make(OLDER, settings={"share": 0.1}), make(OLD, settings={"share": 0.2})
+    found = Versions(tmp_path).current([first, second])
+    assert sorted(found.records, key=id) == sorted([first, second], key=id)
+    assert found.older == OlderCode()
+
+
+def test_what_is_shown_of_older_code_is_marked(tmp_path: Path, make: Make, installed: Any) -> None:
+    records = [make(NEW), make(OLD, stream="b"), make(OLD)]
+    found = Versions(tmp_path).current(records)
+    assert found.older.runs == (records[1].fingerprint,)
+    labels = {
+        (stream.label, entrant.label)
+        for stream in grouped(found.records, found.older.runs)
+        for entrant in stream.entrants
+    }
+    assert labels == {("permuted-digits", "dense"), ("b", "dense [code.dense=bbbbbbbb]")}
+    everything = Versions(tmp_path).all(records)
+    assert set(everything.older.runs) == {one.fingerprint for one in records[1:]}
+    assert len(everything.records) == 3
+
+
+def test_what_is_said_of_two_sets_of_results_is_put_together() -> None:
+    first = OlderCode({"a": 1, "b": 2}, {"c": {"x": 1}}, ("1",))
+    second = OlderCode({"a": 1}, {"c": {"y": 2}, "d": {"x": 3}}, ("2",))
+    assert first + second == OlderCode(
+        {"a": 2, "b": 2}, {"c": {"x": 1, "y": 2}, "d": {"x": 3}}, ("1", "2")
+    )
 
 
 def test_a_library_that_is_the_code_makes_versions_too(

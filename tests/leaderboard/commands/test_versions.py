@@ -18,8 +18,9 @@ SMALL = [
     *("--seeds", "0:2"),
 ]
 ENTRANTS = ["--entrant", "dense", "--entrant", "reset"]
+QUOTED = [word if word.startswith("--") else f"'{word}'" for word in SMALL[:4]]
 OLD = "b" * 64
-LEFT_OUT = "left out: 4 results of older code of reset; shown with --all-versions\n"
+LEFT_OUT = "left out: 4 results of older code of reset (--all-versions shows it)\n"
 
 Change = Callable[[dict[str, Any]], bool]
 """Changes a draft of a result, and says whether it is wanted."""
@@ -49,6 +50,11 @@ def older_code(**settings: Any) -> Change:
         return True
 
     return change
+
+
+def _other(draft: dict[str, Any]) -> bool:
+    draft["sources"]["strategies"] = {"reset": "c" * 64}
+    return True
 
 
 def as_it_is(draft: dict[str, Any]) -> bool:
@@ -90,7 +96,7 @@ def test_an_entrant_whose_code_has_changed_is_on_the_board_once(both: Path) -> N
     done = call("leaderboard", *words, "--json")
     assert sorted(labels(done)) == ["dense", "reset"]
     board = json.loads(done.stdout)
-    assert board["older_code"] == {"left_out": {"reset": 4}, "shown": {}}
+    assert board["older_code"] == {"left_out": {"reset": 4}, "shown": {}, "runs": []}
     assert [len(stream["pairs"]) for stream in board["streams"]] == [1, 1]
     for how in ("--csv", "--markdown", "--latex"):
         done = call("leaderboard", *words, how)
@@ -105,9 +111,10 @@ def test_on_request_every_version_is_shown_by_itself(both: Path) -> None:
     assert "reset [code.reset=bbbbbbbb]" in done.stdout
     shown = labels(call("leaderboard", *words, "--json"))
     assert len(shown) == 3
-    first, second = [label for label in shown if label.startswith("reset [code.reset=")]
-    compared = call("compare", first, second, *SMALL, "--results", str(both), "--all-versions")
-    assert f"{first} against {second}" in compared.stdout
+    assert sorted(shown) == ["dense", "reset", "reset [code.reset=bbbbbbbb]"]
+    words = ("reset", "reset [code.reset=bbbbbbbb]", *SMALL, "--results", str(both))
+    compared = call("compare", *words, "--all-versions")
+    assert "reset against reset [code.reset=bbbbbbbb]" in compared.stdout
     assert compared.stderr == ""
 
 
@@ -126,12 +133,15 @@ def test_where_there_is_nothing_newer_results_stay_on_their_boards(
     old = store(tmp_path / "old", results, dense, older_code())
     words = (*SMALL, *ENTRANTS, "--results", str(old))
     done = call("leaderboard", *words)
-    assert done.stderr == (
+    assert done.stderr.splitlines() == [
+        "4 runs have no result by the code installed here: plasticity-bench run quick "
+        f"{' '.join(QUOTED)} --entrant dense --entrant reset --seeds 0:2",
         "shown for want of newer: 4 results not known to be of the code installed here, of reset "
-        "on permuted-digits, shifting-labels-digits\n"
-    )
+        "on permuted-digits, shifting-labels-digits",
+    ]
+    assert "reset [" not in done.stdout  # there is one version only
     board = json.loads(call("leaderboard", *words, "--json").stdout)
-    assert board["missing_runs"] == 0
+    assert board["missing_runs"] == 4
     assert board["older_code"]["shown"] == {"reset": dict.fromkeys(STREAMS, 2)}
 
 
@@ -143,21 +153,29 @@ def test_streams_are_told_apart_and_versions_are_not_mixed(results: Path, tmp_pa
     folder = store(tmp_path / "mixed", results, older_code(), current)
     words = (*SMALL, *ENTRANTS, "--results", str(folder))
     done = call("leaderboard", *words)
-    assert "1 runs have no result yet" in done.stderr
+    assert "3 runs have no result by the code installed here" in done.stderr
     assert done.stderr.splitlines()[1:] == [
-        "left out: 2 results of older code of reset; shown with --all-versions. shown for want of "
-        "newer: 2 results not known to be of the code installed here, of reset on "
-        "shifting-labels-digits"
+        "left out: 2 results of older code of reset; shown for want of newer: 2 results not known "
+        "to be of the code installed here, of reset on shifting-labels-digits (--all-versions "
+        "shows it)"
     ]
-    reset = {
-        stream["stream"]: standing
-        for stream in json.loads(call("leaderboard", *words, "--json").stdout)["streams"]
-        for standing in stream["standings"]
-        if standing["entrant"] == "reset"
+    board = json.loads(call("leaderboard", *words, "--json").stdout)
+    there = {
+        (stream["stream"], one["entrant"]): (len(one["runs"]), one["missing"])
+        for stream in board["streams"]
+        for one in stream["standings"]
     }
-    assert reset[STREAMS[0]]["missing"] == [1]
-    assert reset[STREAMS[1]]["missing"] == []
-    assert len(reset[STREAMS[1]]["runs"]) == 2
+    assert there == {
+        **{(stream, "dense"): (2, []) for stream in STREAMS},
+        (STREAMS[0], "reset"): (1, [1]),
+        (STREAMS[1], "reset [code.reset=bbbbbbbb]"): (2, []),
+    }
+    over_all = [one["entrant"] for one in board["overall"]["standings"]]
+    assert sorted(over_all) == ["dense", "reset", "reset [code.reset=bbbbbbbb]"]
+    assert (
+        "dense against reset by taoa"
+        in call("compare", "dense", "reset", *words[:6], "--results", str(folder)).stdout
+    )
 
 
 def test_a_default_that_was_another_one_is_older_code_as_well(
@@ -175,6 +193,24 @@ def test_a_default_that_was_another_one_is_older_code_as_well(
     done = call("leaderboard", *words, "--all-versions", "--json")
     assert labels(done) == ["reset", "reset [not run]"]
     assert call("leaderboard", *words, "--all-versions").stderr.startswith("4 runs have no result")
+
+
+def test_versions_have_the_same_labels_on_every_stream(results: Path, tmp_path: Path) -> None:
+    def on_one(draft: dict[str, Any]) -> bool:
+        return older_code()(draft) and draft["spec"]["stream"]["name"] == STREAMS[0]
+
+    folder = store(tmp_path / "one", results, as_it_is, on_one)
+    words = (*SMALL, *ENTRANTS, "--results", str(folder), "--all-versions", "--json")
+    board = json.loads(call("leaderboard", *words).stdout)
+    assert [sorted(one["entrant"] for one in s["standings"]) for s in board["streams"]] == [
+        ["dense", "reset", "reset [code.reset=bbbbbbbb]"],
+        ["dense", "reset"],
+    ]
+    alone = older_code()
+    folder = store(tmp_path / "two", results, alone, lambda d: alone(d) and _other(d))
+    words = (*SMALL, "--results", str(folder), "--all-versions", "--json")
+    shown = {label for label in labels(call("leaderboard", *words)) if label.startswith("reset")}
+    assert shown >= {"reset [code.reset=bbbbbbbb]", "reset [code.reset=cccccccc]"}
 
 
 def test_the_same_code_with_other_settings_is_no_older_code(results: Path, tmp_path: Path) -> None:
@@ -213,7 +249,8 @@ def test_submit_takes_the_code_that_is_here_and_says_what_it_needs_for_the_rest(
     assert "has 4 results of reset" in done.stdout
     assert done.stderr == (
         "left out: 4 results that were made with other code than is installed here. They need "
-        "their own source in the archive: submit them from where that is, or run them again.\n"
+        "their own source in the archive: submit them from where that is, or run them again. "
+        "The command leaderboard shows them with --all-versions.\n"
     )
     defaults = store(tmp_path / "defaults", results, as_it_is, older_code(to="same"))
     assert "left out: 4 results that were made with" in call("submit", *words, defaults).stderr

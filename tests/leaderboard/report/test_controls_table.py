@@ -1,9 +1,11 @@
 """The report's table of controls: from `run --controls` to words; verdicts on known numbers."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.leaderboard.board.grouping import EntrantRuns, StreamRuns, grouped
 from plasticity_bench.leaderboard.report.controls_table import compared, controls_table
 from plasticity_bench.leaderboard.store.result import Result
@@ -48,6 +50,28 @@ def test_controls_are_named_compared_and_explained_in_the_report(
     }.items():
         assert f"| {kind} | `{entrant}" in page
     assert "Holm over 7 controls" in page
+
+
+def test_controls_of_older_code_are_said_to_be_of_it(folder: Path, tmp_path: Path) -> None:
+    mixed = ResultStore(tmp_path / "mixed")
+    for result in ResultStore(folder).results():
+        draft = json.loads(result.model_dump_json(exclude_unset=True))
+        mixed.write(draft)
+        if draft["spec"]["entrant"]["name"] == "reset":
+            draft["sources"]["strategies"] = {"reset": "b" * 64}
+            parts = (draft["spec"], draft["sources"], draft["results_version"])
+            mixed.write({**draft, "fingerprint": fingerprint(*parts)})
+    words = ["report", "quick", *SHORT, *NARROW, "--entrant", "prune", "--out", str(tmp_path)]
+    done = call(*words, "--results", str(mixed.folder))
+    assert "left out: 3 results of older code of reset (--all-versions" in done.stderr
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "left out: 3 results of older code of reset" in page
+    assert "Holm over 7 controls" in page
+    call(*words, "--results", str(mixed.folder), "--all-versions")
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| `reset` |" in page
+    assert "| `reset [code.reset=bbbbbbbb]` |" in page
+    assert "Holm over 8 controls" in page
 
 
 def with_taoa(entrant: EntrantRuns[Result], values: list[float]) -> EntrantRuns[Result]:
