@@ -3,8 +3,9 @@
 From below: `metrics` (what is measured), `specs` (what a run is, and the digest of a strategy's
 code), `engine` (stacked networks and their edits), `modules` (any PyTorch module), `plugins` (names
 become classes), `loop` (the protocol), `execution` (processes), `commands` and `cli.py`; `checks`
-and `speed` stand aside. It imports none of the other three parts: plug-ins and commands are found
-by name.
+and `speed` stand aside. Plug-ins and commands of the other parts are found by name.
+
+May import: nothing but the ground.
 
 For others:
     errors: BenchError, unknown_name
@@ -13,6 +14,7 @@ For others:
     randomness: derive_seed, OwnRandom, ReplicaRandom, unmoved_random, untouched_randomness
     row: Row, spread
     stream: chained_digest, Evaluate, RealTime, Samples, Stream, Task
+    visible: visible
 """
 
 if __name__ != "plasticity_bench.harness":

@@ -6,6 +6,8 @@ own, and brings ours to its scripts. A strategy is one class in a file of its ow
 named in the table below; `budget` and `selection` are what several families share: when edits
 happen, how many units, and which.
 
+May import: harness.
+
 For others:
     budget: Scheduled, ScheduledEdits, unit_targets, units_this_time
     selection: alive_everywhere, best, check_score, magnitude_scores, note_alive, random_scores,

@@ -1,9 +1,10 @@
-"""Streams: sequences of tasks with a protocol.
+"""Streams: sequences of tasks, each a genuine Avalanche benchmark and the same samples as tensors.
 
-Each is a genuine Avalanche benchmark (`scenario`) and the same samples as tensors (`base`). How
-tasks differ is in `families`, samples come from `data`, and `avalanche` makes a stream of any
-Avalanche benchmark. Every named stream is a table in a TOML file, read by `catalogue`: our own in
-`built_in`, published protocols in `presets`.
+The first is made in `scenario`, the second in `base`; how tasks differ is in `families`, samples
+come from `data`, and `avalanche` makes a stream of any Avalanche benchmark. Every named stream is a
+table in a TOML file, read by `catalogue`: our own in `built_in`, published protocols in `presets`.
+
+May import: harness.
 
 For others:
     augmentation: flip_crop_rotate, PADDING

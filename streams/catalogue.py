@@ -16,7 +16,9 @@ it, or with the `paper`, authors, year and title. Every table below is a stream:
     summary = "a line of its own"
     stream.source = "cifar10"       # what it says itself, setting by setting
 
-The text "null" is the null of the command line, for which TOML has no word. A paper's streams also
+The text "null" of a setting, at any depth, is the null of the command line, for which TOML has no
+word; dates and times, for which the command line has none, are refused. A stream's name has
+letters, digits, ".", "_" and "-", and perhaps "@" and a version at its end. A paper's streams also
 have `notes` and `not_stated`, the settings that the paper leaves open and that therefore are our
 defaults; and they may keep what it published: settings `tuned` per method, and `published` results
 to set a run beside. A preset never changes: a correction is a new version beside the old one,
@@ -25,8 +27,9 @@ to set a run beside. A preset never changes: a correction is a new version besid
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -40,6 +43,7 @@ from ..harness.specs.spec import build_settings
 Settings = Mapping[str, Any]
 S = TypeVar("S")
 REMEDY = "Correct the file."
+_NAME = re.compile(r"[A-Za-z0-9._-]+(@[0-9]+)?")
 _AUTHORS_YEAR = re.compile(r"(.+?) (\d{4}), ")
 
 
@@ -136,8 +140,9 @@ def read_families(texts: Mapping[str, str]) -> dict[str, BuiltIn]:
     """Read families' files: texts by their names.
 
     Raises:
-        BenchError: a file is not TOML; a key is missing, not known or of the wrong type; a stream
-            is like none above it; or two files have a stream of one name.
+        BenchError: a file is not TOML; a key is missing, not known or of the wrong type; a name
+            has signs that no name has; a stream is like none above it; or two files have a stream
+            of one name.
     """
     found: dict[str, BuiltIn] = {}
     home: dict[str, str] = {}
@@ -184,12 +189,37 @@ def _parts(text: str, where: str) -> tuple[Settings, dict[str, Settings]]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BenchError(f"{where} is not TOML: {error}. {REMEDY}") from error
+    _refuse_dates(content, where)
     head = {name: value for name, value in content.items() if not isinstance(value, dict)}
     tables: dict[str, Settings] = {}
     for name in content:
         if name not in head:
+            _check_name(name, where)
             tables[name] = _with_model(content[name], name, tables, where)
     return head, tables
+
+
+def _refuse_dates(content: Settings, where: str) -> None:
+    for key, value in _leaves(content):
+        if isinstance(value, date | time):
+            raise BenchError(f"{key} of {where} is a date or a time: {value}. {REMEDY}")
+
+
+def _leaves(value: Any, *keys: str) -> Iterator[tuple[str, Any]]:
+    """Yield the values in tables and lists with the keys that lead to them."""
+    if not isinstance(value, dict | list):
+        yield ".".join(keys), value
+        return
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _leaves(part, *keys, str(key))
+
+
+def _check_name(name: str, where: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BenchError(
+            f"{where} has a stream named {name!a}. A name has letters, digits, '.', '_' and "
+            f"'-', and perhaps '@' and a version at its end. {REMEDY}"
+        )
 
 
 def _with_model(table: Settings, name: str, above: Mapping[str, Settings], where: str) -> Settings:
@@ -216,13 +246,22 @@ def _checked(cls: type[S], table: Settings, name: str, where: str) -> S:
 def _entry(table: _Stream, group: str, about: Published | None = None) -> BuiltIn:
     return BuiltIn(
         family=f"{__package__}.families.{table.family}",
-        settings={key: None if value == "null" else value for key, value in table.stream.items()},
+        settings=_with_nulls(table.stream),
         summary=table.summary,
-        network=table.network,
-        optimizer=table.optimizer,
+        network=_with_nulls(table.network),
+        optimizer=_with_nulls(table.optimizer),
         group=group,
         about=about,
     )
+
+
+def _with_nulls(value: Any) -> Any:
+    """Put null for the text "null", however deep in settings that is."""
+    if isinstance(value, dict):
+        return {key: _with_nulls(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_with_nulls(part) for part in value]
+    return None if value == "null" else value
 
 
 def _published(table: _Protocol, source: str) -> Published:

@@ -10,6 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = "plasticity_bench"
 PARTS = ("harness", "strategies", "streams", "leaderboard")
+FRONT = f"src/{PACKAGE}/__init__.py"
+"""Gives users names from all parts. It is no wing: from within the parts nothing imports it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class House:
         tree = self.tree(file)
         for node in ast.walk(tree):
             for base, alias in _named(node, file):
-                whole, parent = self._file_of((*base, alias.name)), self._file_of(base)
+                whole = self._file_of((*base, alias.name))
+                parent = self._file_of(base) if base else FRONT
                 names = _attributes(tree, alias) if whole else [alias.name]
                 target = whole or parent
                 if target is not None and target != file:
@@ -64,19 +67,58 @@ class House:
 
 
 def _named(node: ast.AST, file: str) -> Iterator[tuple[tuple[str, ...], ast.alias]]:
-    """Yield what an import statement names, with the module that it is in, without the package."""
+    """Yield what is imported, with the module that it is in, without the package.
+
+    That is what an import statement names, and a call of `import_module` or `__import__` with a
+    name as it is; what is looked up in a table of names, as plug-ins and commands, is not seen.
+    """
     if isinstance(node, ast.ImportFrom):
-        module = tuple(node.module.split(".")) if node.module else ()
-        if node.level:
-            folder = (PACKAGE, *file.split("/")[:-1])
-            module = (*folder[: len(folder) - node.level + 1], *module)
-        if module[:1] == (PACKAGE,):
-            yield from ((module[1:], alias) for alias in node.names)
+        own = _place(node.module or "", node.level, file)
+        if own is not None:
+            yield from ((own, alias) for alias in node.names)
     elif isinstance(node, ast.Import):
         for alias in node.names:
-            package, *rest = alias.name.split(".")
-            if package == PACKAGE and rest:
-                yield tuple(rest[:-1]), ast.alias(rest[-1], alias.asname or alias.name)
+            own = _place(alias.name, 0, file)
+            if own is not None:
+                yield own[:-1], ast.alias(_last(own), alias.asname or alias.name)
+    elif (called := _called(node)) is not None:
+        name = called.lstrip(".")
+        own = _place(name, len(called) - len(name), file)
+        if own is not None:
+            yield own[:-1], ast.alias(_last(own))
+
+
+def _called(node: ast.AST) -> str | None:
+    """Return the name of the module that a call imports, where it stands there as a text."""
+    match node:
+        case ast.Call(
+            ast.Name("import_module" | "__import__") | ast.Attribute(attr="import_module"),
+            [ast.Constant(str(name)), *_],
+        ):
+            return name
+    return None
+
+
+def _place(module: str, level: int, file: str) -> tuple[str, ...] | None:
+    """Return a module's name without the package, () for the package; None for another's.
+
+    Args:
+        module: as it is imported.
+        level: how many dots stand before it.
+        file: where it is imported.
+    """
+    names = tuple(filter(None, module.split(".")))
+    if level:
+        folder = (PACKAGE, *file.split("/")[:-1])
+        names = (*folder[: len(folder) - level + 1], *names)
+    if names[:1] == (PACKAGE,):
+        return names[1:]
+    # With the repository on its path, Python finds a part under its own name as well.
+    return names if names and names[0] in PARTS else None
+
+
+def _last(own: tuple[str, ...]) -> str:
+    return own[-1] if own else PACKAGE
 
 
 def _attributes(tree: ast.Module, module: ast.alias) -> list[str]:
@@ -120,10 +162,19 @@ class Table:
             if here != there and there not in self.ground | self.arrows.get(here, frozenset())
         ]
 
+    def parts_of(self, part: str) -> frozenset[str]:
+        """Return the other parts that wings of a part may import, beside the ground."""
+        may = [other for wing in self.arrows if _part(wing) == part for other in self.arrows[wing]]
+        return frozenset(map(_part, may)) - {part}
+
     def used(self, house: House) -> set[tuple[str, str]]:
         """Return the arrows between different wings that there are, but for those to the ground."""
         pairs = {(self.wing(one.file), self.wing(one.target)) for one in house.imports}
         return {(a, b) for a, b in pairs if a != b and b not in self.ground}
+
+
+def _part(wing: str) -> str:
+    return wing.partition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -140,8 +191,8 @@ class Face:
 def face(text: str) -> Face:
     """Read the docstring of a folder's `__init__.py`.
 
-    It has some sentences, a paragraph "May import: ..." where the folder is a wing, and "For
-    others:" with a line "    module: Name, Name" for each module that has anything for others.
+    It has some sentences, a paragraph "May import: ...", and "For others:" with a line "    module:
+    Name, Name" for each module that has anything for others.
     """
     before, _, offered = text.partition("\n\nFor others:\n")
     about, _, allowed = before.partition("\n\nMay import: ")

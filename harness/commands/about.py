@@ -13,6 +13,7 @@ from ..specs.describe import settings_of
 from ..specs.grammar import Call, Settings, format_call, format_value
 from ..specs.spec import NetworkSpec, OptimizerSpec, build_settings, canonical_name
 from ..specs.suite import load_suite
+from ..visible import visible
 from .published import published, settings_table
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def about_name(kind: str, name: str) -> RenderableType:
         "settings": lambda name: settings_table(settings_of(SPECS[name])),
         "activations": _about_activation,
     }
-    return Group(Text(f"{name} ({kind})", style="bold"), shows[kind](name), Text())
+    return Group(Text(f"{visible(name)} ({kind})", style="bold"), shows[kind](name), Text())
 
 
 def _about_strategy(name: str) -> RenderableType:
@@ -73,7 +74,8 @@ def _about_activation(name: str) -> RenderableType:
 def _about_metric(name: str) -> RenderableType:
     metric = registry.load("metric", name)
     known = {part.name: getattr(metric, part.name) for part in fields(metric)}
-    return Text("\n".join(f"{key}: {value}" for key, value in known.items() if value is not None))
+    lines = {key: _paragraphs(str(value)) for key, value in known.items() if value is not None}
+    return Text("\n".join(f"{key}: {' '.join(value)}" for key, value in lines.items()))
 
 
 def _about_suite(name: str) -> RenderableType:
@@ -89,13 +91,16 @@ def _about_suite(name: str) -> RenderableType:
         "ranked by": suite.metric,
     }
     text = "\n".join(f"{key}: {value}" for key, value in lines.items())
-    return Text(f"{suite.description}\n{text}")
+    return Text("\n".join(map(visible, f"{suite.description}\n{text}".split("\n"))))
 
 
 def _doc(cls: type) -> str:
-    """Return the docstring with each paragraph on one line, for the terminal to wrap."""
-    paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
-    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+    return "\n\n".join(_paragraphs(inspect.getdoc(cls) or ""))
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Return each paragraph on one line, for the terminal to wrap."""
+    return [visible(paragraph.replace("\n", " ")) for paragraph in text.split("\n\n")]
 
 
 def _line(settings: Settings) -> str:

@@ -14,9 +14,12 @@ from ..errors import BenchError, unknown_name
 from ..plugins.docstrings import first_line
 from ..plugins.registry import AVALANCHE, PLURALS, Kind, families, providers
 from ..specs.suite import load_suite, suite_names
+from ..visible import visible
 from .about import about_name
 
 _ENGINE = f"{__name__.split('.')[0]}.harness.engine"
+_WIDEST_NAME = 44
+"""Columns of names, at most: all of ours fit, and a longer one pushes out its own line alone."""
 _UNBOUNDED = 1_000
 """Columns where nobody looks at a screen: a file or another program gets whole lines."""
 
@@ -140,13 +143,15 @@ def _print_names(kind: str, listed: Iterable[Entry], console: Console) -> None:
     width = console.width if seen else _UNBOUNDED
     console.print(Text(kind.upper(), style="bold"))
     for family, members in by_family.items():
-        longest = max(len(entry.name) for entry in members)
-        lines = [Text(family, style="italic")] if family else []
-        lines += [
-            Text.assemble("  ", (entry.name.ljust(longest), "cyan"), "  ", entry.description)
-            for entry in members
-        ]
-        for line in lines:
+        lines = [Text(visible(family), style="italic")] if family else []
+        for line in [*lines, *_lines(members)]:
             line.truncate(width, overflow="ellipsis")
             console.print(line, soft_wrap=True)
     console.print()
+
+
+def _lines(members: Iterable[Entry]) -> list[Text]:
+    """Return a line for each name of a family, with the descriptions below each other."""
+    shown = [(visible(entry.name), visible(entry.description)) for entry in members]
+    widest = max((len(name) for name, _ in shown if len(name) <= _WIDEST_NAME), default=0)
+    return [Text.assemble("  ", (name.ljust(widest), "cyan"), "  ", line) for name, line in shown]

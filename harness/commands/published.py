@@ -9,6 +9,7 @@ from rich.text import Text
 from ..plugins.registry import LoadedStream, Published
 from ..specs.describe import Setting, settings_of
 from ..specs.spec import NetworkSpec, OptimizerSpec
+from ..visible import visible
 
 NOT_STATED = "not stated by the source"
 
@@ -22,7 +23,8 @@ def settings_table(settings: Iterable[Setting], not_stated: Container[str] = ())
     table.add_column("meaning", ratio=1)
     for one in settings:
         mark = f"({NOT_STATED}) " if one.name in not_stated else ""
-        table.add_row(one.name, Text(one.type), Text(one.default), Text(mark + one.meaning))
+        texts = (one.type, one.default, mark + one.meaning)
+        table.add_row(one.name, *(Text(visible(text)) for text in texts))
     return table if table.row_count else Text("It has no settings.")
 
 

@@ -87,9 +87,9 @@ class SmoothLeaky(Activation):
 
 @dataclass(frozen=True, kw_only=True)
 class RandSmoothLeaky(Activation):
-    """Smooth-Leaky whose slope is drawn from U(lower, upper), per element and training forward.
+    """Smooth-Leaky with a slope drawn from U(lower, upper), per element and forward.
 
-    Evaluation uses the middle, (lower + upper) / 2.
+    That is in training; evaluation uses the middle, (lower + upper) / 2.
 
     Source: Lillo and Cheney 2025, as Smooth-Leaky. The defaults are its i.i.d. CIFAR settings.
     """

@@ -36,7 +36,7 @@ class Metric:
     """Largest possible value."""
     better: Better
     description: str
-    """One sentence."""
+    """A line for lists; what that has no room for follows in a paragraph of its own."""
     source: str
     """Paper and year; "plasticity-bench" where the definition is this project's own."""
 
@@ -47,14 +47,14 @@ LILLO = "Lillo and Cheney 2026"
 UNIT_MEASURES = {
     "gradient": ("mean |dL/dz|", LILLO),
     "incoming_gradient": (
-        "L2 norm of the gradient of the incoming weights",
+        "L2 norm of the incoming weights' gradient",
         f"{LILLO}, reply to referees",
     ),
     "activation": ("share of samples with an activation above 0.05", LILLO),
-    "utility": ("mean |h| times the L1 norm of the outgoing weights", "Dohare et al. 2024"),
+    "utility": ("mean |h| times the outgoing weights' L1 norm", "Dohare et al. 2024"),
     "gate_rate": ("mean slope of the activation", OWN),
     "outgoing_norm": ("L2 norm of the outgoing weights", OWN),
-    "alignment": ("mean |cos| of outgoing weights and backward signal", OWN),
+    "alignment": ("mean |cos(outgoing weights, backward signal)|", OWN),
 }
 """What is compared between newborns and incumbents: meaning and source."""
 
@@ -66,10 +66,6 @@ INTEGRATION_RHOS = (0.5, 0.8)
 
 DORMANT_TAUS = {"": 0.1, "_0.025": 0.025, "_0": 0.0}
 """Shares of the layer's mean at or below which a unit counts as dormant, by the name's suffix."""
-
-
-def _capital(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
 
 
 def _performance() -> Iterator[Metric]:
@@ -87,7 +83,7 @@ def _performance() -> Iterator[Metric]:
 
     yield metric(
         "taoa",
-        "Mean accuracy on each batch before the update on it, over all batches of the stream.",
+        "Mean accuracy on each batch before the update on it, over the whole stream.",
         LILLO,
     )
     yield metric(
@@ -112,13 +108,14 @@ def _performance() -> Iterator[Metric]:
     )
 
     for name, meaning in {
-        "acc": "Last test accuracy over all tasks seen,",
-        "taa": "Mean over checkpoints of the test accuracy over the tasks seen by then,",
-        "taoa": "Mean accuracy on each batch before the update on it,",
+        "acc": "Last test accuracy over all tasks seen",
+        "taa": "Mean over checkpoints of the test accuracy over the tasks seen by then",
+        "taoa": "Mean accuracy on each batch before the update on it",
     }.items():
         yield metric(
             f"wt_{name}",
-            f"{meaning} of the winning ticket: the final structure trained again from new weights.",
+            f"{name} of the winning ticket, the final structure retrained from new weights.\n\n"
+            f"{meaning}.",
             LILLO,
         )
 
@@ -163,7 +160,8 @@ def _plasticity() -> Iterator[Metric]:
         "recovery_time",
         "updates",
         (1, inf),
-        "Median updates after a shift until the running accuracy regains 95 % of its last level.",
+        "Median updates after a shift until accuracy regains 95 % of its last level.\n\n"
+        "The accuracy is a running one.",
     )
     yield _diagnostic(
         "plasticity",
@@ -197,7 +195,7 @@ def _integration() -> Iterator[Metric]:
             f"parity_{measure}_early",
             "1",
             (0, inf),
-            f"{_capital(meaning)}, newborns over incumbents: median over cohorts, ages 1 to 100.",
+            f"Parity: {meaning}.\n\nNewborns over incumbents: median over cohorts, ages 1 to 100.",
             source,
         )
     for measure in INTEGRATING:
@@ -207,27 +205,30 @@ def _integration() -> Iterator[Metric]:
                 f"integration_time_{measure}_{rho:g}",
                 "updates",
                 (0, inf),
-                f"Kaplan-Meier median age at which {measure} parity stays at {rho:g} or above.",
+                f"Age from which {measure} parity stays at {rho:g} or above.\n\n"
+                "It is the Kaplan-Meier median over cohorts.",
             )
             yield _diagnostic(
                 "integration",
                 f"integration_censored_share_{measure}_{rho:g}",
                 "share",
                 (0, 1),
-                f"Share of cohorts whose {measure} parity was not seen to stay at {rho:g} or more.",
+                f"Share not seen to keep {measure} parity {rho:g} or above.\n\n"
+                "It is a share of cohorts.",
             )
     yield _diagnostic(
         "integration",
         "insertion_shock",
         "nats",
         (-inf, inf),
-        "Mean over growths of the loss right after minus right before, on the same samples.",
+        "Loss right after a growth minus right before it.\n\n"
+        "It is the mean over growths, each on the same samples.",
     )
 
 
 def _health() -> Iterator[Metric]:
     def layers(name: str, unit: str, bounds: tuple[float, float], text: str, source: str) -> Metric:
-        where = f"{text}; mean over hidden layers at the end."
+        where = f"{text}.\n\nIt is the mean over hidden layers at the end."
         return _diagnostic("health", name, unit, bounds, where, source)
 
     for suffix, tau in DORMANT_TAUS.items():

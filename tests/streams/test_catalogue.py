@@ -87,6 +87,31 @@ def test_a_paper_of_two_names_both() -> None:
     }
 
 
+def test_the_text_null_is_null_in_every_setting_at_any_depth() -> None:
+    text = FAMILY.replace('kind = "convnet"', 'kind = "null", hidden = [1, "null"]')
+    text = text.replace("stream.period = 2", 'stream.parts = [{ share = "null" }]\n')
+    _, second, third = read_families({"made": text}).values()
+    assert second.network == {"kind": None, "hidden": [1, None]}
+    assert third.settings["parts"] == [{"share": None}]
+    assert read_families({"made": FAMILY.replace('"adam"', '"null"')})["third"].optimizer == {
+        "name": None,
+        "lr": 0.003,
+    }
+    protocol = read_protocols(PAPER.replace('"sgd"', '"null"'), "doe2031")["doe2031/permuted@1"]
+    assert protocol.optimizer == {"name": None}
+
+
+@pytest.mark.parametrize("name", ["a", "A.b_c-9", "permuted@12"])
+def test_a_name_may_have_these_signs(name: str) -> None:
+    assert name in read_families(
+        {
+            "made": FAMILY.replace("[first]", f'["{name}"]', 1).replace(
+                'like = "first"', f'like = "{name}"'
+            )
+        }
+    )
+
+
 WRONG = {
     "not TOML": ("title =", "title", "streams/built_in/made.toml is not TOML: "),
     "an unknown key of a table": (
@@ -125,6 +150,37 @@ WRONG = {
         "stream = 7",
         "[first] of streams/built_in/made.toml: stream=7 is not allowed: ",
     ),
+    "a date": (
+        "stream.period = 2",
+        "stream.period = 2031-05-01",
+        "third.stream.period of streams/built_in/made.toml is a date or a time: 2031-05-01. "
+        "Correct the file.",
+    ),
+    "a time in a list": (
+        "hidden = [100, 100]",
+        "hidden = [100, 07:32:00]",
+        "first.network.hidden.1 of streams/built_in/made.toml is a date or a time: 07:32:00.",
+    ),
+    "a date and a time above the tables": (
+        'title = "A shift: something changes"',
+        "title = 2031-05-01T07:32:00Z",
+        "title of streams/built_in/made.toml is a date or a time: 2031-05-01 07:32:00+00:00.",
+    ),
+    "no name": ("[third]", '[""]', "streams/built_in/made.toml has a stream named ''. A name has"),
+    "a name with a space": (
+        "[third]",
+        '["the third"]',
+        "streams/built_in/made.toml has a stream named 'the third'. A name has letters, digits, "
+        "'.', '_' and '-', and perhaps '@' and a version at its end. Correct the file.",
+    ),
+    "a name with a bracket": ("[third]", '["third("]', "streams/built_in/made.toml has a stream"),
+    "a name with an escape": (
+        "[third]",
+        '["\\u001b[2J"]',
+        "streams/built_in/made.toml has a stream named '\\x1b[2J'.",
+    ),
+    "a letter of another alphabet": ("[third]", '["thírd"]', "streams/built_in/made.toml has a"),
+    "a version that is no number": ("[third]", '["third@b"]', "streams/built_in/made.toml has a"),
     "like a table below": (
         'like = "first"',
         'like = "third"',

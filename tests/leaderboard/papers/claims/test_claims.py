@@ -9,7 +9,7 @@ from plasticity_bench.leaderboard.papers.claims.accuracy import COMPACTNESSES, S
 from plasticity_bench.leaderboard.papers.claims.tests import beyond, equivalence
 from plasticity_bench.leaderboard.papers.measured import Measured
 
-from .made import cohort, entry
+from ..made import cohort, entry
 
 
 def judged(name: str, results: Sequence[Measured]) -> str:
