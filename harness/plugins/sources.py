@@ -20,8 +20,8 @@ def code_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
         names: of an entrant's strategies, or of its learner.
 
     Returns:
-        `strategies`, the SHA-256 of each one's source by name; and, where a library's code is the
-        learner, `versions`, the library's version by package.
+        `strategies`, the SHA-256 of what each one's code does, by name; and, where a library's code
+        is the learner, `versions`, the library's version by package.
 
     Raises:
         BenchError: a name is not installed here, or its source cannot be read.

@@ -1,25 +1,36 @@
 """What code does, however it is laid out: a module said again in one form, its shape.
 
-Left out is what changes nothing: comments, layout, docstrings, `pass`, import lines, and the
-annotations of functions. A name that an import binds is said as what it was imported as: from
-elsewhere with its module, from the code's own package by itself, so that files may move. Nothing
-is ever run. The form is our own, since those of `ast.dump` and `ast.unparse` change with the
-version of Python.
+Left out is what changes nothing: comments, layout, docstrings, `pass`, import lines, what stands
+under `if TYPE_CHECKING`, and the annotations of functions, but for decorated ones: decorators may
+read them. Everything else is code: `__all__` and stubs of overloads are, too.
+
+A name that an import binds is said as what it was imported as: from elsewhere with its module, from
+the code's own package by itself, so that files may move. But a module that the code names is said
+by that name, as `helpers` where it calls `helpers.step()`: renaming it is a change. Nothing is ever
+run. The form is our own, since those of `ast.dump` and `ast.unparse` change with the version of
+Python.
 """
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 PACKAGE = __name__.partition(".")[0]
 _NOT_PLAIN = re.compile("[^A-Za-z0-9_.]")
 _NO_PART = frozenset({"ctx", "kind", "type_comment", "type_ignores", "returns", "annotation"})
 """Fields of nodes that say how something was written, or for type checkers alone."""
-_TYPING = frozenset({"typing", "typing_extensions", "collections.abc"})
-"""Where the same names may come from, as `Iterator`."""
+_TYPING = re.compile(r"^(typing_extensions|collections\.abc)\.")
+"""Where the same names may come from as from `typing`, for example `Iterator`."""
+_LONGEST = 40
+"""How often longer than its text a shape may be; those of numpy, torch and others are up to 8."""
+_WORD = r"[^\x00-/:-@[-^`{-\x7f]"
+_ENDLESS = re.compile(rf"(?<!{_WORD})(?<!\.)(?:{_WORD}++\.++){{1000}}")
+"""A dotted name that Python's own parser would take gigabytes for, if it is an import's."""
+_BETWEEN = re.compile(r"[ \t\f]+|\\(?:\r\n?|\n)")
+"""What may stand between its parts."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,15 @@ class Binding:
     name: str = ""
     """What is taken out of the module: a name, * for all of them, or nothing, where the module
     itself is bound."""
+    is_own: bool = False
+    """Whether the module is of the code's own package."""
+
+    @cached_property
+    def said(self) -> str:
+        """What the name stands for; nothing for the own package itself, which may be renamed."""
+        if self.is_own:
+            return self.name or self.module.partition(".")[2].rpartition(".")[2]
+        return f"{self.module}.{self.name}" if self.name else self.module
 
 
 @dataclass(frozen=True)
@@ -39,7 +59,8 @@ class Use:
 
     binding: Binding
     attribute: str = ""
-    """What is asked of it there, as `sin` in `math.sin`; empty where it stands alone."""
+    """What is asked of it there, as `linalg.norm` in `np.linalg.norm`; empty where it stands
+    alone."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,9 @@ class Code:
     shape: str
     uses: tuple[Use, ...]
     """In the order of the code, not of its import lines."""
+    effects: tuple[Use, ...]
+    """What is imported and not used by its name, not even to annotate: for what the import does, or
+    to be passed on."""
     defined: frozenset[str]
     """Names that the module gives a value otherwise than by importing them."""
     imported: Mapping[str, Sequence[Binding]] = field(hash=False)
@@ -69,36 +93,60 @@ def parse(text: str, module: str) -> Code:
         module: its absolute name, whose first part says what is of its own package.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: it is not Python of this version, or
-            nested too deeply.
+        SyntaxError, ValueError, RecursionError, MemoryError: it is not Python of this version,
+            nested too deeply, or has endless names, or long ones again and again.
     """
+    if _ENDLESS.search(_BETWEEN.sub("", text)):
+        raise ValueError("it has a name of more than a thousand parts")
     tree = ast.parse(text)
-    imports: dict[str, list[Binding]] = {}
-    for name, binding in _imports(tree):
-        imports[name] = [*(one for one in imports.get(name, ()) if one != binding), binding]
-    stars = [Use(binding) for name, binding in _imports(tree) if name == "*"]
-    writer = _Writer(imports, {plain(module.partition(".")[0]), PACKAGE})
-    shape = writer.written(tree)
-    return Code(shape, (*stars, *writer.uses), frozenset(_defined(tree.body)), imports)
+    own = {plain(module.partition(".")[0]), PACKAGE}
+    lines = list(_imports(tree, own))
+    imports: dict[str, dict[Binding, None]] = {}  # as sets that keep the order
+    for name, bound, _ in lines:
+        found = imports.setdefault(name, {})
+        found.pop(bound, None)
+        found[bound] = None
+    writer = _Writer({name: [*found] for name, found in imports.items()})
+    shape = writer.written(tree, _LONGEST * (len(text) + 100))
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    # `import a.b` binds a and loads a.b, whatever is asked of a.
+    effects = [loaded for name, bound, loaded in lines if name not in named or loaded != bound]
+    return Code(
+        shape,
+        tuple(writer.uses),
+        tuple(map(Use, dict.fromkeys(effects))),
+        frozenset(_defined(tree.body)),
+        writer.imports,
+    )
 
 
-def _imports(tree: ast.Module) -> Iterator[tuple[str, Binding]]:
-    """Yield what imports bind anywhere in the code, but for those that only type checkers see."""
-    unseen = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and _is_for_checkers(node)
-        for line in node.body
-        for inner in ast.walk(line)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and node not in unseen:
-            for alias in node.names:
-                yield alias.asname or alias.name.partition(".")[0], Binding(alias.name)
-        elif isinstance(node, ast.ImportFrom) and node not in unseen:
-            for alias in node.names:
-                module = "." * node.level + (node.module or "")
-                yield alias.asname or alias.name, Binding(module, alias.name)
+def _imports(tree: ast.Module, own: Set[str]) -> Iterator[tuple[str, Binding, Binding]]:
+    """Yield what imports bind to which name anywhere in the code, and what they load for it.
+
+    Left out are those that only type checkers see, and those of `__future__`.
+    """
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        match node:
+            case ast.Import(names=aliases):
+                for alias in aliases:
+                    top = alias.name.partition(".")[0]
+                    loaded = Binding(alias.name, is_own=plain(top) in own)
+                    bound = loaded if alias.asname else Binding(top, is_own=loaded.is_own)
+                    yield alias.asname or top, bound, loaded
+            case ast.ImportFrom(module="__future__", level=0):
+                pass
+            case ast.ImportFrom(module=module, names=aliases, level=level):
+                place = "." * level + (module or "")
+                is_own = level > 0 or plain(place.partition(".")[0]) in own
+                for alias in aliases:
+                    bound = Binding(place, alias.name, is_own)
+                    yield alias.asname or alias.name, bound, bound
+            case ast.If() if _is_for_checkers(node):
+                todo += reversed(node.orelse)
+            case _:
+                todo += reversed([*ast.iter_child_nodes(node)])
 
 
 def _defined(body: Sequence[ast.stmt]) -> Iterator[str]:
@@ -128,19 +176,25 @@ def _is_for_checkers(node: ast.If) -> bool:
 class _Writer:
     """Writes shapes; with a list of what is left to do, for code may nest deeper than calls may."""
 
-    def __init__(self, imports: Mapping[str, Sequence[Binding]], own: set[str]) -> None:
+    def __init__(self, imports: Mapping[str, Sequence[Binding]]) -> None:
         self.imports = imports
-        self.own = own
         self.uses: list[Use] = []
 
-    def written(self, tree: ast.Module) -> str:
-        """Return the shape of a module."""
+    def written(self, tree: ast.Module, longest: int) -> str:
+        """Return the shape of a module.
+
+        Raises:
+            ValueError: it has more characters than it may have.
+        """
         pieces: list[str] = []
-        todo: list[Any] = [tree]
+        todo: list[Any] = [tree, *reversed(self._said("*", ""))]
         while todo:
             part = todo.pop()
             if isinstance(part, str):
                 pieces.append(part)
+                longest -= len(part)
+                if longest < 0:
+                    raise ValueError("it says long names of imports too often")
             else:
                 todo += reversed(self._parts(part))
         return "".join(pieces)
@@ -149,15 +203,31 @@ class _Writer:
         """Return the pieces that a node is said with, and the nodes in it."""
         match node:
             case ast.Name(id=name) if name in self.imports:
-                return [self._said(Use(one)) for one in self.imports[name]]
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in self.imports:
-                return [self._said(Use(one, attribute)) for one in self.imports[name]]
+                return self._said(name, "")
+            case ast.Attribute():
+                return self._chain(node)
+            case ast.Constant(value=value) if type(value) is int:
+                return [f"(int {value:#x})"]  # in decimals, Python writes none of 4,301 digits
             case ast.Constant(value=value):
                 return [f"({type(value).__name__} {value!a})"]
             case ast.JoinedStr(values=values):
                 return ["(JoinedStr", *_joined(values), ")"]
             case _:
+                if isinstance(node, ast.Call):
+                    self.uses += map(Use, _loaded(node))
                 return [f"({type(node).__name__}", *self._fields(node), ")"]
+
+    def _chain(self, node: ast.Attribute) -> list[Any]:
+        """Return the pieces of a name with all that is asked of it, at once: it may be long."""
+        names: list[str] = []
+        inner: ast.expr = node
+        while isinstance(inner, ast.Attribute):
+            names.append(inner.attr)
+            inner = inner.value
+        asked = ".".join(reversed(names))
+        if isinstance(inner, ast.Name) and inner.id in self.imports:
+            return self._said(inner.id, asked)
+        return ["(Attribute ", inner, f" {asked!a})"]
 
     def _fields(self, node: ast.AST) -> Iterator[Any]:
         for name, value in ast.iter_fields(node):
@@ -166,15 +236,32 @@ class _Writer:
             elif name not in _NO_PART and value is not None and value != []:
                 yield f" {name}="
                 yield from _values(value)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.decorator_list:
+            for part in ast.iter_child_nodes(node.args):
+                if isinstance(part, ast.arg) and part.annotation:
+                    yield from (f" {part.arg!a}: ", part.annotation)
+            if node.returns:
+                yield from (" returns=", node.returns)
 
-    def _said(self, use: Use) -> str:
-        self.uses.append(use)
-        module, name = use.binding.module, use.binding.name
-        if module.startswith(".") or plain(module.partition(".")[0]) in self.own:
-            said = name or module.rpartition(".")[2]
-            return f"(own {'.'.join(filter(None, (said, use.attribute)))})"
-        known = "typing" if module in _TYPING else module
-        return f"(from {'.'.join(filter(None, (known, name, use.attribute)))})"
+    def _said(self, name: str, attribute: str) -> list[Any]:
+        """Return what a name of an import is said as: all that it may be bound to."""
+        pieces = []
+        for binding in self.imports.get(name, ()):
+            self.uses.append(Use(binding, attribute))
+            said = ".".join(filter(None, (binding.said, attribute)))
+            known = f"own {said}" if binding.is_own else f"from {_TYPING.sub('typing.', said)}"
+            pieces.append(f"({known})")
+        return pieces
+
+
+def _loaded(call: ast.Call) -> Iterator[Binding]:
+    """Yield the module that a call imports, where its name is written there."""
+    match call:
+        case ast.Call(
+            func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module"),
+            args=[ast.Constant(value=str(module)), *_],
+        ):
+            yield Binding(module)
 
 
 def _values(value: Any) -> Iterator[Any]:
@@ -192,25 +279,15 @@ def _values(value: Any) -> Iterator[Any]:
 
 def _audible(parts: Sequence[Any]) -> Iterator[Any]:
     """Leave out statements that do nothing, import lines, and what only type checkers see."""
-    for part in parts:
-        if isinstance(part, ast.If) and _is_for_checkers(part):
-            yield from _audible(part.orelse)
-        elif not _is_silent(part):
-            yield part
-
-
-def _is_silent(part: Any) -> bool:
-    match part:
-        case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr(value=ast.Constant()):
-            return True
-        case ast.If(test=test, body=body, orelse=orelse):
-            acts = any(isinstance(inner, ast.Call | ast.NamedExpr) for inner in ast.walk(test))
-            return not acts and all(map(_is_silent, [*body, *orelse]))
-        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
-            handled = [line for handler in handlers for line in handler.body]
-            return all(map(_is_silent, [*body, *handled, *orelse, *finalbody]))
-        case _:
-            return False
+    todo = [*reversed(parts)]
+    while todo:
+        match todo.pop():
+            case ast.If(orelse=orelse) as part if _is_for_checkers(part):
+                todo += reversed(orelse)
+            case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr(value=ast.Constant()):
+                pass
+            case part:
+                yield part
 
 
 def _joined(values: Sequence[ast.expr]) -> Iterator[Any]:

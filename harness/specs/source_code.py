@@ -1,13 +1,13 @@
 """The code of a strategy: which modules it is, and a digest of what they do.
 
 The digest is part of the name of every result, so it changes where the code does something else,
-and only there: not with comments, docstrings, layout, import lines, nor with the names and places
-of files. See `code_shape` for what counts of a module.
+and only there: not with comments, docstrings, layout, import lines, nor with the places of files.
+See `code_shape` for what counts of a module.
 """
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -22,8 +22,8 @@ _UNREADABLE = (
     *(OSError, TypeError, KeyError, ImportError),  # there is no file, or it cannot be opened
     *(SyntaxError, ValueError, RecursionError, MemoryError),  # what is in it is not Python
 )
-_MOST_FACES = 8
-"""Modules that may pass a name on, one to the next."""
+_Names = tuple[str, ...]
+"""What is asked of a module, of that, and so on."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Source:
     """Its qualified name."""
     modules: Mapping[str, str]
     """Texts by the names of the modules, in the order in which the code uses them."""
+    links: Sequence[Sequence[int]]
+    """Which of the modules each of them uses, by their places: in the order of its code, then those
+    that it imports for their effects alone. Names do not tell: two modules may have a `step`."""
 
     @property
     def digest(self) -> str:
@@ -43,7 +46,7 @@ class Source:
             SyntaxError, ValueError, RecursionError, MemoryError: as `parse`.
         """
         shapes = [parse(text, module).shape for module, text in self.modules.items()]
-        return digest([self.cls, *shapes])
+        return digest([self.cls, shapes, self.links])
 
 
 def source_digest(cls: type) -> str:
@@ -59,32 +62,36 @@ def source_of(cls: type) -> Source:
     """Return the code of a strategy.
 
     It is in the modules that define the class and what it inherits, and in those of the same
-    distribution that they use. Modules that only pass names on are left out, and so is the
-    harness, which has a results version instead.
+    distribution that they use or import. Modules that only pass names on are left out, and so are
+    base classes and functions of other distributions, which are libraries, and the harness, which
+    has a results version instead. A module that is imported by a name made at run time, as in
+    `import_module(f".{name}", __package__)`, is not seen.
 
     Raises:
         BenchError: there is no source, as for a class typed into an interpreter.
     """
     files = _Files(cls.__module__.partition(".")[0])
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     try:
         for base in cls.__mro__:
-            _collect(base.__module__, files, found)
+            if files.counts(base.__module__):
+                _collect(base.__module__, files, found)
+        modules = {module: files.text(module) for module in found}
     except _UNREADABLE as error:
         raise BenchError(
             f"the source of strategy class {cls.__qualname__} cannot be read ({error}), so its "
             "results could not be told from those of another version. Put it into a file."
         ) from error
-    return Source(cls.__qualname__, found)
+    places = {module: place for place, module in enumerate(found)}
+    links = [[places[target] for target in targets] for targets in found.values()]
+    return Source(cls.__qualname__, modules, links)
 
 
-def _collect(module: str, files: "_Files", found: dict[str, str]) -> None:
-    """Add a module and those that it uses."""
-    if module in found or not files.counts(module):
-        return
-    found[module] = files.text(module)
-    for use in files.code(module).uses:
-        for target in files.homes(use, module):
+def _collect(module: str, files: "_Files", found: dict[str, list[str]]) -> None:
+    """Add a module with what it uses, and then the modules that it uses."""
+    if module not in found:
+        found[module] = files.targets(module)
+        for target in found[module]:
             _collect(target, files, found)
 
 
@@ -103,9 +110,9 @@ class _Files:
         top = module.partition(".")[0]
         if top == PACKAGE:
             return module.startswith(f"{PACKAGE}.strategies.")
-        if top in sys.stdlib_module_names:
-            return False
-        return top == self.own or (self.own != PACKAGE and _come_together(top, self.own))
+        if top == self.own or top in sys.stdlib_module_names:
+            return top == self.own
+        return self.own != PACKAGE and _come_together(top, self.own)
 
     def text(self, module: str) -> str:
         """Return a module's text."""
@@ -126,26 +133,46 @@ class _Files:
         """Return what a module does."""
         return parse(self.text(module), module)
 
-    def homes(self, use: Use, place: str, faces: int = 0) -> Iterator[str]:
-        """Yield where what a module uses is defined: through all that only pass it on."""
-        binding, attribute = use.binding, use.attribute
-        target, name = _absolute(binding, place), binding.name or attribute
-        inner = f"{target}.{binding.name}"
-        if binding.name and self.counts(inner) and location(inner) is not None:
-            target, name = inner, attribute
-        if not self.counts(target) or not self.has_text(target):
-            yield from _late(target, name)
+    def targets(self, module: str) -> list[str]:
+        """Return the modules that count of those that a module uses, as in `Source.links`."""
+        code = self.code(module)
+        used = [target for use in code.uses for target in self.homes(use, module)]
+        loaded = dict.fromkeys(home for use in code.effects for home in self.homes(use, module))
+        for target in used:
+            loaded.pop(target, None)
+        return [*used, *sorted(loaded, key=lambda target: self.code(target).shape)]
+
+    def homes(self, use: Use, place: str) -> list[str]:
+        """Return where what a module uses is defined: through all that only pass it on."""
+        asked = (use.binding.name, *use.attribute.split("."))
+        found = self._found(_absolute(use.binding, place), tuple(filter(None, asked)), set())
+        counting = (module for module in found if self.counts(module) and self.has_text(module))
+        return list(dict.fromkeys(counting))
+
+    def _found(self, module: str, names: _Names, seen: set[tuple[str, _Names]]) -> Iterator[str]:
+        """Yield where it may be defined what is asked of a module, name by name."""
+        if (module, names) in seen:  # they pass it on to each other
             return
-        code = self.code(target)
+        seen.add((module, names))
+        name, rest = (names[0], names[1:]) if names else ("", ())
+        inner = f"{module}.{name}"
+        may_be = bool(name) and (module.partition(".")[0] == PACKAGE or self.counts(module))
+        is_module = may_be and location(inner) is not None
+        if is_module:
+            yield from self._found(inner, rest, seen)
+        if not self.counts(module) or not self.has_text(module):
+            yield from _late(module, name)
+            return
+        code = self.code(module)
         passed_on = code.imported.get(name, ())
         if name == "*":
             passed_on = [one for found in code.imported.values() for one in found]
-        if name in code.defined or name == "*" or not passed_on:
-            yield target
-            yield from _late(target, name)
-        if faces < (3 if name == "*" else _MOST_FACES):
-            for one in passed_on:
-                yield from self.homes(Use(one), target, faces + 1)
+        if name in code.defined or name == "*" or not (passed_on or is_module):
+            yield module
+            yield from _late(module, name)
+        for one in passed_on:
+            further = (one.name, *rest) if one.name else rest
+            yield from self._found(_absolute(one, module), further, seen)
 
 
 def _absolute(binding: Binding, place: str) -> str:
@@ -164,10 +191,12 @@ def _late(module: str, name: str) -> Iterator[str]:
     """Yield the home of what a module makes when it is asked for, as faces do that import late."""
     try:
         value = getattr(sys.modules.get(module), name, None)
-    except Exception:  # whatever a face of somebody else's raises
+        home = getattr(value, "__module__", None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # whatever a face of somebody else's raises, SystemExit as well
         return
-    home = getattr(value, "__module__", None)
-    if isinstance(home, str) and home != module:
+    if type(home) is str and home != module:
         yield home
 
 

@@ -6,7 +6,8 @@ the one form that `canonical` writes, and source that is there to be read and is
     manifest.json              who, of which suite, with which versions; SHA-256 of all other files
     settings.json              every setting of the entrant on every stream
     results/FINGERPRINT.json   as in the store
-    sources/SHA-256/000-MODULE.py   of one strategy; the hash is over what they do, in this order
+    sources/SHA-256/000-MODULE.py   of one strategy; the hash is over what they do, in this order,
+                                    and which of them use which
 """
 
 import hashlib
@@ -53,6 +54,8 @@ class Manifest(BaseModel):
     classes: dict[str, str] = Field(default_factory=dict)
     """The class that each strategy is in its source. Archives from before the hash of a source was
     over what it does do not say it: there it is over the texts as they lie."""
+    links: dict[str, list[list[int]]] = Field(default_factory=dict)
+    """For every file of a source, which of its files that one uses; see `Source.links`."""
     files: dict[str, str]
     """SHA-256 of every file but this one."""
 
@@ -106,6 +109,7 @@ def pack(
         versions=dict(versions),
         sources=listed,
         classes={strategy: source.cls for strategy, source in sources.items()},
+        links={name: [list(used) for used in source.links] for name, source in sources.items()},
         files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     )
     files[MANIFEST] = canonical(manifest.model_dump()) + b"\n"

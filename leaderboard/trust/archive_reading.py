@@ -48,7 +48,7 @@ def _archive(content: bytes) -> Archive:
     manifest = _manifest(files)
     _check_files(files, manifest)
     codes = {
-        name: _code(files, paths, manifest.classes.get(name))
+        name: _code(files, paths, manifest.classes.get(name), manifest.links.get(name, []))
         for name, paths in manifest.sources.items()
     }
     contents = {
@@ -98,7 +98,9 @@ def _check_files(files: Mapping[str, bytes], manifest: Manifest) -> None:
             raise Refused(f"{name} is the source of no strategy")
 
 
-def _code(files: Mapping[str, bytes], paths: list[str], cls: str | None) -> str:
+def _code(
+    files: Mapping[str, bytes], paths: list[str], cls: str | None, links: list[list[int]]
+) -> str:
     """Return the hash of a strategy's source; see `Manifest.classes`."""
     try:
         texts = {path: files[path].decode() for path in paths}
@@ -109,7 +111,7 @@ def _code(files: Mapping[str, bytes], paths: list[str], cls: str | None) -> str:
     modules = {module_of(path): text for path, text in texts.items()}
     if len(modules) < len(texts):
         raise Refused("the source of a strategy has two files of one module")
-    return hostile.code_digest(Source(cls, modules))
+    return hostile.code_digest(Source(cls, modules, links))
 
 
 def _record(fingerprint: str, content: bytes) -> Record:

@@ -161,12 +161,19 @@ def code_digest(source: Source) -> str:
     """Return the digest of what a strategy does; it is parsed, and nothing of it is run.
 
     Raises:
-        Refused: it is longer than any strategy, nests too deeply, or is not Python as it is known
-            here.
+        Refused: it is longer than any strategy, nests too deeply, is not Python as it is known
+            here, or does not say which of its modules each of them uses.
     """
     size = sum(map(len, source.modules.values()))
     if size > MOST_SOURCE:
         raise Refused(f"its source has {size:,} characters, and {MOST_SOURCE:,} are allowed")
+    links = [link for used in source.links for link in used]
+    count = len(source.modules)
+    if len(source.links) != count or not {*links} <= {*range(count)} or len(links) > MOST_SOURCE:
+        raise Refused(
+            "its manifest does not say in its links which files of a source use which; it was "
+            "made by another version of plasticity-bench, or changed"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd escapes: they would show the text

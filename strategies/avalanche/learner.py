@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import version
 from math import prod
 from types import UnionType
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
 
 import torch
 from torch import nn
@@ -19,8 +19,10 @@ from ...harness.modules.single_learner import Circumstances, SingleLearner, Trai
 from ...harness.randomness import unmoved_random
 from ...harness.specs.spec import NetworkSpec
 from ...harness.stream import Stream, Task
-from .table import Entry
 from .trainer import PNN, AvalancheTrainer, PackNetModel, silenced, supervised
+
+if TYPE_CHECKING:
+    from .table import Entry  # not run: another entry would be other code of every learner
 
 GIVEN: Mapping[str, str] = {
     "model": "the entrant's network",
@@ -209,7 +211,7 @@ OF_THE_NETWORK = {
 
 
 @cache
-def make_class(name: str, entry: Entry) -> type[AvalancheLearner]:
+def make_class(name: str, entry: "Entry") -> type[AvalancheLearner]:
     """Make the learner class of a strategy: its fields are its constructor's own arguments.
 
     Args:

@@ -32,6 +32,48 @@ def test_layout_is_nothing_and_every_number_is_something(path: Path) -> None:
     assert len(shapes) == 1 + numbers
 
 
+HOSTILE = {
+    "a name of an import that parsers take gigabytes for": "import " + "a." * 130_000 + "a",
+    "and one in pieces": "import a" + " .\\\n\ta" * 40_000,
+    "and one from elsewhere": "from ..b·." + "a·." * 80_000 + "a import x",
+    "many meanings of a name": "".join(f"from m{i} import x\n" for i in range(6000))
+    + "x;" * 60_000,
+    "a long meaning of a name": f"from {'m' * 100_000} import x\n" + "x\n" * 70_000,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_would_fill_the_memory_is_refused(what: str) -> None:
+    with pytest.raises(ValueError, match=r"a thousand parts|names of imports too often"):
+        shape(HOSTILE[what])
+
+
+LONG = {
+    "chains of names": "import a\n" + f"x = a{'.a' * 800} + f(){'.a' * 800}\n" * 80,
+    "branches": ("if a: b\n" + "elif x: pass\n" * 800) * 20,
+    "branches for checkers": "if TYPE_CHECKING: b\n" + "elif TYPE_CHECKING: b\n" * 800 + "else: c",
+    "blocks for checkers": "".join(" " * i + "if TYPE_CHECKING:\n" for i in range(90))
+    + (" " * 90 + "x;" * 1000 + "\n") * 100,
+    "parentheses": ("x = " + "(" * 90 + "1" + ")" * 90 + "\n") * 1000,
+    "imports": "".join(f"import m{i}; m{i}\n" for i in range(13_000)),
+    "imports of one name": "".join(f"from m{i} import x\n" for i in range(13_000)),
+    "names from one long module": f"from .{'m' * 100_000} import "
+    + ", ".join(f"a{i}" for i in range(18_000)),
+}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("what", LONG)
+def test_the_time_to_read_a_text_grows_with_its_length_alone(what: str) -> None:
+    assert len(shape(LONG[what]).shape) > 1
+
+
+def test_a_whole_number_may_be_of_any_length() -> None:
+    long = shape("x = 0x" + "f" * 5000)
+    assert long != shape("x = 0x" + "f" * 5001)
+    assert shape("x = 255") == shape("x = 0xff")
+
+
 MUCH = '''
 import numpy as np
 from torch import *
@@ -73,5 +115,5 @@ else:
 
 def test_a_digest_is_the_same_in_every_python() -> None:
     # Found by 3.11, 3.12 and 3.13; one that finds another would rename every result.
-    known = "3c907841ed49490e1bf0b77bc52398cff020264dae423f35f6ab70bce28a5cf2"
-    assert Source("C", {"p.m": MUCH}).digest == known
+    known = "5d994d83034ef09e1e603f35be6f4ebd1210e3ad097774fe6ecb6f9132b8c47c"
+    assert Source("C", {"p.m": MUCH}, [[]]).digest == known

@@ -114,7 +114,6 @@ SAME = {
     "an ellipsis": in_main(('"""A base."""', "...")),
     "a type comment": changed("idea/limits.py", ("= 7", "= 7  # type: int")),
     "an import that is not used": in_main(("import math", "import math\nimport os")),
-    "a module that is not used": in_main(("import tables", "import tables, unused as nothing")),
     "imports in another order": in_main(
         ("import math\n", ""), ("from .shared", "import math\nfrom .shared")
     ),
@@ -145,15 +144,6 @@ SAME = {
     "the version of the package": changed(
         "idea/__init__.py", ("__all__", '__version__ = "2"\n\n__all__')
     ),
-    "an import that may fail": in_main(
-        ("import math\n", "import math\ntry:\n    import nix\nexcept ImportError: ...\n")
-    ),
-    "an import by version": in_main(
-        (
-            "import math\n",
-            "import math, sys\nif sys.version_info > (3, 12):\n    import os\nelse: import re\n",
-        )
-    ),
 }
 
 OTHER = {
@@ -182,6 +172,10 @@ OTHER = {
     "an argument's default": changed("idea/deep.py", ("(x)", "(x=1)")),
     "a branch": in_main(("total if total > 3 else -total", "total")),
     "an assertion": changed("idea/deep.py", ("    return", "    assert x\n    return")),
+    "an import that may fail": in_main(
+        ("import math\n", "import math\ntry:\n    import nix\nexcept ImportError: ...\n")
+    ),
+    "a module that is only imported": in_main(("import tables", "import tables, unused as _")),
     "a call": changed("idea/late.py", ("    return", "    if x(): pass\n    return")),
 }
 

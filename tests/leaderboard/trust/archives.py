@@ -15,7 +15,7 @@ from plasticity_bench.leaderboard.store.result import Record, Result, sealed
 from plasticity_bench.leaderboard.trust.archive import pack
 
 CODE = "class Mine: ...\n"
-SOURCE = Source("Mine", {"my_package.mine": CODE})
+SOURCE = Source("Mine", {"my_package.mine": CODE}, [[]])
 OLD_HASH = hashlib.sha256(CODE.encode()).hexdigest()
 """The hash that the code had before it was over what it does."""
 
@@ -125,5 +125,5 @@ def of_before(content: bytes) -> bytes:
     """Return the archive as it was written when the hash of a source was over its texts."""
     files = unzipped(content)
     manifest = json.loads(files["manifest.json"])
-    del manifest["classes"]
+    del manifest["classes"], manifest["links"]
     return zipped({**files, "manifest.json": canonical(manifest) + b"\n"})

@@ -14,6 +14,7 @@ import pytest
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.fingerprint import canonical
+from plasticity_bench.harness.specs.source_code import Source
 from plasticity_bench.leaderboard.trust import hostile
 from plasticity_bench.leaderboard.trust.archive_reading import checked_archive, read_archive
 
@@ -325,7 +326,8 @@ def test_source_is_read_and_not_run_and_may_be_explained(sound: bytes) -> None:
         ("\u202ex\u0007 = 1\n", "a source cannot be read by Python"),
         ("".join(f"x = {i}\n" for i in range(110_000)), "characters, and 262,144 are allowed"),
         ("from " + "." * 500 + "x import y\ny()\n", "is not in the archive"),
-        ("x = '\\d' + 0x" + "f" * 5000 + "\n", "a source cannot be read by Python"),
+        ("x = '\\d' + 0x" + "f" * 5000 + "\n", "is not in the archive"),
+        ("import " + "a." * 130_000 + "a\n", "a source cannot be read by Python"),
     ],
     ids=lambda text: text[:9],
 )
@@ -341,6 +343,39 @@ def test_a_source_has_one_file_a_module(sound: bytes) -> None:
     twice = with_file(sound, second, b"x = 1\n")
     listed = with_manifest(twice, sources={"mine": [first, second]})
     assert "two files of one module" in reason(listed)
+
+
+TWO = Source("Mine", {"mine.a": "class Mine: ...\n", "mine.b": "x = 1\n"}, [[1], []])
+
+
+def test_the_hash_of_code_is_over_which_of_its_files_use_which(make_draft: MakeDraft) -> None:
+    def with_two(draft: dict[str, Any]) -> None:
+        draft["sources"]["strategies"] = {"mine": TWO.digest}
+
+    content = archive([result(make_draft, with_two)], sources={"mine": TWO})
+    assert checked_archive(content, "two").manifest.links == {"mine": [[1], []]}
+    other = with_manifest(content, links={"mine": [[1], [0]]})
+    assert "is not in the archive" in reason(other)
+
+
+@pytest.mark.parametrize(
+    ("links", "said"),
+    [
+        ({}, "does not say in its links which files"),
+        ({"mine": []}, "does not say in its links which files"),
+        ({"mine": [[], []]}, "does not say in its links which files"),
+        ({"mine": [[1]]}, "does not say in its links which files"),
+        ({"mine": [[-1]]}, "does not say in its links which files"),
+        ({"mine": [[10**30]]}, "does not say in its links which files"),
+        ({"mine": [[0] * (2**18 + 1)]}, "does not say in its links which files"),
+        ({"mine": [[True]]}, "is not a manifest: links"),
+        ({"mine": [0]}, "is not a manifest: links"),
+        ([], "is not a manifest: links"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_links_that_do_not_fit_are_refused(sound: bytes, links: Any, said: str) -> None:
+    assert said in reason(with_manifest(sound, links=links))
 
 
 def test_an_archive_of_before_is_read_as_before(make_draft: MakeDraft) -> None:
