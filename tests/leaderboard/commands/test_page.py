@@ -49,7 +49,7 @@ def test_build_writes_the_page_and_tells_what_is_missing(tmp_path: Path) -> None
     words = [*SMALL, "--seeds", "0:3", "--results", str(tmp_path / "results")]
     done = call("leaderboard", "build", *words, "--out", str(tmp_path / "out"))
     assert f"The page is {tmp_path / 'out' / 'index.html'}, 0." in done.stdout
-    assert "2 runs have no result yet: plasticity-bench run quick" in done.stderr
+    assert "6 runs have no result by the code installed here: plasticity-bench run" in done.stderr
     data = json.loads((tmp_path / "out" / "board.json").read_text(encoding="utf-8"))
     assert list(data["entrants"]) == ["dense", "reset"]
     assert data["board"]["streams"][0]["standings"][0]["missing"] == [2]
