@@ -17,18 +17,20 @@ it, or with the `paper`, authors, year and title. Every table below is a stream:
     stream.source = "cifar10"       # what it says itself, setting by setting
 
 The text "null" of a setting, at any depth, is the null of the command line, for which TOML has no
-word; dates and times, for which the command line has none, are refused. A stream's name has
-letters, digits, ".", "_" and "-", and perhaps "@" and a version at its end. A paper's streams also
-have `notes` and `not_stated`, the settings that the paper leaves open and that therefore are our
-defaults; and they may keep what it published: settings `tuned` per method, and `published` results
-to set a run beside. A preset never changes: a correction is a new version beside the old one,
-`kumar2024/permuted-mnist@2`, and the name without a version is the newest.
+word; dates and times, nan and inf, for which the command line has none, are refused. A stream's
+name has letters, digits, ".", "_" and "-", and perhaps "@" and a version at its end. A paper's
+streams must have a version. They also have `notes` and `not_stated`, the settings that the paper
+leaves open and that therefore are our defaults: `pixels` of the stream, `network.init`,
+`optimizer.lr`; and they may keep what it published: settings `tuned` per method, and `published`
+results to set a run beside. A preset never changes: a correction is a new version beside the old
+one, `kumar2024/permuted-mnist@2`, and the name without a version is the newest.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, time
 from functools import cache
 from importlib.resources import files
@@ -38,12 +40,17 @@ from pydantic import JsonValue
 
 from ..harness.errors import BenchError, unknown_name
 from ..harness.plugins.registry import Published
-from ..harness.specs.spec import build_settings
+from ..harness.specs.spec import NetworkSpec, OptimizerSpec, build_settings
 
 Settings = Mapping[str, Any]
-S = TypeVar("S")
+S = TypeVar("S", bound="_Stream")
 REMEDY = "Correct the file."
 _NAME = re.compile(r"[A-Za-z0-9._-]+(@[0-9]+)?")
+_FAMILY = re.compile(r"(\w+):(\w+)")
+_LEARNER = frozenset(
+    [f"network.{one.name}" for one in fields(NetworkSpec)]
+    + [f"optimizer.{one.name}" for one in fields(OptimizerSpec)]
+)
 _AUTHORS_YEAR = re.compile(r"(.+?) (\d{4}), ")
 
 
@@ -140,9 +147,9 @@ def read_families(texts: Mapping[str, str]) -> dict[str, BuiltIn]:
     """Read families' files: texts by their names.
 
     Raises:
-        BenchError: a file is not TOML; a key is missing, not known or of the wrong type; a name
-            has signs that no name has; a stream is like none above it; or two files have a stream
-            of one name.
+        BenchError: a file is not TOML, or has no stream; a key is missing, not known or has a value
+            that it cannot have; a name has signs that no name has; a stream is like none above it;
+            or two files have a stream of one name.
     """
     found: dict[str, BuiltIn] = {}
     home: dict[str, str] = {}
@@ -161,7 +168,7 @@ def _read_family(text: str, where: str) -> dict[str, BuiltIn]:
     head, tables = _parts(text, where)
     family = build_settings(_Family, head, where, remedy=REMEDY)
     return {
-        name: _entry(_checked(_Stream, table, name, where), family.title)
+        name: _entry(_checked(_Stream, table, f"[{name}] of {where}"), family.title)
         for name, table in tables.items()
     }
 
@@ -170,16 +177,17 @@ def read_protocols(text: str, paper: str) -> dict[str, BuiltIn]:
     """Read the text of a paper's file; the file's name is the first part of its streams' names.
 
     Raises:
-        BenchError: as `read_families`; or `paper` does not begin with authors and a year.
+        BenchError: as `read_families`; `paper` does not begin with authors and a year; or a name
+            has no version.
     """
     where = f"streams/presets/{paper}.toml"
     head, tables = _parts(text, where)
     source = build_settings(_Paper, head, where, remedy=REMEDY).paper
     group = f"Published protocols: {_short(source, where)}"
-    read = {name: _checked(_Protocol, table, name, where) for name, table in tables.items()}
     return {
-        f"{paper}/{name}": _entry(table, group, _published(table, source))
-        for name, table in read.items()
+        f"{paper}/{name}": _entry(protocol, group, _published(protocol, source))
+        for name, table in tables.items()
+        for protocol in [_checked_protocol(table, name, where)]
     }
 
 
@@ -189,20 +197,25 @@ def _parts(text: str, where: str) -> tuple[Settings, dict[str, Settings]]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BenchError(f"{where} is not TOML: {error}. {REMEDY}") from error
-    _refuse_dates(content, where)
+    _refuse_values(content, where)
     head = {name: value for name, value in content.items() if not isinstance(value, dict)}
     tables: dict[str, Settings] = {}
     for name in content:
         if name not in head:
             _check_name(name, where)
             tables[name] = _with_model(content[name], name, tables, where)
+    if not tables:
+        raise BenchError(f"{where} has no stream. {REMEDY}")
     return head, tables
 
 
-def _refuse_dates(content: Settings, where: str) -> None:
+def _refuse_values(content: Settings, where: str) -> None:
+    """Refuse what TOML can say and the command line cannot."""
     for key, value in _leaves(content):
         if isinstance(value, date | time):
             raise BenchError(f"{key} of {where} is a date or a time: {value}. {REMEDY}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BenchError(f"{key} of {where} is no finite number: {value}. {REMEDY}")
 
 
 def _leaves(value: Any, *keys: str) -> Iterator[tuple[str, Any]]:
@@ -239,8 +252,42 @@ def _over(inherited: Any, own: Any) -> Any:
     return {**inherited, **own} if both else own
 
 
-def _checked(cls: type[S], table: Settings, name: str, where: str) -> S:
-    return build_settings(cls, table, f"[{name}] of {where}", remedy=REMEDY)
+def _checked(cls: type[S], table: Settings, what: str) -> S:
+    made = build_settings(cls, table, what, remedy=REMEDY)
+    build_settings(NetworkSpec, _with_nulls(made.network), f"network of {what}", remedy=REMEDY)
+    build_settings(
+        OptimizerSpec, _with_nulls(made.optimizer), f"optimizer of {what}", remedy=REMEDY
+    )
+    if not made.summary.strip() or not made.summary.isprintable():
+        raise BenchError(f"summary of {what} is not one line of text: {made.summary!a}. {REMEDY}")
+    if not _is_family(made.family):
+        raise BenchError(
+            f"family of {what} is no module:Class of streams/families: {made.family!a}. {REMEDY}"
+        )
+    return made
+
+
+def _checked_protocol(table: Settings, name: str, where: str) -> _Protocol:
+    what = f"[{name}] of {where}"
+    if "@" not in name:
+        raise BenchError(f"{what} has no version. Name it '{name}@1'.")
+    protocol = _checked(_Protocol, table, what)
+    for entry in protocol.not_stated:
+        # What is no learner's setting is one of the stream, whose class is not imported here.
+        if entry not in _LEARNER and not entry.isidentifier():
+            raise unknown_name(f"setting in not_stated of {what} named", entry, _LEARNER, REMEDY)
+    return protocol
+
+
+@cache  # named by dozens of streams
+def _is_family(name: str) -> bool:
+    """Tell from a module's text whether it has a class, for importing it would load torch."""
+    found = _FAMILY.fullmatch(name)
+    if found is None:
+        return False
+    file = files(__package__) / "families" / f"{found[1]}.py"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return re.search(rf"^class {found[2]}\b", text, re.MULTILINE) is not None
 
 
 def _entry(table: _Stream, group: str, about: Published | None = None) -> BuiltIn:

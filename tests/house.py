@@ -1,6 +1,7 @@
 """Reads what the files of the project import, to hold it against the table in `house.toml`."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ PACKAGE = "plasticity_bench"
 PARTS = ("harness", "strategies", "streams", "leaderboard")
 FRONT = f"src/{PACKAGE}/__init__.py"
 """Gives users names from all parts. It is no wing: from within the parts nothing imports it."""
+_IMPORTERS = frozenset({"import_module", "__import__", "resolve_name"})
+_MODULE = re.compile(rf"{PACKAGE}(\.\w+)+(:[\w.]+)?")
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Import:
     """As "harness/loop/run.py"."""
     line: int
     target: str
-    """The file that it comes from."""
+    """The file that it comes from; where there is none, the one in `src` that it would be."""
     name: str
     """What is imported of it, or used of it where it is imported as a whole."""
 
@@ -50,13 +53,14 @@ class House:
 
     def _imports_of(self, file: str) -> Iterator[Import]:
         tree = self.tree(file)
+        importers = _IMPORTERS | set(_other_names(tree))
         for node in ast.walk(tree):
-            for base, alias in _named(node, file):
+            for base, alias in _named(node, file, importers):
                 whole = self._file_of((*base, alias.name))
                 parent = self._file_of(base) if base else FRONT
                 names = _attributes(tree, alias) if whole else [alias.name]
-                target = whole or parent
-                if target is not None and target != file:
+                target = whole or parent or f"src/{PACKAGE}/{'/'.join(base)}.py"
+                if target != file:
                     line = getattr(node, "lineno", 0)
                     yield from (Import(file, line, target, name) for name in names)
 
@@ -66,11 +70,14 @@ class House:
         return next((file for file in candidates if file in self.files), None)
 
 
-def _named(node: ast.AST, file: str) -> Iterator[tuple[tuple[str, ...], ast.alias]]:
+def _named(
+    node: ast.AST, file: str, importers: frozenset[str]
+) -> Iterator[tuple[tuple[str, ...], ast.alias]]:
     """Yield what is imported, with the module that it is in, without the package.
 
-    That is what an import statement names, and a call of `import_module` or `__import__` with a
-    name as it is; what is looked up in a table of names, as plug-ins and commands, is not seen.
+    That is what an import statement names, and a call that is given a module's name as it is; what
+    is looked up in a table of names, as plug-ins and commands, is not seen. `import
+    plasticity_bench.a.b` without `as` gives a file the whole package, and counts as that.
     """
     if isinstance(node, ast.ImportFrom):
         own = _place(node.module or "", node.level, file)
@@ -80,23 +87,30 @@ def _named(node: ast.AST, file: str) -> Iterator[tuple[tuple[str, ...], ast.alia
         for alias in node.names:
             own = _place(alias.name, 0, file)
             if own is not None:
-                yield own[:-1], ast.alias(_last(own), alias.asname or alias.name)
-    elif (called := _called(node)) is not None:
-        name = called.lstrip(".")
-        own = _place(name, len(called) - len(name), file)
-        if own is not None:
-            yield own[:-1], ast.alias(_last(own))
+                whole = own if alias.asname else ()
+                yield whole[:-1], ast.alias(_last(whole), alias.asname)
+    elif isinstance(node, ast.Call):
+        for text in _modules_given(node, importers):
+            name = text.lstrip(".")
+            own = _place(name.replace(":", "."), len(text) - len(name), file)
+            if own is not None:
+                yield own[:-1], ast.alias(_last(own))
 
 
-def _called(node: ast.AST) -> str | None:
-    """Return the name of the module that a call imports, where it stands there as a text."""
-    match node:
-        case ast.Call(
-            ast.Name("import_module" | "__import__") | ast.Attribute(attr="import_module"),
-            [ast.Constant(str(name)), *_],
-        ):
-            return name
-    return None
+def _modules_given(call: ast.Call, importers: frozenset[str]) -> Iterator[str]:
+    """Yield the texts given to a call that name modules: all of ours, and any to an importer."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+        text = value.value if isinstance(value, ast.Constant) else None
+        if isinstance(text, str) and (function in importers or _MODULE.fullmatch(text)):
+            yield text
+
+
+def _other_names(tree: ast.Module) -> Iterator[str]:
+    """Yield what a file calls functions that import: `load`, for `import_module as load`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (one.asname for one in node.names if one.asname and one.name in _IMPORTERS)
 
 
 def _place(module: str, level: int, file: str) -> tuple[str, ...] | None:
@@ -111,6 +125,8 @@ def _place(module: str, level: int, file: str) -> tuple[str, ...] | None:
     if level:
         folder = (PACKAGE, *file.split("/")[:-1])
         names = (*folder[: len(folder) - level + 1], *names)
+    if names[:1] == ("src",):
+        names = names[1:] or (PACKAGE,)
     if names[:1] == (PACKAGE,):
         return names[1:]
     # With the repository on its path, Python finds a part under its own name as well.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import PARTS, ROOT, Face, House, Table, face
+from tests.house import FRONT, PARTS, ROOT, Face, House, Table, face
 
 HOUSE = House(ROOT)
 TABLE = Table.read((ROOT / "tests" / "house.toml").read_text(encoding="utf-8"))
@@ -59,6 +59,13 @@ def test_the_table_names_every_wing_and_nothing_else() -> None:
     assert there == TABLE.arrows.keys() | TABLE.ground
 
 
+def test_the_package_is_the_four_parts_and_its_front() -> None:
+    inside = {entry.name: entry for entry in (ROOT / FRONT).parent.iterdir()}
+    inside.pop("__pycache__", None)
+    assert inside.keys() == {"__init__.py", "py.typed", *PARTS}
+    assert all(inside[part].resolve() == ROOT / part for part in PARTS)
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> House:
     """The same files, with nothing in them."""
@@ -84,6 +91,34 @@ def empty(tmp_path: Path) -> House:
         ("harness/engine/edits.py", "import_module('plasticity_bench.leaderboard.store.files')"),
         ("harness/engine/edits.py", "importlib.import_module('leaderboard')"),
         ("harness/engine/edits.py", "import_module('...leaderboard.store', __package__)"),
+        ("harness/engine/edits.py", "import_module('..missing', __package__)"),
+        ("harness/engine/edits.py", "importlib.import_module(name='plasticity_bench.leaderboard')"),
+        ("harness/engine/edits.py", "pkgutil.resolve_name('plasticity_bench.leaderboard:store')"),
+        ("harness/engine/edits.py", "builtins.__import__('plasticity_bench.leaderboard.store')"),
+        ("harness/engine/edits.py", "builtins.__import__('leaderboard.store')"),
+        ("harness/engine/edits.py", "load = import_module\nload('plasticity_bench.leaderboard')"),
+        (
+            "harness/engine/edits.py",
+            "from importlib import import_module as load\nload('...leaderboard.store.files')",
+        ),
+        (
+            "harness/engine/edits.py",
+            "from importlib import import_module as load\n"
+            "load('plasticity_bench.leaderboard.store.files')",
+        ),
+        (
+            "harness/engine/edits.py",
+            "import plasticity_bench.harness.errors\nplasticity_bench.leaderboard.store.files",
+        ),
+        ("harness/engine/edits.py", "import plasticity_bench.leaderboard.store.files as files"),
+        ("harness/engine/edits.py", "from src.plasticity_bench.leaderboard.store import files"),
+        ("harness/engine/edits.py", "from src.plasticity_bench import leaderboard"),
+        ("harness/engine/edits.py", "from src import plasticity_bench"),
+        ("harness/engine/edits.py", "from ...bridge import files"),
+        ("harness/engine/edits.py", "from ... import bridge"),
+        ("harness/engine/edits.py", "from .missing import files"),
+        ("harness/engine/edits.py", "from plasticity_bench.__init__ import Run"),
+        ("harness/engine/edits.py", "from ...__init__ import Run"),
         ("strategies/growth/grow.py", "from ... import ScheduledEdits"),
         ("strategies/growth/grow.py", "from plasticity_bench import ScheduledEdits"),
         ("strategies/growth/grow.py", "from plasticity_bench import *"),
@@ -110,7 +145,9 @@ def test_a_forbidden_import_is_found(place: str, line: str, empty: House) -> Non
     [
         "import_module('plasticity_bench.harness.engine.edits')",
         "from plasticity_bench.harness.engine.edits import Network",
+        "import plasticity_bench.harness.engine.edits as edits",
         "import_module('leaderboards')",
+        "print('leaderboard.store.files')",
         "import_module(PLUG_INS['leaderboard.store.files'])",
     ],
 )

@@ -11,7 +11,7 @@ For others:
     describe: Setting, settings_of
     grammar: Call, format_call, format_value, parse_call, parse_calls, parse_value, Settings
     locations: location
-    source_code: Source, source_digest, source_of
+    source_code: Link, Source, source_digest, source_of
     spec: all_settings, build_call, build_settings, canonical_name, EntrantSpec, NetworkSpec,
         OptimizerSpec, RunSpec, StrategySpec, StreamSpec
     suite: EntrantRequest, load_suite, parse_entrant, parse_seeds, parse_stream, Suite, suite_names

@@ -5,7 +5,8 @@ under `if TYPE_CHECKING`, and the annotations of functions, but for decorated on
 read them. Everything else is code: `__all__` and stubs of overloads are, too.
 
 A name that an import binds is said as what it was imported as: from elsewhere with its module, from
-the code's own package by itself, so that files may move. But a module that the code names is said
+the code's own package by itself, so that files may move. Where a name is bound by several imports,
+and in the body of a class, these are said in their places. But a module that the code names is said
 by that name, as `helpers` where it calls `helpers.step()`: renaming it is a change. Nothing is ever
 run. The form is our own, since those of `ast.dump` and `ast.unparse` change with the version of
 Python.
@@ -73,6 +74,9 @@ class Code:
     effects: tuple[Use, ...]
     """What is imported and not used by its name, not even to annotate: for what the import does, or
     to be passed on."""
+    acts: bool
+    """Whether its import does anything to others: whether there is anything in it but imports, what
+    they depend on, and names that get a value without a call."""
     defined: frozenset[str]
     """Names that the module gives a value otherwise than by importing them."""
     imported: Mapping[str, Sequence[Binding]] = field(hash=False)
@@ -106,7 +110,7 @@ def parse(text: str, module: str) -> Code:
         found = imports.setdefault(name, {})
         found.pop(bound, None)
         found[bound] = None
-    writer = _Writer({name: [*found] for name, found in imports.items()})
+    writer = _Writer({name: [*found] for name, found in imports.items()}, own)
     shape = writer.written(tree, _LONGEST * (len(text) + 100))
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     # `import a.b` binds a and loads a.b, whatever is asked of a.
@@ -115,6 +119,7 @@ def parse(text: str, module: str) -> Code:
         shape,
         tuple(writer.uses),
         tuple(map(Use, dict.fromkeys(effects))),
+        not all(map(_only_names, _lines_of(tree.body))),
         frozenset(_defined(tree.body)),
         writer.imports,
     )
@@ -129,24 +134,33 @@ def _imports(tree: ast.Module, own: Set[str]) -> Iterator[tuple[str, Binding, Bi
     while todo:
         node = todo.pop()
         match node:
-            case ast.Import(names=aliases):
-                for alias in aliases:
-                    top = alias.name.partition(".")[0]
-                    loaded = Binding(alias.name, is_own=plain(top) in own)
-                    bound = loaded if alias.asname else Binding(top, is_own=loaded.is_own)
-                    yield alias.asname or top, bound, loaded
-            case ast.ImportFrom(module="__future__", level=0):
-                pass
-            case ast.ImportFrom(module=module, names=aliases, level=level):
-                place = "." * level + (module or "")
-                is_own = level > 0 or plain(place.partition(".")[0]) in own
-                for alias in aliases:
-                    bound = Binding(place, alias.name, is_own)
-                    yield alias.asname or alias.name, bound, bound
+            case ast.Import() | ast.ImportFrom():
+                yield from _bound(node, own)
             case ast.If() if _is_for_checkers(node):
                 todo += reversed(node.orelse)
             case _:
                 todo += reversed([*ast.iter_child_nodes(node)])
+
+
+def _bound(
+    line: ast.Import | ast.ImportFrom, own: Set[str]
+) -> Iterator[tuple[str, Binding, Binding]]:
+    """Yield what an import line binds to which name, and what it loads for it."""
+    match line:
+        case ast.Import(names=aliases):
+            for alias in aliases:
+                top = alias.name.partition(".")[0]
+                loaded = Binding(alias.name, is_own=plain(top) in own)
+                bound = loaded if alias.asname else Binding(top, is_own=loaded.is_own)
+                yield alias.asname or top, bound, loaded
+        case ast.ImportFrom(module="__future__", level=0):
+            pass
+        case ast.ImportFrom(module=module, names=aliases, level=level):
+            place = "." * level + (module or "")
+            is_own = level > 0 or plain(place.partition(".")[0]) in own
+            for alias in aliases:
+                bound = Binding(place, alias.name, is_own)
+                yield alias.asname or alias.name, bound, bound
 
 
 def _defined(body: Sequence[ast.stmt]) -> Iterator[str]:
@@ -173,12 +187,37 @@ def _is_for_checkers(node: ast.If) -> bool:
     return name == "TYPE_CHECKING"
 
 
+def _only_names(line: ast.AST) -> bool:
+    """Tell whether a statement does nothing but to give names of its module a value."""
+    match line:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return not line.decorator_list
+        case ast.Assign(targets=targets, value=value):
+            return all(isinstance(t, ast.Name) for t in targets) and not _calls(value)
+        case ast.AnnAssign(target=target, value=value):
+            return isinstance(target, ast.Name) and not (value and _calls(value))
+        case ast.If(test=test):
+            return _is_for_checkers(line) or not _calls(test)
+        case ast.Try() | ast.ExceptHandler() | ast.Import() | ast.ImportFrom() | ast.Pass():
+            return True
+        case ast.Expr(value=ast.Constant()):
+            return True
+    return False
+
+
+def _calls(value: ast.expr) -> bool:
+    return any(isinstance(part, ast.Call) for part in ast.walk(value))
+
+
 class _Writer:
     """Writes shapes; with a list of what is left to do, for code may nest deeper than calls may."""
 
-    def __init__(self, imports: Mapping[str, Sequence[Binding]]) -> None:
+    def __init__(self, imports: Mapping[str, Sequence[Binding]], own: Set[str]) -> None:
         self.imports = imports
+        self.own = own
         self.uses: list[Use] = []
+        self.of_classes: set[ast.AST] = set()
+        """Import lines that give a class an attribute each."""
 
     def written(self, tree: ast.Module, longest: int) -> str:
         """Return the shape of a module.
@@ -212,7 +251,11 @@ class _Writer:
                 return [f"({type(value).__name__} {value!a})"]
             case ast.JoinedStr(values=values):
                 return ["(JoinedStr", *_joined(values), ")"]
+            case ast.Import() | ast.ImportFrom():
+                return [*self._placed(node)]
             case _:
+                if isinstance(node, ast.ClassDef):
+                    self.of_classes |= set(_lines_of(node.body))
                 if isinstance(node, ast.Call):
                     self.uses += map(Use, _loaded(node))
                 return [f"({type(node).__name__}", *self._fields(node), ")"]
@@ -235,7 +278,7 @@ class _Writer:
                 yield from (" annotation=", value)  # of a field: it says what is allowed
             elif name not in _NO_PART and value is not None and value != []:
                 yield f" {name}="
-                yield from _values(value)
+                yield from self._values(value)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.decorator_list:
             for part in ast.iter_child_nodes(node.args):
                 if isinstance(part, ast.arg) and part.annotation:
@@ -245,13 +288,63 @@ class _Writer:
 
     def _said(self, name: str, attribute: str) -> list[Any]:
         """Return what a name of an import is said as: all that it may be bound to."""
-        pieces = []
-        for binding in self.imports.get(name, ()):
-            self.uses.append(Use(binding, attribute))
-            said = ".".join(filter(None, (binding.said, attribute)))
-            known = f"own {said}" if binding.is_own else f"from {_TYPING.sub('typing.', said)}"
-            pieces.append(f"({known})")
-        return pieces
+        return [self._meant(Use(one, attribute)) for one in self.imports.get(name, ())]
+
+    def _meant(self, use: Use) -> str:
+        self.uses.append(use)
+        said = ".".join(filter(None, (use.binding.said, use.attribute)))
+        known = f"own {said}" if use.binding.is_own else f"from {_TYPING.sub('typing.', said)}"
+        return f"({known})"
+
+    def _placed(self, line: ast.Import | ast.ImportFrom) -> Iterator[str]:
+        """Yield what is said of an import line in its place."""
+        for name, binding, _ in _bound(line, self.own):
+            if line in self.of_classes or len(self.imports.get(name, ())) > 1:
+                yield f"({name!a} is "
+                yield self._meant(Use(binding))
+                yield ")"
+
+    def _values(self, value: Any) -> Iterator[Any]:
+        if isinstance(value, ast.AST):
+            yield value
+        elif isinstance(value, list):
+            yield "["
+            for part in self.audible(value):
+                yield from self._values(part)
+                yield ","
+            yield "]"
+        else:
+            yield ascii(value)
+
+    def audible(self, parts: Sequence[Any]) -> Iterator[Any]:
+        """Leave out statements that do nothing, and what only type checkers see.
+
+        Import lines do nothing, but where they say which of several things a name is.
+        """
+        todo = [*reversed(parts)]
+        while todo:
+            match todo.pop():
+                case ast.If(orelse=orelse) as part if _is_for_checkers(part):
+                    todo += reversed(orelse)
+                case ast.Pass() | ast.Expr(value=ast.Constant()):
+                    pass
+                case (ast.Import() | ast.ImportFrom()) as part:
+                    several = (len(self.imports.get(n, ())) > 1 for n, *_ in _bound(part, self.own))
+                    if part in self.of_classes or any(several):
+                        yield part
+                case part:
+                    yield part
+
+
+def _lines_of(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """Yield statements, and those within them, but for the bodies of functions and classes."""
+    todo = [*body]
+    while todo:
+        line = todo.pop()
+        yield line
+        if not isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = (ast.stmt, ast.excepthandler, ast.match_case)
+            todo += (part for part in ast.iter_child_nodes(line) if isinstance(part, inner))
 
 
 def _loaded(call: ast.Call) -> Iterator[Binding]:
@@ -262,32 +355,6 @@ def _loaded(call: ast.Call) -> Iterator[Binding]:
             args=[ast.Constant(value=str(module)), *_],
         ):
             yield Binding(module)
-
-
-def _values(value: Any) -> Iterator[Any]:
-    if isinstance(value, ast.AST):
-        yield value
-    elif isinstance(value, list):
-        yield "["
-        for part in _audible(value):
-            yield from _values(part)
-            yield ","
-        yield "]"
-    else:
-        yield ascii(value)
-
-
-def _audible(parts: Sequence[Any]) -> Iterator[Any]:
-    """Leave out statements that do nothing, import lines, and what only type checkers see."""
-    todo = [*reversed(parts)]
-    while todo:
-        match todo.pop():
-            case ast.If(orelse=orelse) as part if _is_for_checkers(part):
-                todo += reversed(orelse)
-            case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr(value=ast.Constant()):
-                pass
-            case part:
-                yield part
 
 
 def _joined(values: Sequence[ast.expr]) -> Iterator[Any]:

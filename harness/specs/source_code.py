@@ -7,7 +7,7 @@ See `code_shape` for what counts of a module.
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -24,6 +24,10 @@ _UNREADABLE = (
 )
 _Names = tuple[str, ...]
 """What is asked of a module, of that, and so on."""
+Link = str
+"""Place of a module in the order of `Source.modules`, and the name asked of it, as "0:step"."""
+_Home = tuple[str, str]
+"""A module, and the name that is asked of it there."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,10 @@ class Source:
     """Its qualified name."""
     modules: Mapping[str, str]
     """Texts by the names of the modules, in the order in which the code uses them."""
-    links: Sequence[Sequence[int]]
-    """Which of the modules each of them uses, by their places: in the order of its code, then those
-    that it imports for their effects alone. Names do not tell: two modules may have a `step`."""
+    links: Sequence[Sequence[Link]]
+    """What each of the modules uses of which: in the order of its code, then those that it imports
+    for their effects alone. What code says does not tell: two modules may have a `step`, and a
+    third may pass one of them on under another name."""
 
     @property
     def digest(self) -> str:
@@ -62,20 +67,24 @@ def source_of(cls: type) -> Source:
     """Return the code of a strategy.
 
     It is in the modules that define the class and what it inherits, and in those of the same
-    distribution that they use or import. Modules that only pass names on are left out, and so are
-    base classes and functions of other distributions, which are libraries, and the harness, which
-    has a results version instead. A module that is imported by a name made at run time, as in
-    `import_module(f".{name}", __package__)`, is not seen.
+    distribution that they use or import, packages around them included. Modules that only pass
+    names on are left out, and so are base classes and functions of other distributions, which are
+    libraries, and the harness, which has a results version instead. A module that is imported by a
+    name made at run time, as in `import_module(f".{name}", __package__)`, is not seen, nor is a
+    file of data that the code reads.
 
     Raises:
         BenchError: there is no source, as for a class typed into an interpreter.
     """
     files = _Files(cls.__module__.partition(".")[0])
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[_Home]] = {}
     try:
         for base in cls.__mro__:
             if files.counts(base.__module__):
                 _collect(base.__module__, files, found)
+        while beside := files.beside(found):
+            for module in beside:
+                _collect(module, files, found)
         modules = {module: files.text(module) for module in found}
     except _UNREADABLE as error:
         raise BenchError(
@@ -83,15 +92,15 @@ def source_of(cls: type) -> Source:
             "results could not be told from those of another version. Put it into a file."
         ) from error
     places = {module: place for place, module in enumerate(found)}
-    links = [[places[target] for target in targets] for targets in found.values()]
+    links = [[f"{places[home]}:{name}" for home, name in homes] for homes in found.values()]
     return Source(cls.__qualname__, modules, links)
 
 
-def _collect(module: str, files: "_Files", found: dict[str, list[str]]) -> None:
+def _collect(module: str, files: "_Files", found: dict[str, list[_Home]]) -> None:
     """Add a module with what it uses, and then the modules that it uses."""
     if module not in found:
         found[module] = files.targets(module)
-        for target in found[module]:
+        for target, _ in found[module]:
             _collect(target, files, found)
 
 
@@ -133,23 +142,47 @@ class _Files:
         """Return what a module does."""
         return parse(self.text(module), module)
 
-    def targets(self, module: str) -> list[str]:
+    def targets(self, module: str) -> list[_Home]:
         """Return the modules that count of those that a module uses, as in `Source.links`."""
         code = self.code(module)
-        used = [target for use in code.uses for target in self.homes(use, module)]
-        loaded = dict.fromkeys(home for use in code.effects for home in self.homes(use, module))
-        for target in used:
-            loaded.pop(target, None)
-        return [*used, *sorted(loaded, key=lambda target: self.code(target).shape)]
+        used = [home for use in code.uses for home in self.homes(use, module)]
+        loaded = {target for use in code.effects for target, _ in self.homes(use, module)}
+        loaded -= {target for target, _ in used}
+        return [*used, *((one, "") for one in self._by_shape(loaded))]
 
-    def homes(self, use: Use, place: str) -> list[str]:
+    def beside(self, modules: Collection[str]) -> list[str]:
+        """Return the modules that do something of those that run too when some are imported.
+
+        They are the packages around them, and what passes on what they use.
+        """
+        seen: set[tuple[str, _Names]] = {(module, ()) for module in modules}
+        for module in modules:
+            code = self.code(module)
+            for use in (*code.uses, *code.effects):
+                list(self._found(_absolute(use.binding, module), _asked(use), seen))
+        passed = {module for module, _ in seen}
+        around = {package for module in passed for package in _packages(module)}
+        return self._by_shape(
+            module for module in (passed | around) - {*modules} if self._acts(module)
+        )
+
+    def _by_shape(self, modules: Iterable[str]) -> list[str]:
+        return sorted(modules, key=lambda module: self.code(module).shape)
+
+    def _acts(self, module: str) -> bool:
+        is_ours = module.partition(".")[0] == PACKAGE  # tables of all that there is
+        return (
+            not is_ours and self.counts(module) and self.has_text(module) and self.code(module).acts
+        )
+
+    def homes(self, use: Use, place: str) -> list[_Home]:
         """Return where what a module uses is defined: through all that only pass it on."""
-        asked = (use.binding.name, *use.attribute.split("."))
-        found = self._found(_absolute(use.binding, place), tuple(filter(None, asked)), set())
-        counting = (module for module in found if self.counts(module) and self.has_text(module))
-        return list(dict.fromkeys(counting))
+        found = self._found(_absolute(use.binding, place), _asked(use), set())
+        return list(
+            dict.fromkeys(home for home in found if self.counts(home[0]) and self.has_text(home[0]))
+        )
 
-    def _found(self, module: str, names: _Names, seen: set[tuple[str, _Names]]) -> Iterator[str]:
+    def _found(self, module: str, names: _Names, seen: set[tuple[str, _Names]]) -> Iterator[_Home]:
         """Yield where it may be defined what is asked of a module, name by name."""
         if (module, names) in seen:  # they pass it on to each other
             return
@@ -161,18 +194,28 @@ class _Files:
         if is_module:
             yield from self._found(inner, rest, seen)
         if not self.counts(module) or not self.has_text(module):
-            yield from _late(module, name)
+            yield from ((home, name) for home in _late(module, name))
             return
         code = self.code(module)
         passed_on = code.imported.get(name, ())
         if name == "*":
             passed_on = [one for found in code.imported.values() for one in found]
         if name in code.defined or name == "*" or not (passed_on or is_module):
-            yield module
-            yield from _late(module, name)
+            yield module, name
+            yield from ((home, name) for home in _late(module, name))
         for one in passed_on:
             further = (one.name, *rest) if one.name else rest
             yield from self._found(_absolute(one, module), further, seen)
+
+
+def _packages(module: str) -> Iterator[str]:
+    """Yield the packages around a module."""
+    while module := module.rpartition(".")[0]:
+        yield module
+
+
+def _asked(use: Use) -> _Names:
+    return tuple(filter(None, (use.binding.name, *use.attribute.split("."))))
 
 
 def _absolute(binding: Binding, place: str) -> str:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...harness.fingerprint import canonical
 from ...harness.specs.code_shape import plain
-from ...harness.specs.source_code import Source
+from ...harness.specs.source_code import Link, Source
 from ..store.result import Record
 
 MANIFEST = "manifest.json"
@@ -54,8 +54,8 @@ class Manifest(BaseModel):
     classes: dict[str, str] = Field(default_factory=dict)
     """The class that each strategy is in its source. Archives from before the hash of a source was
     over what it does do not say it: there it is over the texts as they lie."""
-    links: dict[str, list[list[int]]] = Field(default_factory=dict)
-    """For every file of a source, which of its files that one uses; see `Source.links`."""
+    links: dict[str, list[list[Link]]] = Field(default_factory=dict)
+    """For every file of a source, what of which of its files that one uses; see `Source.links`."""
     files: dict[str, str]
     """SHA-256 of every file but this one."""
 

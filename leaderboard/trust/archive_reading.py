@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
-from ...harness.specs.source_code import Source
+from ...harness.specs.source_code import Link, Source
 from ..store.result import Record, checked
 from . import hostile
 from .archive import MANIFEST, MEMBER, SETTINGS, Archive, Manifest, module_of, settings
@@ -99,7 +99,7 @@ def _check_files(files: Mapping[str, bytes], manifest: Manifest) -> None:
 
 
 def _code(
-    files: Mapping[str, bytes], paths: list[str], cls: str | None, links: list[list[int]]
+    files: Mapping[str, bytes], paths: list[str], cls: str | None, links: list[list[Link]]
 ) -> str:
     """Return the hash of a strategy's source; see `Manifest.classes`."""
     try:

@@ -167,9 +167,9 @@ def code_digest(source: Source) -> str:
     size = sum(map(len, source.modules.values()))
     if size > MOST_SOURCE:
         raise Refused(f"its source has {size:,} characters, and {MOST_SOURCE:,} are allowed")
-    links = [link for used in source.links for link in used]
-    count = len(source.modules)
-    if len(source.links) != count or not {*links} <= {*range(count)} or len(links) > MOST_SOURCE:
+    places = {link.partition(":")[0] for used in source.links for link in used}
+    count, size = len(source.modules), sum(len(one) for used in source.links for one in used)
+    if len(source.links) != count or not places <= {*map(str, range(count))} or size > MOST_SOURCE:
         raise Refused(
             "its manifest does not say in its links which files of a source use which; it was "
             "made by another version of plasticity-bench, or changed"

@@ -48,8 +48,29 @@ ALIKE = {
     ),
     "another name for nothing": (main("from . import up"), main("from . import up as other")),
     "the future": (main(""), main("from __future__ import annotations")),
+    "a version of the package": (
+        {**main(""), "idea/__init__.py": "__version__ = '1'\n"},
+        {**main(""), "idea/__init__.py": "__version__ = '2'\n__all__ = []\n"},
+    ),
+    "a function in the package that nobody asks for": (
+        main(""),
+        {**main(""), "idea/__init__.py": "def f(): ...\nclass C:\n    x = f()\n"},
+    ),
+    "one import written twice": (
+        main("from .up import step\nfrom .up import step", "step(x)"),
+        main("from .up import step", "step(x)"),
+    ),
     "an annotation": (main("def f(x: int) -> int: ..."), main("def f(x: float) -> str: ...")),
 }
+TWO = {"idea/two.py": "def small(x):\n    return 0\n\ndef large(x):\n    return 1\n"}
+FACE = "from . import up\nfrom .up import step\n"
+LOCAL = "\n".join(f"def f{n}(x):\n    from .{{}} import step\n    return step(x)" for n in range(3))
+
+
+def passed(name: str) -> str:
+    return f"from .two import {name} as share\n"
+
+
 BRANCHES = "FAST = 1\nif {}:\n    from .{} import step\nelse:\n    from .{} import step"
 OTHER = {
     "where all names come from": (
@@ -86,6 +107,38 @@ OTHER = {
     "what a decorator may read of what comes back": (
         main("from functools import cache\n@cache\ndef f(x) -> int: ..."),
         main("from functools import cache\n@cache\ndef f(x): ..."),
+    ),
+    "under which name something is passed on": (
+        {**main("from .api import share", "share(x)"), **TWO, "idea/api.py": passed("small")},
+        {**main("from .api import share", "share(x)"), **TWO, "idea/api.py": passed("large")},
+    ),
+    "what a package does": (
+        {**main(""), "idea/__init__.py": "import math\nmath.e = 3\n"},
+        {**main(""), "idea/__init__.py": "import math\nmath.e = 4\n"},
+    ),
+    "what a package around a package does": (
+        {**main("from .sub.deep import f", "f(x)"), "idea/sub/__init__.py": "print(1)\n"},
+        {**main("from .sub.deep import f", "f(x)"), "idea/sub/__init__.py": "print(2)\n"},
+    ),
+    "what a module does that passes on": (
+        {**main("from .api import step", "step(x)"), "idea/api.py": f"{FACE}up.K = 1\n"},
+        {**main("from .api import step", "step(x)"), "idea/api.py": f"{FACE}up.K = 2\n"},
+    ),
+    "an attribute of a class": (
+        {**main("class A:\n    from .two import small as step"), **TWO},
+        {**main("class A:\n    from .two import large as step"), **TWO},
+    ),
+    "which function imports which": (
+        main(LOCAL.format("up", "up", "down")),
+        main(LOCAL.format("up", "down", "down")),
+    ),
+    "when a name becomes another": (
+        main("from .up import step\nX = step(1)\nfrom .down import step"),
+        main("from .up import step\nfrom .down import step\nX = step(1)"),
+    ),
+    "whether a name becomes another": (
+        main("from .up import step\nF = 1\nif F:\n    from .down import step", "step(x)"),
+        main("from .up import step\nF = 1\nif F:\n    F = 1\nfrom .down import step", "step(x)"),
     ),
     "the name of a module that the code names": (
         main("from . import up", "up.step(x)"),

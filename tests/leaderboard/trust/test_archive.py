@@ -345,7 +345,7 @@ def test_a_source_has_one_file_a_module(sound: bytes) -> None:
     assert "two files of one module" in reason(listed)
 
 
-TWO = Source("Mine", {"mine.a": "class Mine: ...\n", "mine.b": "x = 1\n"}, [[1], []])
+TWO = Source("Mine", {"mine.a": "class Mine: ...\n", "mine.b": "x = 1\n"}, [["1:x"], []])
 
 
 def test_the_hash_of_code_is_over_which_of_its_files_use_which(make_draft: MakeDraft) -> None:
@@ -353,9 +353,9 @@ def test_the_hash_of_code_is_over_which_of_its_files_use_which(make_draft: MakeD
         draft["sources"]["strategies"] = {"mine": TWO.digest}
 
     content = archive([result(make_draft, with_two)], sources={"mine": TWO})
-    assert checked_archive(content, "two").manifest.links == {"mine": [[1], []]}
-    other = with_manifest(content, links={"mine": [[1], [0]]})
-    assert "is not in the archive" in reason(other)
+    assert checked_archive(content, "two").manifest.links == {"mine": [["1:x"], []]}
+    for links in ([["1:x"], ["0:Mine"]], [["1:y"], []]):
+        assert "is not in the archive" in reason(with_manifest(content, links={"mine": links}))
 
 
 @pytest.mark.parametrize(
@@ -364,11 +364,11 @@ def test_the_hash_of_code_is_over_which_of_its_files_use_which(make_draft: MakeD
         ({}, "does not say in its links which files"),
         ({"mine": []}, "does not say in its links which files"),
         ({"mine": [[], []]}, "does not say in its links which files"),
-        ({"mine": [[1]]}, "does not say in its links which files"),
-        ({"mine": [[-1]]}, "does not say in its links which files"),
-        ({"mine": [[10**30]]}, "does not say in its links which files"),
-        ({"mine": [[0] * (2**18 + 1)]}, "does not say in its links which files"),
-        ({"mine": [[True]]}, "is not a manifest: links"),
+        ({"mine": [["1:x"]]}, "does not say in its links which files"),
+        ({"mine": [["-1:"]]}, "does not say in its links which files"),
+        ({"mine": [["0x0:y"]]}, "does not say in its links which files"),
+        ({"mine": [["0:"] * (2**17 + 1)]}, "does not say in its links which files"),
+        ({"mine": [[0]]}, "is not a manifest: links"),
         ({"mine": [0]}, "is not a manifest: links"),
         ([], "is not a manifest: links"),
     ],
