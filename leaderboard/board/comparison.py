@@ -52,6 +52,11 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
     """
     known = list(dict.fromkeys(one.entrant for stream in board.streams for one in stream.standings))
     for name in (first, second):
+        versions = [label for label in known if label.startswith(f"{name} [")]
+        if name not in known and versions:
+            raise BenchError(
+                f"'{name}' is on the board as {' and as '.join(versions)}. Name one of these."
+            )
         if name not in known:
             raise unknown_name("entrant on the board", name, known, "Compare two of these.")
     if first == second:

@@ -63,7 +63,8 @@ class Versions:
             spec = chosen[0].spec
             kept += chosen
             left_out[spec.entrant.name] += len(group) - len(chosen)
-            if self.is_older(chosen[0]):
+            is_unknown = len(chosen) < len(group) and self._here(chosen[0]) is None
+            if is_unknown or self.is_older(chosen[0]):
                 streams = shown[spec.entrant.name]
                 streams[spec.stream.name] = streams.get(spec.stream.name, 0) + len(chosen)
         kept.sort(key=lambda record: record.fingerprint)

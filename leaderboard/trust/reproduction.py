@@ -189,7 +189,7 @@ def _difference(record: Record, job: Job) -> str:
         if here["strategies"].get(name) != code:
             return (
                 f"the code of {name} that is installed here is another one ({code[:12]} is "
-                "needed); read its source in the archive, install it, and try again."
+                "needed); read its source in the archive, install it, and try again"
             )
     versions = here.get("versions", {})
     for package, version in record.sources.versions.items():

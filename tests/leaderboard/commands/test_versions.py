@@ -210,6 +210,10 @@ def test_versions_have_the_same_labels_on_every_stream(results: Path, tmp_path: 
     folder = store(tmp_path / "two", results, alone, lambda d: alone(d) and _other(d))
     words = (*SMALL, "--results", str(folder), "--all-versions", "--json")
     shown = {label for label in labels(call("leaderboard", *words)) if label.startswith("reset")}
+    done = call("compare", "reset", "dense", *words[:-1], status=2)
+    assert (
+        "'reset' is on the board as reset [code.reset=bbbbbbbb] and as reset [code." in done.stderr
+    )
     assert shown >= {"reset [code.reset=bbbbbbbb]", "reset [code.reset=cccccccc]"}
 
 
