@@ -11,7 +11,7 @@ SHARED = {
     "idea/__init__.py": "from .up import step\nfrom .down import step as other\n",
     "idea/up.py": "def step(x):\n    return x\n",
     "idea/down.py": "def step(x):\n    return x or 1\n",
-    "idea/effects.py": "import math\n\nmath.pi = 3\nvalue = 1\n",
+    "idea/effects.py": "import keyword\n\nkeyword.mark = 3\nvalue = 1\n",
     "idea/more.py": "value = 2\n",
     "idea/sub/__init__.py": "from ..down import step as step\n",
     "idea/sub/deep.py": "def f(x):\n    return x\n",
@@ -113,8 +113,8 @@ OTHER = {
         {**main("from .api import share", "share(x)"), **TWO, "idea/api.py": passed("large")},
     ),
     "what a package does": (
-        {**main(""), "idea/__init__.py": "import math\nmath.e = 3\n"},
-        {**main(""), "idea/__init__.py": "import math\nmath.e = 4\n"},
+        {**main(""), "idea/__init__.py": "import keyword\nkeyword.mark = 3\n"},
+        {**main(""), "idea/__init__.py": "import keyword\nkeyword.mark = 4\n"},
     ),
     "what a package around a package does": (
         {**main("from .sub.deep import f", "f(x)"), "idea/sub/__init__.py": "print(1)\n"},
@@ -181,7 +181,7 @@ def test_what_is_imported_for_its_effects_counts(what: str, tmp_path: Path) -> N
     first = source(tmp_path / "a", EFFECTS[what])
     assert "idea.effects" in first.modules
     assert "idea.more" not in first.modules
-    other = {**EFFECTS[what], "idea/effects.py": "import math\n\nmath.pi = 4\nvalue = 1\n"}
+    other = {**EFFECTS[what], "idea/effects.py": "import keyword\n\nkeyword.mark = 4\nvalue = 1\n"}
     assert source(tmp_path / "b", other).digest != first.digest
 
 
