@@ -1,7 +1,8 @@
 """One random generator per replica and purpose, all derived from the seed.
 
 A strategy that draws more or less than another therefore still sees the same data and the same
-initial weights, and a replica's numbers do not depend on which others share its stack.
+initial weights, and what a replica draws does not depend on which others share its stack. (The last
+bits of its numbers may, see `SEEDS_TOGETHER` in `execution/jobs.py`.)
 """
 
 import hashlib

@@ -7,7 +7,7 @@ May import: harness/loop, harness/plugins, harness/specs.
 
 For others:
     environment: environment
-    execute: Advance, execute, MOST_IN_STACK, Outcome
-    jobs: Job, prepare
+    execute: Advance, execute, Outcome, thread_count
+    jobs: Job, prepare, SEEDS_TOGETHER, together
     worker: RunEnd
 """

@@ -17,10 +17,6 @@ from ..errors import BenchError
 from .jobs import Job, Stack, stacks
 from .worker import RunEnd, Store, Workplace, fail_stack, serve, train_stack
 
-MOST_IN_STACK = 10
-"""Replicas of one stack; more make it slower per replica again."""
-
-
 @dataclass(frozen=True)
 class Advance:
     """How far everything is, in updates times replicas."""
@@ -56,11 +52,10 @@ def execute(
     device: str = "cpu",
     progress: Callable[[Advance], None],
     runner: str = "plasticity_bench.harness.loop.stack:run_stack",
-    most_in_stack: int = MOST_IN_STACK,
 ) -> Outcome:
     """Run what is not done yet and put the results into the store.
 
-    Runs of one shape train in lockstep in stacks. A worker process that dies fails the runs of its
+    Seeds train in lockstep in stacks, see `jobs.stacks`. A worker process that dies fails the runs of its
     stack and is replaced; the others go on. Ctrl-C stops the workers and keeps what has ended.
 
     Args:
@@ -72,7 +67,6 @@ def execute(
         device: for example "cpu" or "cuda".
         progress: called every so often.
         runner: trains a stack, as "module:function"; see `worker.Runner`.
-        most_in_stack: replicas of one stack, at least 1.
 
     Raises:
         BenchError: the device is not there, `workers` is below 1, or results cannot be kept.
@@ -80,14 +74,12 @@ def execute(
     _check_device(device)
     done = {job.fingerprint for job in jobs if store.has(job.fingerprint)}
     kept = tuple(job for job in jobs if job.fingerprint in done)
-    missing = [job for job in jobs if job.fingerprint not in done]
-    cores = cpu_count(only_physical_cores=True)
-    at_once = _checked_workers(workers, cores, device)
-    if missing:
+    at_once = _checked_workers(workers, device)
+    todo = stacks(jobs, done)
+    if todo:
         store.check()
-    todo = stacks(missing, at_once, most_in_stack)
     at_once = max(1, min(at_once, len(todo)))
-    place = Workplace(store, data_dir, device, _thread_count(cores // at_once), runner)
+    place = Workplace(store, data_dir, device, thread_count(), runner)
     tracker = _Tracker(todo, progress)
     train = _train_here if at_once == 1 else _train_in_workers
     try:
@@ -97,15 +89,18 @@ def execute(
     return Outcome(tuple(tracker.ends), kept)
 
 
-def _thread_count(share: int) -> int:
-    """Return how many threads a worker has: its share of the cores, or what the user has set."""
+def thread_count() -> int:
+    """Return how many threads a worker computes with: one, or what the user has set.
+
+    Their number may change the last bits of a run, so it does not depend on that of the workers.
+    """
     chosen = os.environ.get("OMP_NUM_THREADS", "")
-    return int(chosen) if chosen.isdecimal() and int(chosen) > 0 else max(1, share)
+    return int(chosen) if chosen.isdecimal() and int(chosen) > 0 else 1
 
 
-def _checked_workers(workers: int | None, cores: int, device: str) -> int:
+def _checked_workers(workers: int | None, device: str) -> int:
     if workers is None:
-        return 1 if device.startswith("cuda") else cores
+        return 1 if device.startswith("cuda") else int(cpu_count(only_physical_cores=True))
     if workers < 1:
         raise BenchError(f"{workers} workers cannot run anything. Give 1 or more.")
     return workers

@@ -1,10 +1,9 @@
 """Runs made ready: what each depends on, how long it is, and which ones train in lockstep."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,15 @@ from ..specs.spec import RunSpec, StreamSpec, build_settings
 
 if TYPE_CHECKING:
     from ..stream import Samples, Stream
+
+
+SEEDS_TOGETHER = 5
+"""Seeds of one entrant on one stream train in lockstep by fives: 0 to 4, 5 to 9, and so on.
+
+Which others share its stack may change the last bits of a run (a kernel takes the end of a tensor
+another way than its body), so a stack is settled by the runs that were asked for, and not by how
+many workers there are or what is done already.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,9 +41,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Stack:
-    """Runs that train in lockstep: they differ in seed, or in seed and learning rate, only."""
+    """Runs that train in lockstep: they differ in their seeds only."""
 
     jobs: tuple[Job, ...]
+    """In the order of their seeds."""
+    done: frozenset[str] = frozenset()
+    """Fingerprints of those that have a result: they only keep the others company again."""
+
+    @property
+    def missing(self) -> tuple[Job, ...]:
+        """Those whose results are to be made."""
+        return tuple(job for job in self.jobs if job.fingerprint not in self.done)
 
     @property
     def work(self) -> int:
@@ -81,30 +97,29 @@ def _needs(run: RunSpec) -> tuple[str, ...]:
     return tuple(sorted({need for cls in classes for need in cls.needs}))
 
 
-def stacks(jobs: Sequence[Job], workers: int, most: int) -> list[Stack]:
-    """Group jobs into stacks, the longest first.
+def stacks(jobs: Iterable[Job], done: Container[str] = ()) -> list[Stack]:
+    """Group jobs into the stacks that they train in, the longest first.
 
     Args:
-        jobs: of any streams and entrants.
-        workers: stacks that run at the same time; one group alone is split among them.
-        most: replicas of one stack, at least 1.
+        jobs: all that were asked for, of any streams and entrants, in any order.
+        done: fingerprints that have a result; stacks of nothing else are left out.
     """
     groups: dict[str, list[Job]] = {}
     for job in jobs:
-        groups.setdefault(_shape(job.run), []).append(job)
-    limit = max(1, min(most, ceil(len(jobs) / workers)))
+        groups.setdefault(together(job.run), []).append(job)
+    ordered = (tuple(sorted(group, key=lambda job: job.run.seed)) for group in groups.values())
     made = [
-        Stack(part)
-        for group in groups.values()
-        for part in _parts(group, limit if _stacks(group[0].run) else 1)
+        Stack(group, frozenset(job.fingerprint for job in group if job.fingerprint in done))
+        for group in ordered
     ]
-    return sorted(made, key=lambda stack: -stack.work)
+    return sorted((stack for stack in made if stack.missing), key=lambda stack: -stack.work)
 
 
-def _shape(run: RunSpec) -> str:
-    """Return what runs must share to train in lockstep."""
+def together(run: RunSpec) -> str:
+    """Return what runs share that train in lockstep: a text that is equal for them alone."""
     shape = run.as_json()
-    del shape["seed"], shape["entrant"]["optimizer"]["lr"]
+    if _stacks(run):
+        shape["seed"] //= SEEDS_TOGETHER
     return json.dumps(shape, sort_keys=True)
 
 
@@ -116,9 +131,3 @@ def _stacks(run: RunSpec) -> bool:
     """
     waits = run.stream.settings.get("real_time", "off") == "off"
     return waits and not is_learner(run.entrant.strategies)
-
-
-def _parts(group: Sequence[Job], limit: int) -> list[tuple[Job, ...]]:
-    """Cut a group into the fewest parts within the limit, as equal as can be."""
-    count = ceil(len(group) / limit)
-    return [tuple(group[part::count]) for part in range(count)]

@@ -80,12 +80,12 @@ class RunEnd:
 
 
 def train_stack(stack: Stack, place: Workplace, report: Report) -> list[RunEnd]:
-    """Train a stack, log its rows as they come and write the result of every run.
+    """Train a stack, log its rows as they come and write the results that are missing.
 
     Whatever is raised inside fails the runs that have not ended, and is their reason.
     """
     module, _, function = place.runner.partition(":")
-    log = _Log(stack.jobs, place.store)
+    log = _Log(stack, place.store)
     reason = "the run stopped before its end without saying why"
     try:
         runner: Runner = getattr(import_module(module), function)
@@ -99,6 +99,7 @@ def train_stack(stack: Stack, place: Workplace, report: Report) -> list[RunEnd]:
     return [
         write_result(job, place, log.rows[replica], log.ends.get(replica) or _failed(reason))
         for replica, job in enumerate(stack.jobs)
+        if job.fingerprint not in stack.done
     ]
 
 
@@ -130,7 +131,7 @@ def fail_stack(stack: Stack, place: Workplace, reason: str) -> list[RunEnd]:
     """Write the results of a stack whose worker is gone, with the rows in the logs."""
     return [
         write_result(job, place, _logged_rows(job, place.store), _failed(reason))
-        for job in stack.jobs
+        for job in stack.missing
     ]
 
 
@@ -145,16 +146,16 @@ def serve(connection: Connection, place: Workplace) -> None:
 
 
 class _Log:
-    """The rows of a stack, in memory and, every so often, in the run's logs."""
+    """The rows of a stack, in memory and, every so often, in the logs of what is missing."""
 
-    def __init__(self, jobs: Sequence[Job], store: Store) -> None:
-        self.jobs = jobs
+    def __init__(self, stack: Stack, store: Store) -> None:
+        self.stack = stack
         self.store = store
-        self.rows: list[list[Row]] = [[] for _ in jobs]
+        self.rows: list[list[Row]] = [[] for _ in stack.jobs]
         self.ends: dict[int, Row] = {}
-        self.logged = [0] * len(jobs)
+        self.logged = [0] * len(stack.jobs)
         self.next_flush = time.monotonic() + LOG_EVERY
-        for job in jobs:
+        for job in stack.missing:
             store.clear_log(job.fingerprint)
 
     def add(self, replica: int, row: Row) -> None:
@@ -166,7 +167,9 @@ class _Log:
             self.flush()
 
     def flush(self) -> None:
-        for replica, job in enumerate(self.jobs):
+        for replica, job in enumerate(self.stack.jobs):
+            if job.fingerprint in self.stack.done:
+                continue
             new = self.rows[replica][self.logged[replica] :]
             if new:
                 self.store.append_rows(job.fingerprint, new)

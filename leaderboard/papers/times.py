@@ -1,7 +1,6 @@
 """How long runs will take: from results of the same shape, else from a short timed trial."""
 
 import json
-import os
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from typing import Any, Literal
 
 from joblib import cpu_count  # type: ignore[import-untyped]
 
-from ...harness.execution.execute import MOST_IN_STACK
+from ...harness.execution.execute import thread_count
+from ...harness.execution.jobs import SEEDS_TOGETHER
 from ...harness.execution.jobs import Job
 from ...harness.plugins.registry import is_learner, load_stream
 from ...harness.specs.spec import RunSpec, build_settings
@@ -78,7 +78,7 @@ def estimates(
             continue
         if kind not in trials:
             alike = [other.run for other, same in zip(jobs, kinds, strict=True) if same == kind]
-            trials[kind] = _update_seconds(job.run, alike, data_dir, at_once)
+            trials[kind] = _update_seconds(job.run, alike, data_dir)
         twice = 2 if any(one.name == TICKET for one in job.run.entrant.strategies) else 1
         found.append(Estimate(twice * job.updates * trials[kind], "trial"))
     return found
@@ -167,16 +167,16 @@ def _trial_shape(spec: Mapping[str, Any]) -> str:
     return json.dumps([batch, names, entrant["network"]], sort_keys=True)
 
 
-def _update_seconds(run: RunSpec, alike: Sequence[RunSpec], data_dir: Path, at_once: int) -> float:
+def _update_seconds(run: RunSpec, alike: Sequence[RunSpec], data_dir: Path) -> float:
     """Return the seconds of an update of one replica, trained beside others of its shape."""
     from ...harness.loop.run import StackedRun
 
     if is_learner(run.entrant.strategies):
         return 1e-3  # outside the stack; about what Avalanche takes for an update
     seeds = {one.seed for one in alike}
-    count = max(1, min(len(seeds), MOST_IN_STACK))
+    count = max(1, min(len(seeds), SEEDS_TOGETHER))
     specs = [RunSpec(run.stream, run.entrant, seed) for seed in sorted(seeds)[:count]]
-    with _threads(at_once):
+    with _threads():
         trial = StackedRun(specs, data_dir, measured=False)
         batches = trial.trial_batches(TRIAL_UPDATES)
         trial.trial_update(*batches[0])
@@ -190,13 +190,12 @@ def _update_seconds(run: RunSpec, alike: Sequence[RunSpec], data_dir: Path, at_o
 
 
 @contextmanager
-def _threads(at_once: int) -> Iterator[None]:
-    """Compute with as many threads as each of so many workers has."""
+def _threads() -> Iterator[None]:
+    """Compute with as many threads as a worker has."""
     import torch
 
     before = torch.get_num_threads()
-    if not os.environ.get("OMP_NUM_THREADS"):
-        torch.set_num_threads(max(1, int(cpu_count(only_physical_cores=True)) // at_once))
+    torch.set_num_threads(thread_count())
     try:
         yield
     finally:

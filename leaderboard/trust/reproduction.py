@@ -7,14 +7,12 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from joblib import cpu_count  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
 from ...harness.errors import BenchError
 from ...harness.execution.execute import Advance, execute
-from ...harness.execution.jobs import Job, prepare
+from ...harness.execution.jobs import Job, prepare, together
 from ...harness.fingerprint import canonical
-from ...harness.plugins.registry import is_learner
 from ...harness.plugins.resolve import run_from_json
 from ..store.result import Record, Result
 from ..store.result_store import ResultStore
@@ -81,9 +79,9 @@ def reproduce(
 ) -> list[Check]:
     """Make runs again in a store of their own, and compare.
 
-    Rounding depends on how many replicas train in lockstep, and on some streams it grows until
-    runs differ as two seeds do. So the other seeds of the same entrant and stream are run beside
-    the reported ones, as they most likely were; this costs little in a stack.
+    The last bits depend on which seeds train in lockstep, and on some streams that grows until runs
+    differ as two seeds do. So the other seeds that shared a stack with the reported ones are run
+    beside them again, which costs little.
 
     Args:
         reported: results to be checked.
@@ -99,19 +97,17 @@ def reproduce(
         BenchError: something that the runs need is not installed here, or is another version; or
             it was stopped from the keyboard.
     """
-    streams = {canonical(result.spec.stream.model_dump()) for result in reported}
+    asked = {_stack(result) for result in reported}
     company = {result.fingerprint: result.record for result in reported}
     for record in beside:
-        if canonical(record.spec.stream.model_dump()) in streams and _stacks(record):
+        if _stack(record) in asked:
             company.setdefault(record.fingerprint, record)
     in_order = sorted(company.values(), key=lambda run: (run.spec.stream.name, run.spec.seed))
     jobs = jobs_of(in_order, data_dir)
     with tempfile.TemporaryDirectory() as folder:
         store = ResultStore(Path(folder))
-        # More workers than streams would cut the stacks.
-        at_once = min(workers or cpu_count(only_physical_cores=True), len(streams))
         outcome = execute(
-            jobs, store, data_dir=data_dir, workers=at_once, device=device, progress=progress
+            jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress
         )
         if outcome.interrupted:
             raise BenchError("stopped before all runs were made again, so nothing is attested.")
@@ -121,9 +117,9 @@ def reproduce(
         ]
 
 
-def _stacks(record: Record) -> bool:
-    """Tell whether it trains in lockstep with other seeds."""
-    return not is_learner(run_from_json(record.spec.model_dump()).entrant.strategies)
+def _stack(record: Record) -> str:
+    """Return what tells the stack that it trained in."""
+    return together(run_from_json(record.spec.model_dump()))
 
 
 def compared(reported: Result, made: Result, metric: str, tolerance: float) -> Check:

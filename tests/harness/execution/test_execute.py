@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.execution.environment import environment
-from plasticity_bench.harness.execution.execute import Advance, Outcome, _thread_count, execute
-from plasticity_bench.harness.execution.jobs import Job, prepare, stacks
+from plasticity_bench.harness.execution.execute import Advance, Outcome, execute, thread_count
+from plasticity_bench.harness.execution.jobs import SEEDS_TOGETHER, Job, Stack, prepare, stacks
 from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
@@ -63,7 +63,6 @@ def run(
         workers=workers,
         progress=(advances if advances is not None else []).append,
         runner=f"fake_runner:{runner}",
-        most_in_stack=2,
     )
     return outcome, store
 
@@ -211,47 +210,61 @@ def test_impossible_places_are_refused(
         )
 
 
-def test_runs_that_differ_in_seed_and_learning_rate_share_a_stack() -> None:
-    jobs = [make_job("a", 0), make_job("a", 1), make_job("a", 0, lr=0.2)]
-    assert [len(stack.jobs) for stack in stacks(jobs, workers=1, most=10)] == [3]
+def seeds_of(made: Iterable[Stack]) -> list[list[int]]:
+    return [[job.run.seed for job in stack.jobs] for stack in made]
 
 
-def test_other_entrants_streams_and_networks_do_not() -> None:
+def test_seeds_share_a_stack_by_fives_whatever_their_order() -> None:
+    asked = (7, 3, 0, 12, 4, 1, 5)
+    for order in (asked, asked[::-1], sorted(asked)):
+        made = stacks(make_jobs(["a"], seeds=order))
+        assert sorted(seeds_of(made)) == [[0, 1, 3, 4], [5, 7], [12]]
+
+
+def test_other_entrants_streams_networks_and_learning_rates_do_not() -> None:
     first = make_job("a", 0)
     wide = replace(first.run.entrant, network=NetworkSpec(hidden=(9,)))
     others = [
         make_job("b", 0),
         make_job("a", 0, stream="other"),
+        make_job("a", 0, lr=0.2),
         replace(first, run=replace(first.run, entrant=wide)),
     ]
-    assert len(stacks([first, *others], workers=1, most=10)) == 4
+    assert seeds_of(stacks([first, *others])) == [[0]] * 5
 
 
-def test_one_long_group_is_split_among_the_workers() -> None:
-    made = stacks(make_jobs(["a"], seeds=range(10)), workers=2, most=10)
-    assert [len(stack.jobs) for stack in made] == [5, 5]
+def test_what_is_done_keeps_the_others_of_its_stack_company() -> None:
+    jobs = make_jobs(["a", "b"], seeds=range(7))
+    done = {job.fingerprint for job in jobs if job.run.seed in (0, 2, 5, 6)}
+    made = stacks(jobs, done)
+    assert seeds_of(made) == [[0, 1, 2, 3, 4]] * 2
+    assert seeds_of(Stack(stack.missing) for stack in made) == [[1, 3, 4]] * 2
 
 
 def test_the_longest_stack_is_first() -> None:
     jobs = [make_job("a", 0), make_job("b", 0, updates=9), make_job("c", 0, updates=5)]
-    made = stacks(jobs, workers=1, most=10)
-    assert [stack.jobs[0].run.entrant.name for stack in made] == ["b", "c", "a"]
+    assert [stack.jobs[0].run.entrant.name for stack in stacks(jobs)] == ["b", "c", "a"]
 
 
-@given(
-    seeds=st.lists(st.integers(1, 30), min_size=1, max_size=4),
-    workers=st.integers(1, 4),
-    most=st.integers(1, 10),
-)
-def test_every_job_is_in_one_stack_and_none_is_too_large(
-    seeds: list[int], workers: int, most: int
-) -> None:
-    jobs = [make_job(f"e{n}", seed) for n, count in enumerate(seeds) for seed in range(count)]
-    made = stacks(jobs, workers, most)
+@given(seeds=st.lists(st.sets(st.integers(0, 30), min_size=1), min_size=1, max_size=4))
+def test_every_job_is_in_one_stack_and_none_is_too_large(seeds: list[set[int]]) -> None:
+    jobs = [job for n, some in enumerate(seeds) for job in make_jobs([f"e{n}"], seeds=some)]
+    made = stacks(jobs)
     assert sorted(job.fingerprint for stack in made for job in stack.jobs) == sorted(
         job.fingerprint for job in jobs
     )
-    assert max(len(stack.jobs) for stack in made) <= most
+    assert max(len(stack.jobs) for stack in made) <= SEEDS_TOGETHER
+
+
+def test_what_keeps_others_company_is_neither_written_nor_logged_again(tmp_path: Path) -> None:
+    jobs = make_jobs(["fine"], seeds=range(3))
+    _, store = run(jobs[:2], tmp_path)
+    before = {job.fingerprint: store.path(job.fingerprint).stat().st_mtime_ns for job in jobs[:2]}
+    outcome, _ = run(jobs, tmp_path)
+    assert statuses(outcome) == {"fine/2": "done"}
+    for name, time_ns in before.items():
+        assert store.path(name).stat().st_mtime_ns == time_ns
+        assert len(store.read_rows(name)) == 3  # as the first time wrote them
 
 
 def test_the_environment_says_versions_and_nothing_personal() -> None:
@@ -278,15 +291,15 @@ def test_a_prepared_run_knows_its_length_data_and_code(tmp_path: Path) -> None:
     assert {job.run.entrant.name: job.needs for job in jobs}["reset"] == ("task boundary",)
 
 
-def test_a_worker_has_its_share_of_the_cores_unless_the_user_says_otherwise(
+def test_a_worker_computes_with_one_thread_unless_the_user_says_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert [_thread_count(share) for share in (0, 1, 4)] == [1, 1, 4]
+    assert thread_count() == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert _thread_count(4) == 2
+    assert thread_count() == 2
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
-    assert _thread_count(4) == 4
+    assert thread_count() == 1
 
 
 def test_nothing_runs_where_results_cannot_be_kept(tmp_path: Path) -> None:

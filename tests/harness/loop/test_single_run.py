@@ -348,7 +348,7 @@ def test_a_name_that_is_a_strategys_is_claimed_twice(monkeypatch: pytest.MonkeyP
 def test_learners_are_stacked_one_by_one_and_their_source_is_in_the_fingerprint() -> None:
     runs = [*make_specs("plain", "0:3"), *make_specs("dense", "0:3")]
     jobs = prepare(runs, DATA)
-    sizes = [(s.jobs[0].run.entrant.name, len(s.jobs)) for s in stacks(jobs, 1, 10)]
+    sizes = [(s.jobs[0].run.entrant.name, len(s.jobs)) for s in stacks(jobs)]
     assert sorted(sizes) == [("dense", 3), ("plain", 1), ("plain", 1), ("plain", 1)]
     digests = {job.run.entrant.name: job.sources["strategies"] for job in jobs}
     assert digests["plain"].keys() == {"plain"}
