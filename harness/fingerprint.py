@@ -28,7 +28,7 @@ def fingerprint(spec: Mapping[str, Any], sources: Mapping[str, Any], results_ver
 
     Args:
         spec: stream, entrant and seed with all settings resolved, finite JSON values.
-        sources: SHA-256 of the data and of the strategies' code.
+        sources: SHA-256 of the data and of the code, as far as the results version does not say it.
         results_version: of the engine.
 
     Returns:

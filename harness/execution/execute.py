@@ -17,6 +17,7 @@ from ..errors import BenchError
 from .jobs import Job, Stack, stacks
 from .worker import RunEnd, Store, Workplace, fail_stack, serve, train_stack
 
+
 @dataclass(frozen=True)
 class Advance:
     """How far everything is, in updates times replicas."""
@@ -55,8 +56,9 @@ def execute(
 ) -> Outcome:
     """Run what is not done yet and put the results into the store.
 
-    Seeds train in lockstep in stacks, see `jobs.stacks`. A worker process that dies fails the runs of its
-    stack and is replaced; the others go on. Ctrl-C stops the workers and keeps what has ended.
+    Seeds train in lockstep in stacks, see `jobs.stacks`. A worker process that dies fails the runs
+    of its stack and is replaced; the others go on. Ctrl-C stops the workers and keeps what has
+    ended.
 
     Args:
         jobs: of `prepare`.

@@ -31,7 +31,7 @@ class Job:
     run: RunSpec
     fingerprint: str
     sources: Mapping[str, Any] = field(hash=False)
-    """SHA-256 of the data and of each strategy's code."""
+    """SHA-256 of the data and of the code that is not of the results version; see `code_of`."""
     results_version: int
     needs: tuple[str, ...]
     """What the entrant has to be told."""
@@ -77,7 +77,7 @@ def prepare(runs: Iterable[RunSpec], data_dir: Path) -> list[Job]:
             check_first_task(run, stream, samples)
         updates = sum(stream.task_updates(samples))
         names = [strategy.name for strategy in run.entrant.strategies]
-        used = {"data": samples.digest, **code_of(names)}
+        used = {"data": samples.digest, **code_of(names, run.stream.name)}
         name = fingerprint(run.as_json(), used, RESULTS_VERSION)
         jobs.append(Job(run, name, used, RESULTS_VERSION, _needs(run), updates))
     return jobs

@@ -112,6 +112,10 @@ class CohortMonitor:
             name: cohorts.parity(value, newborn, incumbent).tolist()
             for name, value in values.items()
         }
+        silent = {
+            name: cohorts.incumbents_are_silent(value, incumbent).tolist()
+            for name, value in values.items()
+        }
         young, old = newborn.sum(1).tolist(), incumbent.sum(1).tolist()
         for replica, birth in enumerate(one.births):
             if birth is not None and young[replica] and old[replica]:
@@ -126,6 +130,7 @@ class CohortMonitor:
                         "newborns": young[replica],
                         "incumbents": old[replica],
                         **{name: ratio[replica] for name, ratio in ratios.items()},
+                        "silent": [name for name, states in silent.items() if states[replica]],
                     },
                 )
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..metrics.accuracy import recovery_times
 from ..metrics.summary import summarise
 from ..row import Row
-from ..stream import Stream
+from ..stream import Stream, Task
 
 EARLY_SHARE = 0.1
 """The early window of a task, as a share of its updates; the late window is as long."""
@@ -52,6 +52,25 @@ def checkpoint_row(task: int, step: int, per_task: list[float]) -> Row:
     accuracy = sum(per_task) / len(per_task)
     place = {"kind": "checkpoint", "task": task, "step": step}
     return {**place, "accuracy": accuracy, "per_task": per_task}
+
+
+def tests_transfer(stream: Stream, first: Task) -> bool:
+    """Tell whether tasks are tested before they are learnt: for forward transfer.
+
+    They are where all tasks seen are tested, unless the head grows: then what a network says of
+    classes to come means nothing.
+    """
+    return stream.evaluate == "seen" and first.outputs is None
+
+
+def initial_row(per_task: list[float]) -> Row:
+    """Describe the test accuracies at the initial weights, one for each task of the stream."""
+    return {"kind": "initial", "task": 0, "step": 0, "per_task": per_task}
+
+
+def arrival_row(task: int, step: int, accuracy: float) -> Row:
+    """Describe the test accuracy on a task right before it is learnt."""
+    return {"kind": "arrival", "task": task, "step": step, "accuracy": accuracy}
 
 
 def task_row(

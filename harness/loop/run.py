@@ -30,13 +30,16 @@ from .monitor import CohortMonitor, CostMeter, health_rows
 from .real_time import RelativeCosts, Trial
 from .rows import (
     HEALTH_SAMPLES,
+    arrival_row,
     checkpoint_row,
     checkpoints,
     divergence,
     end_row,
     health_is_due,
+    initial_row,
     recovery,
     task_row,
+    tests_transfer,
 )
 from .step_edits import StepEdits
 from .ticket import ticket_rows, ticket_strategies, wants_ticket
@@ -147,6 +150,7 @@ class StackedRun:
 
         if self.progress.task == 0:
             self.learner.call("begin_run")
+            yield from self._keep(self._test_initial_weights())
         for tasks in self._tasks():
             started = time.perf_counter()
             yield from self._keep(self._train_task(tasks, report))
@@ -209,6 +213,7 @@ class StackedRun:
         online = torch.zeros(2, updates, len(self.specs), device=learner.net.device)
         evaluated_after = checkpoints(self.stream, updates) if self.measured else set()
         accuracies: list[float] | None = None
+        yield from self._test_arrival(tasks)
         yield from self._edit("begin_task")
         for done, (x, y) in enumerate(learner.batches.training(updates, updates // plan.passes)):
             if progress.update in learner.edits:
@@ -310,6 +315,23 @@ class StackedRun:
         assert self.learner.batches is not None
         x, y = self.learner.batches.draw(self.probes, PROBE_BATCHES * self.plan.batch_size)
         return self.cohorts.measure(self.learner.net, x, y, self.progress.update, PROBE_BATCHES)
+
+    def _tests_transfer(self, tasks: Sequence[Task]) -> bool:
+        return self.measured and tests_transfer(self.stream, tasks[0])
+
+    def _test_initial_weights(self) -> Iterator[tuple[int, Row]]:
+        """Measure the test accuracy on every task before any training."""
+        if not self._tests_transfer(next(self._task_sequences(0))):
+            return
+        per_task = torch.stack([self._test_accuracy(tasks) for tasks in self._task_sequences(0)])
+        yield from enumerate(map(initial_row, per_task.T.tolist()))
+
+    def _test_arrival(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Row]]:
+        """Measure the test accuracy on a new task that is not the first."""
+        if self.progress.task > 0 and self._tests_transfer(tasks):
+            place = self.progress.task, self.progress.update
+            for replica, accuracy in enumerate(self._test_accuracy(tasks).tolist()):
+                yield replica, arrival_row(*place, accuracy)
 
     def _evaluate(self) -> tuple[list[float], Iterator[tuple[int, Row]]]:
         """Measure the test accuracy on the tasks that count; return the current one's, and rows."""

@@ -27,13 +27,16 @@ from ..stream import Samples, Stream, Task, chained_digest
 from .real_time import RelativeCosts, Trial
 from .rows import (
     HEALTH_SAMPLES,
+    arrival_row,
     checkpoint_row,
     checkpoints,
     divergence,
     end_row,
     health_is_due,
+    initial_row,
     recovery,
     task_row,
+    tests_transfer,
 )
 
 REPORT_EVERY = 100
@@ -127,7 +130,7 @@ class SingleRun:
         """
         for task in self.stream.task_sequence(self.samples, self.spec.seed):
             started = time.perf_counter()
-            rows = self._learn(task, on_progress)
+            rows = [*self._test_transfer(task), *self._learn(task, on_progress)]
             self.seconds += time.perf_counter() - started
             self.kept_rows += rows
             yield from ((0, row) for row in rows)
@@ -183,6 +186,19 @@ class SingleRun:
         with torch.no_grad(), unmoved_random(self.random.device):
             per_task = [self._test_accuracy(*numbered) for numbered in self.seen]
         return checkpoint_row(self.task, self.batches_done, per_task)
+
+    def _test_transfer(self, task: Task) -> Iterator[Row]:
+        """Measure a new task before it is learnt; before the first, all at the initial weights."""
+        is_told = "task id at test" in self.learner.needs  # of tasks to come it knows nothing
+        if is_told or not (self.measured and tests_transfer(self.stream, task)):
+            return
+        with torch.no_grad(), unmoved_random(self.random.device):
+            if self.task > 0:
+                accuracy = self._test_accuracy(self.task, task)
+                yield arrival_row(self.task, self.batches_done, accuracy)
+                return
+            tasks = self.stream.task_sequence(self.samples, self.spec.seed)
+            yield initial_row([self._test_accuracy(*numbered) for numbered in enumerate(tasks)])
 
     def _test_accuracy(self, number: int, task: Task) -> float:
         view = self.trainer.view(number)

@@ -183,6 +183,57 @@ def recovery_time(times: Sequence[int | None]) -> float | None:
     return middle if np.isfinite(middle) else None
 
 
+def backward_transfer(accuracy_TT: Sequence[Sequence[float]]) -> float | None:
+    """Average what became of each earlier task: its accuracy at the end minus that when learnt.
+
+    Args:
+        accuracy_TT: row k has the test accuracies on tasks 0 to k at the end of task k.
+
+    Returns:
+        Between -1 and 1, below 0 where tasks were forgotten; None for fewer than 2 tasks.
+
+    Source: BWT of Lopez-Paz and Ranzato 2017, "Gradient Episodic Memory".
+    """
+    learnt = accuracy_TT[:-1]
+    return _mean([accuracy_TT[-1][k] - row[k] for k, row in enumerate(learnt)])
+
+
+def forgetting(accuracy_TT: Sequence[Sequence[float]]) -> float | None:
+    """Average what each earlier task lost: its best accuracy before the last task minus the last.
+
+    Args:
+        accuracy_TT: row k has the test accuracies on tasks 0 to k at the end of task k.
+
+    Returns:
+        Between -1 and 1; None for fewer than 2 tasks.
+
+    Source: Chaudhry et al. 2018, "Riemannian Walk for Incremental Learning".
+    """
+    learnt = accuracy_TT[:-1]
+    return _mean(
+        [max(row[k] for row in learnt[k:]) - accuracy_TT[-1][k] for k in range(len(learnt))]
+    )
+
+
+def forward_transfer(arrival_T: Sequence[float], initial_T: Sequence[float]) -> float | None:
+    """Average what earlier tasks gave to each later one before it was trained on.
+
+    Args:
+        arrival_T: test accuracy on tasks 1, 2, ..., each right before its training.
+        initial_T: that of the network at its initial weights on the same tasks.
+
+    Returns:
+        Between -1 and 1; None without a later task.
+
+    Source: FWT of Lopez-Paz and Ranzato 2017, "Gradient Episodic Memory".
+    """
+    return _mean([one - other for one, other in zip(arrival_T, initial_T, strict=True)])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
 def fresh_gap(fresh_T: ArrayLike, learner_T: ArrayLike) -> Array:
     """Subtract the learner's accuracy on each task from that of a freshly initialised copy.
 

@@ -17,8 +17,9 @@ from torch.nn.functional import normalize
 
 from ..errors import BenchError
 
-EPSILON = 1e-12
-"""Added to the incumbents' mean: far below any mean that training produces."""
+SILENT = 1e-12
+"""At or below this mean a group is silent, far below any mean that training produces: nothing can
+be held against silent incumbents, so there is no parity, see `parity`."""
 
 EARLY_AGES = (1.0, 100.0)
 """First and last age, in updates, of what a result calls a newborn's early parity."""
@@ -138,14 +139,17 @@ def alignment(w_out: Tensor, delta_next: Tensor) -> Tensor:
         (R, U), between 0 and 1.
     """
     columns = _blocks(w_out)  # (R, O, U, S)
-    direction = normalize(columns, dim=1, eps=EPSILON)
-    signal = normalize(delta_next, dim=2, eps=EPSILON)
+    direction = normalize(columns, dim=1, eps=SILENT)
+    signal = normalize(delta_next, dim=2, eps=SILENT)
     cosine = torch.bmm(signal, direction.flatten(2)).abs().mean(1)
     return cosine.reshape(-1, *columns.shape[2:]).mean(2)
 
 
 def parity(values: Tensor, newborn: Tensor, incumbent: Tensor) -> Tensor:
-    """Divide the newborns' mean by the incumbents': R_x = mean_N x / (mean_O x + eps).
+    """Divide the newborns' mean by the incumbents': R_x = mean_N x / mean_O x.
+
+    The paper adds an eps to the denominator that it does not state; where incumbents are silent the
+    ratio would then be as large as eps is small. Here it is undefined, see `incumbents_are_silent`.
 
     For a prune the kept units stand for the newborns and the pruned ones for the incumbents.
 
@@ -155,25 +159,57 @@ def parity(values: Tensor, newborn: Tensor, incumbent: Tensor) -> Tensor:
         incumbent: (R, U) bool, what it is compared with.
 
     Returns:
-        (R,) in double precision, at least 0; 1 is parity. NaN where either group is empty.
+        (R,) in double precision, at least 0; 1 is parity. NaN where either group is empty, and
+        where the incumbents are silent.
 
-    Source: Lillo and Cheney 2026, who do not state eps; here `EPSILON`.
+    Source: Lillo and Cheney 2026.
     """
-    return _mean_of(values, newborn) / (_mean_of(values, incumbent) + EPSILON)
+    base = _mean_of(values, incumbent)
+    return _mean_of(values, newborn) / torch.where(base > SILENT, base, torch.nan)
 
 
-def log_parity(ratio: Tensor) -> Tensor:
-    """Return the logarithm of a parity ratio: 0 is parity, -inf a cohort that receives nothing.
+def incumbents_are_silent(values: Tensor, incumbent: Tensor) -> Tensor:
+    """Tell where incumbents' mean is `SILENT`: newborns are neither behind nor ahead of nothing.
 
-    Summarise it by a median: one cohort at -inf takes any mean with it.
+    Args:
+        values: (R, U), at least 0; NaN where it is not measured.
+        incumbent: (R, U) bool.
+
+    Returns:
+        (R,) bool; False without incumbents.
     """
-    return ratio.log()
+    return _mean_of(values, incumbent) <= SILENT  # a comparison with NaN is False
+
+
+def mean_parity(ratios: Sequence[float], weights: Sequence[float] | None = None) -> float | None:
+    """Average parity ratios by the newborns' share N / (N + O) of what both groups have.
+
+    A mean of ratios is ruled by the largest, and a mean of their logarithms by the smallest; shares
+    lie between 0 and 1. The mean share s is said as a ratio again, s / (1 - s).
+
+    Args:
+        ratios: parity ratios, finite and at least 0; NaN is left out.
+        weights: of each, at least 0; None weighs all alike.
+
+    Returns:
+        At least 0; None without a ratio of a weight above 0.
+    """
+    known = [
+        (ratio / (1 + ratio), weight)
+        for ratio, weight in zip(ratios, weights or [1.0] * len(ratios), strict=True)
+        if not np.isnan(ratio) and weight > 0
+    ]
+    if not known:
+        return None
+    shares, kept = zip(*known, strict=True)
+    share = float(np.average(shares, weights=kept))
+    return share / (1 - share)
 
 
 def parity_between(
     ages: Sequence[float], ratios: Sequence[float], first: float, last: float
 ) -> float | None:
-    """Average a cohort's ratio curve over the measurements at ages in [first, last].
+    """Average a cohort's ratio curve over measurements at ages in [first, last]; see `mean_parity`.
 
     Args:
         ages: updates since birth of each measurement.
@@ -191,10 +227,7 @@ def parity_between(
         raise BenchError(
             f"parity of {len(ratios)} ratios at {len(ages)} ages: give one age for each."
         )
-    within = [
-        r for a, r in zip(ages, ratios, strict=True) if first <= a <= last and not np.isnan(r)
-    ]
-    return float(np.mean(within)) if within else None
+    return mean_parity([r for a, r in zip(ages, ratios, strict=True) if first <= a <= last])
 
 
 def _blocks(w_out: Tensor) -> Tensor:

@@ -15,11 +15,13 @@ from scipy.stats import CensoredData, ecdf, logrank
 
 from ..errors import BenchError
 
-Ending = Literal["edit", "death", "end of run"]
-"""What ended the observation of a cohort: the next edit in its layer, its death, the run's end.
+Ending = Literal["edit", "death", "end of run", "incumbents silent"]
+"""What ended the observation of a cohort: the next edit in its layer, its death, the run's end, or
+that its incumbents fell silent (see `cohorts.incumbents_are_silent`), so that no ratio is defined.
 
 Kaplan-Meier and log-rank take the ending as unrelated to the time that integration would take.
-That holds for scheduled edits and the end of the run, and not where units die *because* they lag.
+That holds for scheduled edits and the end of the run, and not where units die *because* they lag,
+nor where incumbents fall silent because newborns took over: such cohorts are counted apart.
 """
 
 FINEST_SHARE = 8

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .cohorts import mean_parity
 from .summary import FACTORS, PARITIES, Row, cohort_curves
 
 SMALLEST_COHORT = 8
@@ -15,15 +16,15 @@ def pooled_curves(runs: Iterable[Sequence[Row]]) -> list[list[Row]]:
 
     The cohorts of one layer and birth stand alone, one curve a seed, if each has at least
     `SMALLEST_COHORT` newborns. Otherwise they become one curve: at each age the mean of the seeds'
-    ratios, weighted by their newborns. The ratio of each seed is taken to its own incumbents, so a
-    seed with larger gradients weighs no more.
+    shares (see `cohorts.mean_parity`), weighted by their newborns. The ratio of each seed is taken
+    to its own incumbents, so a seed with larger gradients weighs no more.
 
     Args:
         runs: the cohort rows of each seed.
 
     Returns:
         Curves as of `cohort_curves`, none of them empty; a pooled one has the keys layer, birth,
-        age, newborns, the parities and their factors.
+        age, newborns, the parities and their factors, and silent: in what all incumbents are.
     """
     alike: dict[tuple[str, int], list[list[Row]]] = defaultdict(list)
     for rows in runs:
@@ -47,10 +48,10 @@ def _merged(rows: Sequence[Row]) -> Mapping[str, Any]:
     newborns = sum(row["newborns"] for row in rows)
     same = {key: rows[0][key] for key in ("layer", "birth", "age")}
     ratios = {name: _mean(rows, name) for name in (*PARITIES, *FACTORS)}
-    return {**same, "newborns": newborns, **ratios}
+    silent = set.intersection(*({*row.get("silent", ())} for row in rows))
+    return {**same, "newborns": newborns, **ratios, "silent": sorted(silent)}
 
 
 def _mean(rows: Sequence[Row], name: str) -> float | None:
     known = [(row[name], row["newborns"]) for row in rows if row.get(name) is not None]
-    weight = sum(newborns for _, newborns in known)
-    return sum(ratio * newborns for ratio, newborns in known) / weight if weight else None
+    return mean_parity([ratio for ratio, _ in known], [newborns for _, newborns in known])

@@ -38,6 +38,7 @@ def summarise(rows: Sequence[Row]) -> Metrics:
         kinds[row["kind"]].append(row)
     return {
         **_performance(kinds["task"], kinds["checkpoint"]),
+        **_retention(kinds["checkpoint"], kinds["initial"], kinds["arrival"]),
         **_ticket(kinds),
         **_newborns(kinds["cohort"], kinds["edit"]),
         **_health(kinds["health"], kinds["weights"]),
@@ -61,6 +62,22 @@ def _performance(all_tasks: Sequence[Row], checkpoints: Sequence[Row]) -> Metric
         "recovery_time": accuracy.recovery_time([row["recovery_updates"] for row in tasks[1:]]),
         "plasticity_loss": accuracy.plasticity_loss(online),
         "plasticity_slope": None if slope is None else slope.per_100_tasks,
+    }
+
+
+def _retention(
+    checkpoints: Sequence[Row], initial: Sequence[Row], arrivals: Sequence[Row]
+) -> Metrics:
+    """Return what is kept of earlier tasks, and what they give later ones, where that is tested."""
+    at_ends = {row["task"]: row["per_task"] for row in checkpoints}  # the last of each task
+    learnt = [at_ends[task] for task in sorted(at_ends)]
+    all_seen = all(len(row) == number for number, row in enumerate(learnt, 1))
+    arrived = [row["accuracy"] for row in arrivals]
+    before = initial[0]["per_task"][1 : 1 + len(arrived)] if initial else []
+    return {
+        "forgetting": accuracy.forgetting(learnt) if all_seen and learnt else None,
+        "backward_transfer": accuracy.backward_transfer(learnt) if all_seen and learnt else None,
+        "forward_transfer": accuracy.forward_transfer(arrived, before),
     }
 
 
@@ -90,6 +107,8 @@ def _newborns(measured: Sequence[Row], edits: Sequence[Row]) -> Metrics:
         known = [value for value in values if value is not None]
         metrics[f"parity_{name}_early"] = median(known) if known else None
     for name in INTEGRATION_QUANTITIES:
+        silent = [cut_short(curve, name) is not curve for curve in curves]
+        metrics[f"incumbents_silent_share_{name}"] = fmean(silent) if silent else None
         for rho in (0.5, 0.8):
             times = integration_times(curves, name, rho)
             metrics[f"integration_time_{name}_{rho}"] = integration.median_time(times)
@@ -112,6 +131,23 @@ def curve_of(curve: Sequence[Row], name: str) -> tuple[list[float], list[float]]
     return [row["age"] for row in curve], ratios
 
 
+def cut_short(curve: Sequence[Row], name: str) -> Sequence[Row]:
+    """Return a curve up to where its incumbents fall silent in a quantity, else itself."""
+    for number, row in enumerate(curve):
+        if name in row.get("silent", ()):
+            return curve[:number]
+    return curve
+
+
+def integration_time_of(
+    curve: Sequence[Row], name: str, ended: integration.Ending, rho: float
+) -> integration.IntegrationTime:
+    """Return the integration time of one cohort, censored where its incumbents fall silent."""
+    seen = cut_short(curve, name)
+    ended = ended if seen is curve else "incumbents silent"
+    return integration.integration_time(*curve_of(seen, name), ended, rho=rho)
+
+
 def integration_times(
     curves: Sequence[Sequence[Row]], name: str, rho: float
 ) -> list[integration.IntegrationTime]:
@@ -121,10 +157,11 @@ def integration_times(
         layer, birth = curve[0]["layer"], curve[0]["birth"]
         last_births[layer] = max(birth, last_births.get(layer, birth))
     return [
-        integration.integration_time(
-            *curve_of(curve, name),
+        integration_time_of(
+            curve,
+            name,
             "end of run" if curve[0]["birth"] == last_births[curve[0]["layer"]] else "edit",
-            rho=rho,
+            rho,
         )
         for curve in curves
     ]

@@ -8,12 +8,13 @@ from typing import Literal
 Better = Literal["higher", "lower", "diagnostic"]
 """Which way is better, for what entrants may be ranked by; all else is diagnostic."""
 
-Family = Literal["performance", "plasticity", "integration", "health", "cost"]
+Family = Literal["performance", "plasticity", "retention", "integration", "health", "cost"]
 """What kind of question a number answers."""
 
 FAMILIES: Mapping[Family, str] = {
     "performance": "Performance: how well an entrant learns; by these it is ranked",
     "plasticity": "Loss of plasticity: how that declines",
+    "retention": "Retention: what is kept of earlier tasks, and what they give later ones",
     "integration": "Integration: how soon newborn units receive and do what incumbents do",
     "health": "Health: what the network's features, weights and gradients are like",
     "cost": "Cost: what the run took",
@@ -165,14 +166,6 @@ def _plasticity() -> Iterator[Metric]:
     )
     yield _diagnostic(
         "plasticity",
-        "fresh_gap",
-        "share",
-        (-1, 1),
-        "Mean over tasks of a freshly initialised copy's accuracy minus the learner's.",
-        "Dohare et al. 2024",
-    )
-    yield _diagnostic(
-        "plasticity",
         "plasticity_loss",
         "share",
         (-1, 1),
@@ -188,6 +181,28 @@ def _plasticity() -> Iterator[Metric]:
     )
 
 
+def _retention() -> Iterator[Metric]:
+    def metric(name: str, text: str, source: str) -> Metric:
+        where = f"{text}\n\nOnly on streams that test all tasks seen."
+        return _diagnostic("retention", name, "share", (-1, 1), where, source)
+
+    yield metric(
+        "forgetting",
+        "Best accuracy on each earlier task before the last one, minus that at the end.",
+        "Chaudhry et al. 2018",
+    )
+    yield metric(
+        "backward_transfer",
+        "Accuracy on each earlier task at the end, minus that when it had been learnt.",
+        "Lopez-Paz and Ranzato 2017",
+    )
+    yield metric(
+        "forward_transfer",
+        "Accuracy on each later task before its training, minus that at initial weights.",
+        "Lopez-Paz and Ranzato 2017",
+    )
+
+
 def _integration() -> Iterator[Metric]:
     for measure, (meaning, source) in UNIT_MEASURES.items():
         yield _diagnostic(
@@ -195,10 +210,19 @@ def _integration() -> Iterator[Metric]:
             f"parity_{measure}_early",
             "1",
             (0, inf),
-            f"Parity: {meaning}.\n\nNewborns over incumbents: median over cohorts, ages 1 to 100.",
+            f"Parity: {meaning}.\n\nNewborns over incumbents: median over cohorts, of each the "
+            "mean share N / (N + O) at ages 1 to 100 as a ratio, but where incumbents are silent.",
             source,
         )
     for measure in INTEGRATING:
+        yield _diagnostic(
+            "integration",
+            f"incumbents_silent_share_{measure}",
+            "share",
+            (0, 1),
+            f"Share of cohorts whose incumbents fell silent in {measure}.\n\n"
+            "From then on there is no parity, and their observation ends.",
+        )
         for rho in INTEGRATION_RHOS:
             yield _diagnostic(
                 "integration",
@@ -291,7 +315,7 @@ def _cost() -> Iterator[Metric]:
 
 METRICS: dict[str, Metric] = {
     metric.name.partition("@")[0]: metric
-    for family in (_performance, _plasticity, _integration, _health, _cost)
+    for family in (_performance, _plasticity, _retention, _integration, _health, _cost)
     for metric in family()
 }
 """Every number of a result's `metrics`, by name, in the order in which they are listed."""

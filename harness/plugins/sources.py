@@ -1,4 +1,4 @@
-"""What an entrant's numbers depend on beside its settings and the samples: its code, the engine's.
+"""What a run's numbers depend on beside its settings and the samples: all code that computes them.
 
 Whoever names a run, submits it, makes it again or tells which results are current asks here.
 """
@@ -6,22 +6,31 @@ Whoever names a run, submits it, makes it again or tells which results are curre
 from collections.abc import Iterable
 
 from ..modules.single_learner import SingleLearner
+from ..specs.code_shape import PACKAGE
 from ..specs.source_code import source_digest
-from .registry import load_entrant
+from .engine_code import changed_engine
+from .registry import load_entrant, load_stream
 
-RESULTS_VERSION = 1
-"""Raised when a change of the engine may change numbers: it is part of every fingerprint."""
+RESULTS_VERSION = 2
+"""Raised when a change of the engine may change numbers: it is part of every fingerprint. The tests
+hold the engine's numbers against golden ones of this version."""
+
+Code = dict[str, str | dict[str, str]]
+"""What tells the code that a run was made with from any other."""
 
 
-def code_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
+def code_of(names: Iterable[str], stream: str) -> Code:
     """Return what tells the code that is installed here from any other: part of the fingerprint.
 
     Args:
         names: of an entrant's strategies, or of its learner.
+        stream: name of the stream.
 
     Returns:
-        `strategies`, the SHA-256 of what each one's code does, by name; and, where a library's code
-        is the learner, `versions`, the library's version by package.
+        `strategies`, the SHA-256 of what each one's code does, by name; where a library's code is
+        the learner, `versions`, the library's version by package; where the stream is a plug-in,
+        `stream`, the SHA-256 of what its code does; and where the engine is not that of the results
+        version, `engine`, the same of that.
 
     Raises:
         BenchError: a name is not installed here, or its source cannot be read.
@@ -33,5 +42,17 @@ def code_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
         if issubclass(cls, SingleLearner)
         for package, version in cls.versions.items()
     }
-    code = {"strategies": {name: source_digest(cls) for name, cls in classes.items()}}
-    return {**code, "versions": versions} if versions else code
+    code: Code = {"strategies": {name: source_digest(cls) for name, cls in classes.items()}}
+    more: dict[str, str | dict[str, str] | None] = {
+        "versions": versions,
+        "stream": _stream_code(stream),
+        "engine": changed_engine(),
+    }
+    return code | {name: value for name, value in more.items() if value}
+
+
+def _stream_code(name: str) -> str | None:
+    """Return the SHA-256 of a plug-in stream's source; None of ours, which are the engine's."""
+    cls = load_stream(name).cls
+    is_ours = cls.__module__.partition(".")[0] == PACKAGE
+    return None if is_ours else source_digest(cls)

@@ -88,7 +88,7 @@ def source_of(cls: type) -> Source:
         modules = {module: files.text(module) for module in found}
     except _UNREADABLE as error:
         raise BenchError(
-            f"the source of strategy class {cls.__qualname__} cannot be read ({error}), so its "
+            f"the source of class {cls.__qualname__} cannot be read ({error}), so its "
             "results could not be told from those of another version. Put it into a file."
         ) from error
     places = {module: place for place, module in enumerate(found)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
-from ...harness.plugins.sources import code_of
+from ...harness.plugins.sources import RESULTS_VERSION, code_of
 from ..store.journal import Journal, newest
 from ..store.result import Record
 from .standings import OlderCode
@@ -33,7 +33,7 @@ class Versions:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._installed: dict[tuple[str, ...], bytes | None] = {}
+        self._installed: dict[tuple[tuple[str, ...], str], bytes | None] = {}
 
     def all(self, records: Iterable[Record]) -> Current:
         """Keep all results, and say which are of older code."""
@@ -81,7 +81,7 @@ class Versions:
     def _line(self, record: Record) -> bytes:
         """Return what results share that are compared with each other, but for the code."""
         spec = record.spec.model_dump()
-        made = [record.results_version, record.sources.data, lineage(spec).decode()]
+        made = [record.sources.data, lineage(spec).decode()]
         is_here = self._here(record) is not None
         return canonical(made if is_here else [*made, spec["entrant"]["strategies"]])
 
@@ -100,12 +100,13 @@ class Versions:
     def _here(self, record: Record) -> bytes | None:
         """Return the version that is installed here; None where the entrant is not."""
         names = tuple(strategy.name for strategy in record.spec.entrant.strategies)
-        if names not in self._installed:
+        key = names, record.spec.stream.name
+        if key not in self._installed:
             try:
-                self._installed[names] = canonical(code_of(names))
+                self._installed[key] = canonical([RESULTS_VERSION, code_of(*key)])
             except BenchError:
-                self._installed[names] = None
-        return self._installed[names]
+                self._installed[key] = None
+        return self._installed[key]
 
     def _written(self, records: Sequence[Record]) -> tuple[str, int]:
         """Return when the last of some results was written down, and how many they are."""
@@ -132,4 +133,4 @@ def lineage(spec: Mapping[str, Any]) -> bytes:
 
 
 def _version(record: Record) -> bytes:
-    return canonical(record.sources.code)
+    return canonical([record.results_version, record.sources.code])

@@ -20,7 +20,12 @@ from ...harness.metrics.integration import (
     restricted_mean,
 )
 from ...harness.metrics.pooling import pooled_curves
-from ...harness.metrics.summary import INTEGRATION_QUANTITIES, Row, cohort_curves, curve_of
+from ...harness.metrics.summary import (
+    INTEGRATION_QUANTITIES,
+    Row,
+    cohort_curves,
+    integration_time_of,
+)
 from ...harness.metrics.table import INTEGRATION_RHOS
 from ..board.grouping import EntrantRuns, StreamRuns
 from ..store.result import Result
@@ -47,7 +52,7 @@ class Cohort:
     def times(self) -> Mapping[tuple[str, float], IntegrationTime]:
         """Integration time by quantity and share of parity."""
         return {
-            (name, rho): integration_time(*curve_of(self.rows, name), self.ended, rho=rho)
+            (name, rho): integration_time_of(self.rows, name, self.ended, rho)
             for name, rho in QUESTIONS
         }
 

@@ -12,8 +12,7 @@ from typing import Any, Literal
 from joblib import cpu_count  # type: ignore[import-untyped]
 
 from ...harness.execution.execute import thread_count
-from ...harness.execution.jobs import SEEDS_TOGETHER
-from ...harness.execution.jobs import Job
+from ...harness.execution.jobs import SEEDS_TOGETHER, Job
 from ...harness.plugins.registry import is_learner, load_stream
 from ...harness.specs.spec import RunSpec, build_settings
 from ...harness.specs.suite import parse_seeds
@@ -68,7 +67,6 @@ def estimates(
     """
     trials: dict[str, float] = {}
     found = []
-    at_once = at_a_time(workers)
     kinds = [_trial_shape(job.run.as_json()) for job in jobs]
     for job, kind in zip(jobs, kinds, strict=True):
         spec = job.run.as_json()

@@ -43,18 +43,21 @@ class Spec(_Strict):
 
 
 class Sources(_Strict):
-    """SHA-256 of the samples and of each strategy's source: other code or data is another run."""
+    """SHA-256 of the samples and of the code: other code or data is another run; see `code_of`."""
 
     data: str
     strategies: dict[str, str]
     versions: dict[str, str] = Field(default_factory=dict)
     """Version by package, where a library's code is the learner."""
+    stream: str | None = None
+    """Of the stream's source, where that is a plug-in."""
+    engine: str | None = None
+    """Of the engine's code, where that is not the one of the results version."""
 
     @property
-    def code(self) -> dict[str, dict[str, str]]:
+    def code(self) -> dict[str, JsonValue]:
         """What the run was made with, in the form of `code_of`, which says what is here."""
-        code = {"strategies": self.strategies}
-        return {**code, "versions": self.versions} if self.versions else code
+        return {name: value for name, value in self.model_dump(exclude={"data"}).items() if value}
 
 
 class Hashes(_Strict):

@@ -191,6 +191,12 @@ def _difference(record: Record, job: Job) -> str:
     for package, version in record.sources.versions.items():
         if versions.get(package) != version:
             return f"it needs {package} {version}, and here is {versions.get(package, 'none')}"
+    for part, what in (("stream", record.sources.stream), ("engine", record.sources.engine)):
+        if here.get(part) != what:
+            return (
+                f"the code of the {part} that is installed here is another one "
+                f"({what[:12] if what else 'that of the released version'} is needed); install it"
+            )
     if here["data"] != record.sources.data:
         return "the samples here are others; check them: plasticity-bench data status"
     return "its settings are others than those that the installed code knows"

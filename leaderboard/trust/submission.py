@@ -35,9 +35,13 @@ def submission(
     entrant = runs[0].entrant
     classes: dict[str, type] = {one.name: load_entrant(one.name) for one in entrant.strategies}
     wanted = Wanted.of([run.as_json() for run in runs], guests=False)
-    code, records, older = code_of(classes), list[Record](), 0
+    codes = {run.stream.name: code_of(classes, run.stream.name) for run in runs}
+    records, older = list[Record](), 0
     for record in store.records(entrants={entrant.name}, report=report):
-        is_current = record.sources.code == code and record.results_version == RESULTS_VERSION
+        is_current = (
+            record.sources.code == codes.get(record.spec.stream.name)
+            and record.results_version == RESULTS_VERSION
+        )
         if is_current and wanted.has(record):
             records.append(record)
         elif not is_current and wanted.had(record):

@@ -224,6 +224,7 @@ class NewbornMetrics(PlasticityMetric):
             (f"Newborn_{title}_Parity/{row['layer']}/born_{row['birth']:06d}", row[name])
             for row in measured
             for name, title in PARITIES.items()
+            if row[name] == row[name]  # NaN: incumbents are silent
         )
         return self.emit(values, strategy.clock.train_iterations)
 

@@ -12,8 +12,11 @@ from plasticity_bench.harness.metrics.accuracy import (
     Array,
     acc,
     acc_cum,
+    backward_transfer,
     chance_normalised,
     early_task_accuracy,
+    forgetting,
+    forward_transfer,
     fresh_gap,
     plasticity_loss,
     plasticity_slope,
@@ -212,3 +215,22 @@ def test_means_of_accuracies_stay_within_their_extremes(online: Array) -> None:
         assert low <= value <= high
     for updates in recovery_times(online):
         assert updates is None or window_length(online.shape[1], 0.05) <= updates <= online.shape[1]
+
+
+LEARNT = [[0.9], [0.5, 0.8], [0.7, 0.6, 0.9]]
+"""Test accuracies on the tasks seen, at the end of each of three tasks."""
+
+
+def test_backward_transfer_and_forgetting_are_those_of_their_papers() -> None:
+    assert backward_transfer(LEARNT) == pytest.approx(((0.7 - 0.9) + (0.6 - 0.8)) / 2)
+    assert forgetting(LEARNT) == pytest.approx(((0.9 - 0.7) + (0.8 - 0.6)) / 2)
+    gained = [[0.5], [0.7, 0.8], [0.6, 0.9, 0.9]]
+    assert backward_transfer(gained) == pytest.approx((0.1 + 0.1) / 2)
+    assert forgetting(gained) == pytest.approx((0.1 - 0.1) / 2)  # the best was after the second
+    assert backward_transfer([[0.9]]) is None
+    assert forgetting([[0.9]]) is None
+
+
+def test_forward_transfer_is_taken_to_the_initial_weights() -> None:
+    assert forward_transfer([0.3, 0.2], [0.1, 0.1]) == pytest.approx(0.15)
+    assert forward_transfer([], []) is None

@@ -15,7 +15,8 @@ from plasticity_bench.harness.metrics.cohorts import (
     gate_rate,
     gradient_magnitude,
     incoming_gradient_norm,
-    log_parity,
+    incumbents_are_silent,
+    mean_parity,
     outgoing_norm,
     parity,
     parity_between,
@@ -165,9 +166,23 @@ def test_what_other_units_hold_does_not_count_even_if_it_is_not_finite() -> None
     assert parity(values, mask([0]), mask([1])).tolist() == pytest.approx([0.5])
 
 
-def test_log_parity_is_0_at_parity() -> None:
-    assert log_parity(torch.tensor([1.0, 0.0])).tolist() == [0.0, -INF]
-    assert log_parity(torch.tensor([2.0])).item() == pytest.approx(0.6931, abs=1e-4)
+def test_parity_with_silent_incumbents_is_undefined_and_not_enormous() -> None:
+    values = torch.tensor([[0.3, 0.0], [0.0, 0.0], [0.3, 1e-13], [0.3, 1e-11], [NAN, NAN]])
+    values = torch.cat([values, torch.ones(5, 2)], dim=1)  # of units that are neither
+    newborn, incumbent = mask(*[[0]] * 5), mask(*[[1]] * 5)
+    assert parity(values, newborn, incumbent).isnan().tolist() == [True, True, True, False, True]
+    silent = incumbents_are_silent(values, incumbent)
+    assert silent.tolist() == [True, True, True, False, False]  # the last was not measured
+    assert not incumbents_are_silent(values, mask(*[[]] * 5)).any()
+
+
+def test_mean_parity_is_ruled_by_no_single_ratio() -> None:
+    assert mean_parity([0.5, 0.5]) == pytest.approx(0.5)
+    assert mean_parity([0.25, 4.0]) == pytest.approx(1.0)  # as far behind as ahead
+    assert mean_parity([1.0, 1e12]) == pytest.approx(3.0)
+    assert mean_parity([1.0, 0.0]) == pytest.approx(1 / 3)
+    assert mean_parity([1.0, 3.0, NAN], [1.0, 3.0, 5.0]) == pytest.approx(0.6875 / 0.3125)
+    assert mean_parity([NAN, 1.0], [1.0, 0.0]) is None
 
 
 groups = st.integers(0, 2**32 - 1)
@@ -211,7 +226,7 @@ def test_parity_of_swapped_groups_is_the_inverse(seed: int) -> None:
 
 def test_parity_between_averages_the_ages_asked_for_without_what_is_missing() -> None:
     ages, ratios = [0, 1, 10, 100, 101], [9.0, 0.2, NAN, 0.4, 9.0]
-    assert parity_between(ages, ratios, 1, 100) == pytest.approx(0.3)
+    assert parity_between(ages, ratios, 1, 100) == pytest.approx(mean_parity([0.2, 0.4]))
     assert parity_between(ages, ratios, 10, 10) is None
     with pytest.raises(BenchError, match="one age for each"):
         parity_between([1], [], 1, 100)

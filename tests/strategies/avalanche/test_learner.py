@@ -378,10 +378,10 @@ def test_a_run_that_diverges_ends_with_its_rows() -> None:
 
 
 def test_avalanches_version_is_among_the_sources() -> None:
-    own = code_of(["avalanche:Naive"])
+    own: Any = code_of(["avalanche:Naive"], "permuted-digits")
     assert own["versions"].keys() == {"avalanche-lib"}
     assert own["strategies"] == {"avalanche:Naive": source_digest(load_learner("avalanche:Naive"))}
-    assert "versions" not in code_of(["dense"])
+    assert "versions" not in code_of(["dense"], "permuted-digits")
 
 
 def test_it_prints_and_warns_nothing(capfd: pytest.CaptureFixture[str]) -> None:

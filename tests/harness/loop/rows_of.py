@@ -1,0 +1,14 @@
+"""Rows of a short run, for tests of what is made of them."""
+
+from pathlib import Path
+
+from plasticity_bench.harness.loop.stack import run_stack
+from plasticity_bench.harness.plugins.resolve import resolve
+from plasticity_bench.harness.row import Row
+from plasticity_bench.harness.specs.suite import Suite, parse_entrant, parse_stream
+
+
+def rows_of(stream: str, entrant: str, seed: int = 0) -> list[Row]:
+    """Return the rows of one run."""
+    suite = Suite("a test", "", (parse_stream(stream),), (parse_entrant(entrant),), (seed,))
+    return [row for _, row in run_stack(resolve(suite), Path("no data are needed"), "cpu")]
