@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...harness.fingerprint import digest
+from ...harness.fingerprint import canonical, digest
 from ..statistics.inference import Difference, Moments, difference_moments, moments, stratified
 from ..statistics.resampling import interquartile_mean, iqm_interval, profile
 from .placing import between, pairs, ranks
@@ -94,6 +94,8 @@ def _why_not(boards: Sequence[StreamBoard], better: str) -> str | None:
         return "a diagnostic metric is not averaged over streams"
     if len(boards) < 2:
         return "there are results on one stream only" if boards else "there are no results"
+    if len({canonical([board.name, board.settings]) for board in boards}) < len(boards):
+        return "of some stream there are results on several samples or of several results versions"
     for board in boards:
         if board.anchors is None:
             return f"the suite fixes no anchors of the metric for {board.stream}"

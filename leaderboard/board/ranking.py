@@ -135,6 +135,7 @@ def _stream_board(
     spec = first.model_dump()
     return StreamBoard(
         stream=stream.label,
+        name=first.name,
         settings=spec["settings"],
         worst=worst,
         anchors=asked.anchors.get(stream_key(spec)) or bounds(asked.metric),

@@ -140,6 +140,8 @@ class StreamBoard:
     """The standings on one stream, best first."""
 
     stream: str
+    """Its label: with data or results version behind the name where these differ."""
+    name: str
     settings: Mapping[str, object]
     """All settings of the stream."""
     worst: float | None
@@ -225,18 +227,24 @@ class OlderCode:
     """Number of results by entrant and stream that are shown for want of newer ones."""
     runs: tuple[str, ...] = ()
     """Fingerprints of all that are shown, for want of newer ones or since they were asked for."""
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
+    """Number of results by entrant on other samples or of another results version, not shown."""
 
     def __add__(self, other: "OlderCode") -> "OlderCode":
         """Put together what is to be said of two sets of results that share none."""
         names = sorted({*self.shown, *other.shown})
         return OlderCode(
-            {
-                name: self.left_out.get(name, 0) + other.left_out.get(name, 0)
-                for name in sorted({*self.left_out, *other.left_out})
+            left_out=_sum(self.left_out, other.left_out),
+            shown={
+                name: {**self.shown.get(name, {}), **other.shown.get(name, {})} for name in names
             },
-            {name: {**self.shown.get(name, {}), **other.shown.get(name, {})} for name in names},
-            (*self.runs, *other.runs),
+            runs=(*self.runs, *other.runs),
+            elsewhere=_sum(self.elsewhere, other.elsewhere),
         )
+
+
+def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    return {name: first.get(name, 0) + second.get(name, 0) for name in sorted({*first, *second})}
 
 
 @dataclass(frozen=True)

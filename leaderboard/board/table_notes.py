@@ -85,6 +85,11 @@ def older_notes(older: OlderCode) -> Iterator[str]:
     """
     if older.left_out:
         yield f"left out: {_results(older.left_out)} of older code of {_few(older.left_out)}"
+    if older.elsewhere:
+        yield (
+            f"left out: {_results(older.elsewhere)} on other samples or of another results "
+            f"version, of {_few(older.elsewhere)}"
+        )
     by_entrant = {entrant: sum(streams.values()) for entrant, streams in older.shown.items()}
     if by_entrant:
         streams = sorted({name for streams in older.shown.values() for name in streams})

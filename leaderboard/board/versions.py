@@ -43,17 +43,24 @@ class Versions:
     def current(self, records: Iterable[Record], older: Iterable[Record] = ()) -> Current:
         """Keep the results of one version of the code of every entrant on every stream.
 
-        It is the version that is installed here. Where that has no result, or the entrant is not
-        here, it is the one that was written down last, as the journal says; what the journal does
-        not know is older than what it knows. Versions are never mixed: a seed that only an older
-        one has is missing. Of an entrant that is not here, other settings are another entrant.
+        Of every stream it is one edition, results of one results version on the same samples, so
+        that no result that somebody imports changes what others score. Where there are several it
+        is one that has results made here, then that of the installed results version, then the
+        newest, then the one with most results.
+
+        Of the code it is the version that is installed here. Where that has no result, or the
+        entrant is not here, it is the one that was written down last, those made here before those
+        imported; what the journal does not know is older than what it knows. Versions are never
+        mixed: a seed that only an older one has is missing. Of an entrant that is not here, other
+        settings are another entrant.
 
         Args:
             records: of which one version is kept.
             older: further ones that are only counted.
         """
+        listed, elsewhere = self._one_edition(records)
         groups: dict[bytes, list[Record]] = defaultdict(list)
-        for record in records:
+        for record in listed:
             groups[self._line(record)].append(record)
         left_out = Counter(record.spec.entrant.name for record in older)
         kept: list[Record] = []
@@ -68,8 +75,46 @@ class Versions:
                 streams = shown[spec.entrant.name]
                 streams[spec.stream.name] = streams.get(spec.stream.name, 0) + len(chosen)
         kept.sort(key=lambda record: record.fingerprint)
-        counted = dict(sorted((+left_out).items()))
-        return Current(kept, OlderCode(counted, dict(sorted(shown.items())), self._older(kept)))
+        return Current(
+            kept,
+            OlderCode(
+                left_out=dict(sorted((+left_out).items())),
+                shown=dict(sorted(shown.items())),
+                runs=self._older(kept),
+                elsewhere=dict(sorted(elsewhere.items())),
+            ),
+        )
+
+    def _one_edition(self, records: Iterable[Record]) -> tuple[list[Record], Counter[str]]:
+        """Return the results of one edition of every stream, and how many are of others."""
+        streams: dict[bytes, dict[tuple[int, str], list[Record]]] = {}
+        for record in records:
+            editions = streams.setdefault(canonical(record.spec.stream.model_dump()), {})
+            editions.setdefault(edition(record), []).append(record)
+        kept: list[Record] = []
+        elsewhere: Counter[str] = Counter()
+        for editions in streams.values():
+            chosen = max(editions, key=lambda one: self._standing(one, editions[one]))
+            if len(editions) > 1:
+                elsewhere.update(
+                    record.spec.entrant.name
+                    for one, found in editions.items()
+                    for record in found
+                    if one != chosen
+                )
+            kept += editions[chosen]
+        return kept, elsewhere
+
+    def _standing(self, one: tuple[int, str], found: Sequence[Record]) -> tuple[Any, ...]:
+        version, _ = one
+        own = sum(map(self._made_here, found))
+        known = version if version <= RESULTS_VERSION else -1
+        return own > 0, known == RESULTS_VERSION, known, own, len(found), one
+
+    def _made_here(self, record: Record) -> bool:
+        """Tell whether a result was made here, or put into the folder by hand: not imported."""
+        origins = {entry.origin for entry in self._journal.matching(record)}
+        return origins != {"imported"}
 
     def is_older(self, record: Record) -> bool:
         """Tell whether a result's entrant is here, with other code than made it."""
@@ -108,14 +153,20 @@ class Versions:
                 self._installed[key] = None
         return self._installed[key]
 
-    def _written(self, records: Sequence[Record]) -> tuple[str, int]:
-        """Return when the last of some results was written down, and how many they are."""
+    def _written(self, records: Sequence[Record]) -> tuple[bool, str, int]:
+        """Return whether some were made here, when the last was written down, how many they are."""
         known = [entry for record in records for entry in self._journal.matching(record)]
-        return newest(known) if known else "", len(records)
+        own = any(map(self._made_here, records))
+        return own, newest(known) if known else "", len(records)
 
     @cached_property
     def _journal(self) -> Journal:
         return Journal.read(self.folder)
+
+
+def edition(record: Record) -> tuple[int, str]:
+    """Return what results must share to be on one board: results version and hash of samples."""
+    return record.results_version, record.sources.data
 
 
 def lineage(spec: Mapping[str, Any]) -> bytes:

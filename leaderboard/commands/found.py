@@ -69,7 +69,7 @@ def tell_older(older: "OlderCode", hint: str = f"{ALL_VERSIONS} shows it") -> No
 
     line = "; ".join(older_notes(older))
     if line:
-        ending = f" ({hint})" if older.left_out and hint else ""
+        ending = f" ({hint})" if (older.left_out or older.elsewhere) and hint else ""
         typer.echo(visible(f"{line}{ending}"), err=True)
 
 

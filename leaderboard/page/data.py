@@ -162,7 +162,7 @@ def _entrant(entrant: EntrantRuns[Result], metric: str, known: _Known) -> Json:
     first = entrant.runs[0]
     return {
         "settings": known.place(known.settings, first.spec.entrant.model_dump()),
-        "sources": known.place(known.settings, first.sources.model_dump()),
+        "sources": known.place(known.settings, first.sources.model_dump(exclude_none=True)),
         "results_version": first.results_version,
         "runs": [_run(run, metric, known) for run in entrant.runs],
     }

@@ -106,7 +106,7 @@ def _config(record: Begun | Record) -> dict[str, Any]:
         "seed": spec.seed,
         "needs": record.needs,
         "results_version": record.results_version,
-        "sources": sources.model_dump(),
+        "sources": sources.model_dump(exclude_none=True),
     }
 
 

@@ -42,9 +42,15 @@ def check_rows(result: Result, where: str) -> None:
         where: how the reason names it.
 
     Raises:
-        Refused: a number is none that a run measures, a field is missing or of another type, or the
-            metrics of a run that is done are not those that its rows give.
+        Refused: it is of another results version, a number is none that a run measures, a field is
+            missing or of another type, or the metrics of a run that is done are not those that its
+            rows give.
     """
+    if result.results_version != RESULTS_VERSION:
+        raise Refused(
+            f"{where} is of results version {result.results_version}, whose metrics cannot be "
+            f"checked here, where it is {RESULTS_VERSION}"
+        )
     _check_numbers(result.metrics, f"{where}, in its metrics,")
     for number, row in enumerate(result.rows):
         _check_row(row, f"row {number} of {where}")
@@ -59,8 +65,7 @@ def check_rows(result: Result, where: str) -> None:
     except Exception as error:  # whatever a missing field or one of another type makes of it
         reason = ascii(f"{type(error).__name__}: {error}")[1:-1][:LONGEST_NAME]
         raise Refused(f"{where} has rows that no run writes ({reason})") from error
-    if result.results_version == RESULTS_VERSION:  # those of others may have meant other things
-        _check_metrics(result.metrics, measured, where)
+    _check_metrics(result.metrics, measured, where)
 
 
 def _check_row(row: Row, what: str) -> None:

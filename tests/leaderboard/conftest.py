@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plasticity_bench.harness.fingerprint import fingerprint
+from plasticity_bench.harness.plugins.sources import RESULTS_VERSION
 from plasticity_bench.leaderboard.store.result import Result, sealed
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def draft(
     rows: Sequence[dict[str, Any]] = (),
     needs: Sequence[str] = (),
     data: str = "d" * 64,
-    results_version: int = 1,
+    results_version: int = RESULTS_VERSION,
 ) -> dict[str, Any]:
     spec = {
         "stream": {"name": stream, "settings": stream_settings or {"tasks": 10}},

@@ -34,11 +34,11 @@ def test_streams_that_differ_in_a_setting_are_kept_apart_by_it(make_result: Make
 
 
 def test_other_data_and_other_engines_are_kept_apart(make_result: MakeResult) -> None:
-    results = [make_result(), make_result(data="e" * 64), make_result(results_version=2)]
+    results = [make_result(), make_result(data="e" * 64), make_result(results_version=1)]
     assert [label for label, _ in labels(results)] == [
         "permuted-digits [data=dddddddd, results_version=1]",
         "permuted-digits [data=dddddddd, results_version=2]",
-        "permuted-digits [data=eeeeeeee, results_version=1]",
+        "permuted-digits [data=eeeeeeee, results_version=2]",
     ]
 
 

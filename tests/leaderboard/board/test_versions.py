@@ -39,7 +39,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What is installed here, by name; the test changes it."""
     here: dict[str, Any] = {"dense": NEW, "grow": NEW}
 
-    def code_of(names: tuple[str, ...]) -> Any:
+    def code_of(names: tuple[str, ...], stream: str) -> Any:
         if not here.keys() >= set(names):
             raise BenchError("no such strategy")
         return {"strategies": {name: here[name] for name in names}}
@@ -111,7 +111,7 @@ def test_of_versions_that_nobody_wrote_down_the_one_with_most_runs_is_kept(
 def test_what_is_not_here_is_not_called_older(tmp_path: Path, make: Make, installed: Any) -> None:
     del installed["dense"]
     first, second = make(OLDER), make(OLD)
-    journal.append(tmp_path, [second], "imported")
+    journal.append(tmp_path, [second], "run")
     found = Versions(tmp_path).current([first, second])
     assert found.records == [second]
     assert counts(found.older) == ({"dense": 1}, {"dense": {"permuted-digits": 1}})
@@ -138,12 +138,63 @@ def test_a_version_is_chosen_on_every_stream_by_itself(
     assert counts(found.older) == ({"dense": 3}, {"dense": {"b": 3}})
 
 
-def test_other_data_and_other_engines_are_other_streams(
+def chosen(folder: Path, own: list[Record], imported: list[Record]) -> list[Record]:
+    journal.append(folder, own, "run")
+    journal.append(folder, imported, "imported")
+    found = Versions(folder).current([*own, *imported])
+    left_out = len(own) + len(imported) - len(found.records)
+    assert sum([*found.older.elsewhere.values(), *found.older.left_out.values()]) == left_out
+    return found.records
+
+
+def test_a_board_is_of_one_results_version_on_one_set_of_samples(
     tmp_path: Path, make: Make, installed: Any
 ) -> None:
-    kept = [make(NEW), make(OLD, data="e" * 64), make(OLD, results_version=2)]
-    found = Versions(tmp_path).current([*kept, make(OLD)])
-    assert {one.fingerprint for one in found.records} == {one.fingerprint for one in kept}
+    own = [make(NEW, seed=seed) for seed in range(3)]
+    before = [make(NEW, seed=seed, results_version=1) for seed in range(5)]
+    others = [make(NEW, seed=seed, data="e" * 64) for seed in range(2)]
+    assert codes(chosen(tmp_path, [*own, *before, *others], [])) == codes(own)
+    found = Versions(tmp_path).current([*own, *before, *others])
+    assert found.older.elsewhere == {"dense": 7}
+    assert list(older_notes(found.older)) == [
+        "left out: 7 results on other samples or of another results version, of dense"
+    ]
+    assert codes(chosen(tmp_path / "before", before, [])) == codes(before)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"data": "e" * 64},
+        {"results_version": 0},
+        {"results_version": 99},
+        {"entrant": "stranger", "data": "e" * 64},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_no_imported_result_takes_the_place_of_those_made_here(
+    tmp_path: Path, make: Make, installed: Any, strange: dict[str, Any], version: int
+) -> None:
+    own = [make(NEW, seed=0, results_version=version)]
+    theirs = [make(**{"code": NEW, "seed": seed, **strange}) for seed in range(5)]
+    assert chosen(tmp_path, own, theirs) == own
+
+
+def test_of_imported_results_alone_those_of_this_results_version_are_shown(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    versions_of = {v: [make(NEW, seed=s, results_version=v) for s in range(v)] for v in (1, 2, 9)}
+    everything = [one for found in versions_of.values() for one in found]
+    assert codes(chosen(tmp_path, [], everything)) == codes(versions_of[2])
+
+
+def test_code_made_here_goes_before_imported_code(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    del installed["dense"]
+    own, theirs = [make(OLD)], [make(OLDER, seed=seed) for seed in range(3)]
+    assert chosen(tmp_path, own, theirs) == own
 
 
 def test_other_networks_and_optimisers_are_other_entrants(
@@ -203,7 +254,7 @@ def test_a_library_that_is_the_code_makes_versions_too(
     tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = {"strategies": {"dense": NEW}, "versions": {"avalanche-lib": "0.6"}}
-    monkeypatch.setattr(versions, "code_of", lambda names: here)
+    monkeypatch.setattr(versions, "code_of", lambda names, stream: here)
     records = [make(libraries={"avalanche-lib": version}) for version in ("0.5", "0.6")]
     found = Versions(tmp_path).current(records)
     assert found.records == [records[1]]

@@ -96,7 +96,12 @@ def test_an_entrant_whose_code_has_changed_is_on_the_board_once(both: Path) -> N
     done = call("leaderboard", *words, "--json")
     assert sorted(labels(done)) == ["dense", "reset"]
     board = json.loads(done.stdout)
-    assert board["older_code"] == {"left_out": {"reset": 4}, "shown": {}, "runs": []}
+    assert board["older_code"] == {
+        "left_out": {"reset": 4},
+        "shown": {},
+        "runs": [],
+        "elsewhere": {},
+    }
     assert [len(stream["pairs"]) for stream in board["streams"]] == [1, 1]
     for how in ("--csv", "--markdown", "--latex"):
         done = call("leaderboard", *words, how)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from plasticity_bench.harness.cli import app
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.plugins.sources import RESULTS_VERSION
 from plasticity_bench.harness.specs.suite import load_suite
 from plasticity_bench.leaderboard.publish.connect import PATIENCE, Deferred, connect
 from plasticity_bench.leaderboard.publish.job import Target
@@ -119,7 +120,7 @@ def quick(lab: Lab) -> Lab:
     spec = json.loads(json.dumps(Selection("quick").runs()[0].as_json()))
     made = draft()
     made["spec"] = spec
-    made["fingerprint"] = fingerprint(spec, made["sources"], 1)
+    made["fingerprint"] = fingerprint(spec, made["sources"], RESULTS_VERSION)
     lab.store.write(made)
     assert load_suite("quick").metric == "taoa"
     return lab

@@ -13,6 +13,7 @@ import pytest
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.execution.jobs import Job
 from plasticity_bench.harness.fingerprint import fingerprint
+from plasticity_bench.harness.plugins.sources import RESULTS_VERSION
 from plasticity_bench.harness.specs.spec import (
     EntrantSpec,
     NetworkSpec,
@@ -36,7 +37,9 @@ def make_job(seed: int = 0) -> Job:
     entrant = EntrantSpec("dense", (StrategySpec("dense", {}),), NetworkSpec(), OptimizerSpec())
     run = RunSpec(StreamSpec("permuted-digits", {"tasks": 10}), entrant, seed)
     sources = {"data": "d" * 64, "strategies": {"dense": "c" * 64}}
-    return Job(run, fingerprint(run.as_json(), sources, 1), sources, 1, (), 40)
+    return Job(
+        run, fingerprint(run.as_json(), sources, RESULTS_VERSION), sources, RESULTS_VERSION, (), 40
+    )
 
 
 def result_of(job: Job, status: str = "done") -> dict[str, Any]:

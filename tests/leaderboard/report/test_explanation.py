@@ -187,7 +187,7 @@ def test_the_page_shows_figures_tables_and_what_was_run(
         with Image.open(tmp_path / f"permuted-digits-grow-{name}.png") as image:
             assert len(image.convert("RGB").getcolors(maxcolors=10**6) or ()) > 20
     assert "| 1 | done | 0.9 |" in text
-    assert f"data {'d' * 12}, results version 1." in text
+    assert f"data {'d' * 12}, results version 2." in text
     assert '"hidden":[100,100]' in text
     assert "| all | at birth |" in text
 
