@@ -1,22 +1,24 @@
 """The standings over all streams: mean of normalised means, and beside it the IQM."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
-from math import nan, sqrt
+from math import nan
 from typing import Literal
 
 import numpy as np
 
 from ...harness.fingerprint import canonical, digest
-from ..statistics.inference import Difference, Moments, difference_moments, moments, stratified
+from ..statistics.inference import Difference, Moments, moments, stratified
+from ..statistics.losses import Outcomes, difference
 from ..statistics.resampling import interquartile_mean, iqm_interval, profile
 from .placing import between, pairs, ranks
-from .scoring import Pairing, Score
+from .scoring import Score
 from .standings import (
     Cost,
     Coverage,
     Estimate,
+    Incomplete,
     Overall,
     OverallStanding,
     Pair,
@@ -32,26 +34,35 @@ THRESHOLDS = np.linspace(0, 1, 51)
 
 _TRUST: tuple[Trust, ...] = ("self-reported", "reproduced", "verified")
 
-Strata = Mapping[str, Pairing]
-"""Normalised values by stream, and by what pairs them."""
+Strata = Mapping[str, Outcomes]
+"""Normalised outcomes by stream."""
 
 
 def overall(
     streams: Sequence[tuple[StreamBoard, Sequence[Score]]],
     better: Literal["higher", "lower", "diagnostic"],
+    run: str,
 ) -> tuple[Overall | None, str | None]:
     """Return the standings over all streams, or why there are none.
 
     Every value is normalised by its stream's anchors: (value - worst) / (best - worst). The score
     is the mean over streams of the means over seeds, with the stratified Welch interval (see
     `statistics.stratified`); two entrants are compared by the mean over streams of their paired
-    differences. A stream on which an entrant has no value counts as 0 on every seed that others
-    have there: the worst case.
+    differences, losses first (see `statistics.losses`). Only entrants that have ended all their
+    runs on all streams have a score: what was not run is not zero. The others are listed.
+
+    Args:
+        streams: boards, with the scores that they are made of.
+        better: which way of the metric is better.
+        run: the command that makes what is missing.
     """
     why_not = _why_not([board for board, _ in streams], better)
     if why_not:
         return None, why_not
-    entries = _entries(streams)
+    incomplete = tuple(_incomplete(streams))
+    entries = _entries(streams, {one.entrant for one in incomplete})
+    if not entries:
+        return None, f"nobody has ended all runs on all streams. Go on: {run}"
     entries.sort(key=lambda entry: (-entry.score.mean, entry.label))
     labels = [entry.label for entry in entries]
     by_label = {entry.label: entry for entry in entries}
@@ -67,7 +78,8 @@ def overall(
         _standing(entry, place, turned.get((entry.label, labels[0])), seed)
         for entry, place in zip(entries, places, strict=True)
     )
-    return Overall(standings, compared, tuple(_profile(entry, seed) for entry in entries)), None
+    profiles = tuple(_profile(entry, seed) for entry in entries)
+    return Overall(standings, compared, profiles, incomplete, run), None
 
 
 @dataclass(frozen=True)
@@ -76,17 +88,18 @@ class _Entry:
     strata: Strata
     score: Moments
     standings: tuple[Standing, ...]
-    """On the streams where it was asked for or has runs."""
+    """On every stream."""
 
     @property
     def by_stream(self) -> dict[str, float]:
         return {
-            stream: sum(values.values()) / len(values) for stream, values in self.strata.items()
+            stream: sum(found.counted.values()) / len(found.counted)
+            for stream, found in self.strata.items()
         }
 
     @property
     def values(self) -> list[list[float]]:
-        return [list(values.values()) for values in self.strata.values()]
+        return [list(found.counted.values()) for found in self.strata.values()]
 
 
 def _why_not(boards: Sequence[StreamBoard], better: str) -> str | None:
@@ -104,51 +117,46 @@ def _why_not(boards: Sequence[StreamBoard], better: str) -> str | None:
     return None
 
 
-def _entries(streams: Sequence[tuple[StreamBoard, Sequence[Score]]]) -> list[_Entry]:
-    labels = {entry.label for _, scores in streams for entry in scores}
+def _incomplete(streams: Sequence[tuple[StreamBoard, Sequence[Score]]]) -> Iterator[Incomplete]:
+    """Yield those who lack a run that was asked for, or any value on some stream."""
+    for label in sorted({entry.label for _, scores in streams for entry in scores}):
+        missing = {}
+        for board, scores in streams:
+            found = next((entry for entry in scores if entry.label == label), None)
+            if found is None or found.missing or not found.ranked:
+                missing[board.stream] = found.missing if found else ()
+        if missing:
+            yield Incomplete(label, missing)
+
+
+def _entries(
+    streams: Sequence[tuple[StreamBoard, Sequence[Score]]], left_out: Set[str]
+) -> list[_Entry]:
+    labels = {entry.label for _, scores in streams for entry in scores} - left_out
     found = []
     for label in labels:
         strata = {board.stream: _normalised(board, scores, label) for board, scores in streams}
-        if any(entry.label == label and entry.ranked for _, scores in streams for entry in scores):
-            standings = tuple(
-                one for board, _ in streams for one in board.standings if one.entrant == label
-            )
-            score = stratified(moments(list(values.values())) for values in strata.values())
-            found.append(_Entry(label, strata, score, standings))
+        standings = tuple(
+            one for board, _ in streams for one in board.standings if one.entrant == label
+        )
+        score = stratified(moments(list(one.counted.values())) for one in strata.values())
+        found.append(_Entry(label, strata, score, standings))
     return found
 
 
-def _normalised(board: StreamBoard, scores: Sequence[Score], label: str) -> Pairing:
+def _normalised(board: StreamBoard, scores: Sequence[Score], label: str) -> Outcomes:
     assert board.anchors is not None
     worst, best = board.anchors
-    for entry in scores:
-        if entry.label == label and entry.ranked:
-            counted = entry.pairing(board.worst)
-            if counted:
-                return {key: (value - worst) / (best - worst) for key, value in counted.items()}
-    seeds = {seed for entry in scores for seed in (*entry.values, *entry.lost)}
-    return dict.fromkeys([(seed, "") for seed in sorted(seeds)], 0.0)
+    found = next(entry for entry in scores if entry.label == label).outcomes(board.worst)
+    values, counted = (
+        {key: (value - worst) / (best - worst) for key, value in part.items()}
+        for part in (found.values, found.counted)
+    )
+    return Outcomes(values, counted)
 
 
 def _difference(first: _Entry, second: _Entry) -> Difference:
-    """Return the mean over streams of the differences; its count is that of the fewest seeds."""
-    per_stream = [
-        difference_moments(first.strata[stream], second.strata[stream]) for stream in first.strata
-    ]
-    found = stratified(one for one, _ in per_stream)
-    shared = [
-        len(first.strata[stream].keys() & second.strata[stream].keys()) for stream in first.strata
-    ]
-    paired = all(paired for _, paired in per_stream)
-    spread = found.error * sqrt(len(per_stream) * min(shared)) if paired else nan
-    return Difference(
-        count=min(shared),
-        mean=found.mean,
-        interval=found.interval(),
-        p=found.p_value(),
-        effect_size=found.mean / spread if spread else nan,
-        paired=paired,
-    )
+    return difference([(first.strata[name], second.strata[name]) for name in first.strata], 1)
 
 
 def _standing(entry: _Entry, place: Rank, to_leader: Pair | None, seed: int) -> OverallStanding:
@@ -161,9 +169,7 @@ def _standing(entry: _Entry, place: Rank, to_leader: Pair | None, seed: int) -> 
         iqm=Estimate(float(interquartile_mean(everything)), iqm_interval(entry.values, seed)),
         by_stream=entry.by_stream,
         p_leader=to_leader.p_holm if to_leader else nan,
-        least_seeds=min(len(one.values) for one in standings)
-        if len(standings) == len(entry.strata)
-        else 0,
+        least_seeds=min(len(one.values) for one in standings),
         needs=tuple(sorted({need for one in standings for need in one.needs})),
         cost=_total([one.cost for one in standings]),
         coverage=_covered([one.coverage for one in standings]),

@@ -7,7 +7,8 @@ from math import nan
 from typing import Any
 
 from ...harness.fingerprint import canonical
-from ..statistics.inference import Difference, compare, holm, summarise
+from ..statistics.inference import Difference, holm, summarise
+from ..statistics.losses import difference
 from ..store.result import Record
 from .grouping import EntrantRuns, StreamRuns, grouped
 from .overall import overall
@@ -53,6 +54,8 @@ class Question:
     """How far the runs of one entrant on one stream have been checked."""
     head: str | None = None
     """Hash over the store's journal."""
+    run: str = "plasticity-bench run"
+    """The command that makes the runs asked for."""
     older_code: OlderCode = field(default_factory=OlderCode)
     """What was left out of the records, or is older among them."""
 
@@ -63,10 +66,10 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
     Entrants are ordered by their mean over seeds. A seed that was lost (its run diverged, failed,
     or has no value) counts as the worst case, see `scoring.worst_case`; a seed that was not run
     is shown as missing and does not count. Places are shared where the data cannot tell entrants
-    apart, see `placing.ranks`: paired t-tests over shared seeds, Welch's where fewer than two are
-    shared (a seed is not, where two runs were given other tasks, see `scoring.told_apart`),
-    Holm-corrected over all pairs of the stream. Differences to the reference are Holm-corrected
-    over the stream's entrants.
+    apart, see `placing.ranks`: tests that take losses first, see `statistics.losses`, and values by
+    paired t-tests over shared seeds, Welch's where fewer than two are shared (a seed is not, where
+    two runs were given other tasks, see `scoring.told_apart`), Holm-corrected over all pairs of the
+    stream. Differences to the reference are Holm-corrected over the stream's entrants.
 
     By a diagnostic metric entrants are listed by its value, smallest first, without places.
 
@@ -84,7 +87,9 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
     ]
     streams = [_stream_board(stream, scores, asked) for stream, scores in scored]
     over_all, why_not = overall(
-        [(board, scores) for board, (_, scores) in zip(streams, scored, strict=True)], better
+        [(board, scores) for board, (_, scores) in zip(streams, scored, strict=True)],
+        better,
+        asked.run,
     )
     return Board(
         suite=asked.suite,
@@ -118,14 +123,17 @@ def _stream_board(
     stream: StreamRuns[Record], scores: Sequence[Score], asked: Question
 ) -> StreamBoard:
     better = direction(asked.metric)
-    sign = -1.0 if better == "lower" else 1.0
-    order = sign if better != "diagnostic" else -1.0
+    sign = -1 if better == "lower" else 1
+    order = sign if better != "diagnostic" else -1
     worst = worst_case(asked.metric, scores)
     with_place = [entry for entry in scores if entry.ranked and entry.counted(worst)]
     with_place.sort(key=lambda entry: (-order * _mean(entry, worst), entry.label))
     labels = [entry.label for entry in with_place]
-    counted = {entry.label: entry.pairing(worst) for entry in with_place}
-    compared = pairs(labels, [compare(counted[a], counted[b]) for a, b in combinations(labels, 2)])
+    counted = {entry.label: entry.outcomes(worst) for entry in with_place}
+    compared = pairs(
+        labels,
+        [difference([(counted[a], counted[b])], sign) for a, b in combinations(labels, 2)],
+    )
     places: Sequence[Rank | None] = (
         [None] * len(labels) if better == "diagnostic" else ranks(labels, compared, sign)
     )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ...harness.errors import unknown_name
 from ...harness.metrics import METRICS, Metric
+from ..statistics.losses import Outcomes
 from ..store.result import Record
 from .grouping import EntrantRuns
 from .standings import BESIDE, Cost, Coverage, Lost
@@ -52,10 +53,18 @@ class Score:
 
     def pairing(self, worst: float | None) -> "Pairing":
         """Return what is counted, under keys that are equal where two runs had the same tasks."""
+        return self._keyed(self.counted(worst))
+
+    def outcomes(self, worst: float | None) -> Outcomes:
+        """Return what its runs came to, under the keys of `pairing`."""
         counted = self.counted(worst)
+        ended = {seed: value for seed, value in counted.items() if seed in self.values}
+        return Outcomes(self._keyed(ended), self._keyed(counted))
+
+    def _keyed(self, values: Mapping[int, float]) -> "Pairing":
         return {
-            (seed, self.label if seed in self.other_tasks else ""): counted[seed]
-            for seed in sorted(counted)
+            (seed, self.label if seed in self.other_tasks else ""): values[seed]
+            for seed in sorted(values)
         }
 
 

@@ -176,7 +176,7 @@ class OverallStanding:
     iqm: Estimate
     """Interquartile mean of all normalised values; stratified bootstrap interval."""
     by_stream: Mapping[str, float]
-    """Normalised mean by stream, 0 for a stream without any run."""
+    """Normalised mean by stream."""
     p_leader: float
     """P-value against the best entrant, Holm-corrected over all pairs; NaN where not tested."""
     least_seeds: int
@@ -208,13 +208,27 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Incomplete:
+    """An entrant that has no place over all streams, since something is missing."""
+
+    entrant: str
+    missing: Mapping[str, tuple[int, ...]]
+    """Seeds that were not run, by stream; empty for a stream on which nothing was asked of it, or
+    on which the metric says nothing about it."""
+
+
+@dataclass(frozen=True)
 class Overall:
-    """The standings over all streams, best first."""
+    """The standings over all streams, best first, of those who have ended all their runs."""
 
     standings: tuple[OverallStanding, ...]
     pairs: tuple[Pair, ...]
     """Differences of scores."""
     profiles: tuple[Profile, ...]
+    incomplete: tuple[Incomplete, ...]
+    """Everybody else, who is in no test over streams."""
+    run: str
+    """The command that makes what is missing."""
 
 
 @dataclass(frozen=True)

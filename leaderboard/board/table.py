@@ -15,7 +15,7 @@ from ..statistics.numbers import count, duration, estimate, number
 from ..store.result import plain
 from .names import visible
 from .standings import BESIDE, Board, Overall, Rank, Standing, StreamBoard
-from .table_notes import Placed, absent_notes, even, overall_notes, stream_notes
+from .table_notes import Placed, even, incomplete_notes, overall_notes, stream_notes
 
 WIDE = 130
 """From this many columns on, a table also shows ACC and TAA, tuning trials, needs and trust."""
@@ -30,7 +30,12 @@ def tables(board: Board, width: int = 80) -> Group:
     if board.overall:
         parts += [
             _overall_table(board.overall, board, wide),
-            _dim([*overall_notes(board.overall, wide), *absent_notes(board)]),
+            _dim(
+                [
+                    *overall_notes(board.overall, wide),
+                    *incomplete_notes(board.overall.incomplete, board.overall.run),
+                ]
+            ),
         ]
     elif len(board.streams) > 1:
         parts.append(_dim([f"No board over streams: {board.no_overall}."]))

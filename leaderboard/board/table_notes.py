@@ -10,6 +10,7 @@ from .standings import (
     HEADLINE_FROM,
     PROVISIONAL_BELOW,
     Board,
+    Incomplete,
     OlderCode,
     Overall,
     OverallStanding,
@@ -65,16 +66,16 @@ def overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
         yield from _updates_notes(overall.standings)
 
 
-def absent_notes(board: Board) -> Iterator[str]:
-    """Say what the score counts of a stream on which somebody has no place."""
-    for placed in board.overall.standings if board.overall else ():
-        absent = [
-            stream.stream
-            for stream in board.streams
-            if not any(s.rank and s.entrant == placed.entrant for s in stream.standings)
+def incomplete_notes(incomplete: Sequence[Incomplete], run: str) -> Iterator[str]:
+    """Say who has no place over all streams, what is missing, and how to have it."""
+    for one in incomplete:
+        parts = [
+            f"{stream} seeds {', '.join(map(str, seeds))}" if seeds else stream
+            for stream, seeds in one.missing.items()
         ]
-        if absent:
-            yield f"! {placed.entrant}: nothing to rank on {', '.join(absent)}; counted as 0 there"
+        yield f"no place over streams: {one.entrant} has nothing on {'; '.join(parts)}"
+    if any(seeds for one in incomplete for seeds in one.missing.values()):
+        yield f"run what is missing: {run}"
 
 
 def older_notes(older: OlderCode) -> Iterator[str]:

@@ -163,6 +163,7 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         },
         trust=trust_levels(found.store),
         head=found.store.head(),
+        run=f"plasticity-bench run {found.selection.words()}",
         older_code=found.older,
     )
     board = rank(found.records, question)

@@ -96,13 +96,40 @@ def test_the_difference_over_streams_is_paired_within_each(made: Made) -> None:
     assert pair.difference.p == pytest.approx(expected.p_value())
 
 
-def test_a_stream_without_any_run_counts_as_the_worst_case(made: Made) -> None:
+def test_what_was_not_run_is_not_zero_and_in_no_test(made: Made) -> None:
     values = {"one": SURE["one"], "two": {"grow": SURE["two"]["grow"]}}
-    found = by_name(rank(made(values)))
-    assert found["dense"].by_stream["two"] == 0
-    assert found["dense"].score.value == pytest.approx(np.mean(SURE["one"]["dense"]) / 2)
-    assert found["dense"].provisional
-    assert not found["grow"].provisional
+    found = over_all(rank(made(values), Question(run="plasticity-bench run mine")))
+    assert [one.entrant for one in found.standings] == ["grow"]
+    assert found.pairs == ()
+    (left,) = found.incomplete
+    assert (left.entrant, left.missing) == ("dense", {"two": ()})
+
+
+def test_a_missing_seed_leaves_an_entrant_out_until_it_is_run(made: Made) -> None:
+    results = made(SURE)
+    specs = [one.spec.model_dump() for one in results]
+    there = [one for one in results if one.spec.seed != 3 or one.spec.entrant.name != "grow"]
+    found = over_all(rank(there, Question(specs=specs)))
+    assert [one.entrant for one in found.standings] == ["dense"]
+    assert found.incomplete[0].missing == {"one": (3,), "two": (3,)}
+    assert over_all(rank(results, Question(specs=specs))).incomplete == ()
+    nobody = [one for one in results if one.spec.seed != 3]
+    board = rank(nobody, Question(specs=specs, run="plasticity-bench run mine"))
+    assert board.overall is None
+    assert board.no_overall is not None
+    assert board.no_overall.endswith("Go on: plasticity-bench run mine")
+
+
+def test_several_sets_of_samples_are_not_added_up(make_result: MakeResult) -> None:
+    results = [
+        make_result(stream=stream, seed=seed, data=data * 64, metrics={"taoa": 0.5})
+        for stream, data in (("one", "d"), ("two", "d"), ("two", "e"))
+        for seed in range(3)
+    ]
+    board = rank(results)
+    assert board.overall is None
+    assert board.no_overall is not None
+    assert "several samples" in board.no_overall
 
 
 def test_costs_add_up_and_needs_are_joined(make_result: MakeResult) -> None:

@@ -128,16 +128,18 @@ def test_the_board_over_streams_is_a_table_of_its_own(make_result: MakeResult) -
     assert "Score: mean over streams, 0 is the worst anchor and 1 the best" in table
 
 
-def test_a_stream_that_counts_as_zero_in_the_score_is_named(make_result: MakeResult) -> None:
+def test_who_has_no_place_over_streams_is_named_with_what_is_missing(
+    make_result: MakeResult,
+) -> None:
     results = [make_result(stream=stream, seed=s) for stream in ("one", "two") for s in (0, 1)]
     guest = [make_result(entrant="grow", stream="one", seed=s) for s in (0, 1)]
     silent = make_result(entrant="reset", stream="two", metrics={"taoa": None})
     reset = make_result(entrant="reset", stream="one")
     text = shown([*results, *guest, reset, silent])
-    assert "! grow: nothing to rank on two; counted as 0 there" in text
-    assert "! reset: nothing to rank on two; counted as 0 there" in text
-    assert "! dense" not in text
-    assert "counted as 0 there" not in shown(results)
+    assert "no place over streams: grow has nothing on two" in text
+    assert "no place over streams: reset has nothing on two" in text
+    assert "streams: dense" not in text
+    assert "no place over streams" not in shown(results)
 
 
 def test_marks_that_are_not_there_are_not_explained(make_result: MakeResult) -> None:

@@ -1,0 +1,110 @@
+"""Tests between entrants of which some runs were lost: a lost run is worse than any value.
+
+What a lost run should count as has no right number. With the worst value of the metric in its place
+one lost run makes the spread so large that an entrant far behind cannot be told apart any more: the
+loss would help it. So losses are compared first and values second, as an order of outcomes.
+
+Under the null hypothesis the runs of two entrants are exchangeable, so that given how many runs
+were lost on a stream, whose they are is a draw without replacement. With K the losses of the one
+who lost more, k as many as were seen, and p the one-sided p-value of the values of the runs that
+ended, P(K > k) + P(K = k) p is one-sided exact for "this one is worse". Doubled, it is two-sided.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isnan, nan, sqrt
+from typing import TypeVar
+
+import numpy as np
+from scipy.stats import hypergeom
+
+from .inference import Difference, Moments, compare, difference_moments, stratified
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What the runs of one entrant on one stream came to."""
+
+    values: Mapping[tuple[int, str], float]
+    """Of the runs that ended, by what pairs them; see `inference.compare`."""
+    counted: Mapping[tuple[int, str], float]
+    """The same, with the worst case for every lost run: what means are over."""
+
+    @property
+    def lost(self) -> int:
+        """Number of lost runs."""
+        return len(self.counted) - len(self.values)
+
+
+Pairs = Sequence[tuple[Outcomes, Outcomes]]
+"""Two entrants on every stream; at least one."""
+
+
+def difference(pairs: Pairs, better: int) -> Difference:
+    """Compare the first entrant with the second by the mean over streams, losses first.
+
+    Where the one who lost more is behind in the values too, or neither lost more, the difference
+    and its interval are over the runs that ended, and p is as this module says. Where the one who
+    lost more is ahead in the values, losses and values contradict each other: then lost runs count
+    as the worst case in difference, interval and p.
+
+    Args:
+        pairs: both entrants on every stream.
+        better: 1 where higher values are better, -1 where lower ones are.
+
+    Raises:
+        ValueError: somebody has no run on a stream.
+    """
+    counted = _mean([(first.counted, second.counted) for first, second in pairs])
+    lost = sum(first.lost - second.lost for first, second in pairs)
+    if not any(one.lost for pair in pairs for one in pair):
+        return counted
+    there = all(one.values for pair in pairs for one in pair)
+    ended = _mean([(first.values, second.values) for first, second in pairs]) if there else None
+    if lost == 0:
+        return ended or counted
+    lead = 0.0 if ended is None else better * ended.mean * (1 if lost > 0 else -1)
+    if lead > 0:
+        return counted
+    one_sided = 1.0 if ended is None or isnan(ended.p) else ended.p / 2
+    more, as_many = tail(pairs if lost > 0 else [(second, first) for first, second in pairs])
+    return replace(ended or counted, p=min(1.0, 2 * (more + as_many * one_sided)))
+
+
+def tail(pairs: Pairs) -> tuple[float, float]:
+    """Return how likely it is by chance alone that the first loses more, or as many, as it did.
+
+    Runs on a stream are exchangeable between the two, given how many were lost there.
+
+    Returns:
+        P(K > k) and P(K = k) of the number K of the first one's losses over all streams.
+    """
+    chances = np.ones(1)
+    for first, second in pairs:
+        mine, theirs = len(first.counted), len(second.counted)
+        lost = first.lost + second.lost
+        own = hypergeom(mine + theirs, lost, mine).pmf(np.arange(mine + 1))
+        chances = np.convolve(chances, own)
+    seen = sum(first.lost for first, _ in pairs)
+    return float(chances[seen + 1 :].sum()), float(chances[seen])
+
+
+def _mean(parts: Sequence[tuple[Mapping[Key, float], Mapping[Key, float]]]) -> Difference:
+    """Return the mean over streams of the differences; its count is that of the fewest seeds."""
+    if len(parts) == 1:
+        return compare(*parts[0])
+    found = [difference_moments(first, second) for first, second in parts]
+    over_all: Moments = stratified(one for one, _ in found)
+    shared = min(len(first.keys() & second.keys()) for first, second in parts)
+    paired = all(is_paired for _, is_paired in found)
+    spread = over_all.error * sqrt(len(parts) * shared) if paired else nan
+    return Difference(
+        count=shared,
+        mean=over_all.mean,
+        interval=over_all.interval(),
+        p=over_all.p_value(),
+        effect_size=over_all.mean / spread if spread else nan,
+        paired=paired,
+    )
