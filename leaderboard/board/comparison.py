@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from ...harness.errors import BenchError, unknown_name
 from ...harness.fingerprint import digest
-from ..statistics.inference import CONFIDENCE, Difference, holm
+from ..statistics.inference import CONFIDENCE, Difference
 from ..statistics.numbers import number, p_text
+from ..statistics.power import POWER, seeds_needed
 from ..statistics.resampling import improvement, improvement_interval
 from .names import visible
 from .placing import between
-from .standings import ALPHA, Board, Estimate, Standing, StreamBoard
+from .standings import ALPHA, Board, Estimate, Pair, Standing, StreamBoard
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,10 @@ class StreamComparison:
     difference: Difference | None
     """None where either has no value."""
     p_holm: float
-    """Holm-corrected over the streams; NaN where not tested."""
+    """Holm-corrected over all pairs of the stream's board; NaN where not tested."""
+    seeds_needed: int | None
+    """Seeds that would tell the measured difference apart in 80 % of cases, where it is not; None
+    where it is, or nobody can say."""
     wins: int
     """Shared seeds on which the first is better; higher, by a diagnostic metric."""
     shared: int
@@ -40,8 +44,11 @@ class Comparison:
     improvement: Estimate | None
     """Probability that a run of the first is better (by a diagnostic metric: higher) than one of
     the second, mean over streams; bootstrap interval. None where they share no stream."""
-    score: Difference | None
-    """Of the scores over streams; None where the board has none."""
+    score: Pair | None
+    """Of the scores over streams, Holm-corrected over all pairs there; None where the board has
+    none, or one of them has no place there."""
+    tests: tuple[int, ...]
+    """Number of pairs on every board that has any: of a stream, or over all of them."""
 
 
 def comparison(board: Board, first: str, second: str) -> Comparison:
@@ -62,28 +69,20 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
     if first == second:
         raise BenchError(f"'{first}' is compared with itself. Name two entrants.")
     sign = -1.0 if board.better == "lower" else 1.0
-    found = [
-        (
-            stream,
-            _counted(stream, first),
-            _counted(stream, second),
-            _difference(stream, first, second),
-        )
-        for stream in board.streams
-    ]
-    p_values = holm([one.p if one else float("nan") for *_, one in found])
-    streams = tuple(
-        _on_stream(stream, (first, second), sign, difference, p)
-        for (stream, *_, difference), p in zip(found, p_values, strict=True)
-    )
+    streams = tuple(_on_stream(stream, (first, second), sign) for stream in board.streams)
+    over_all = board.overall.pairs if board.overall else ()
+    counted = [(_counted(stream, first), _counted(stream, second)) for stream in board.streams]
     return Comparison(
         first,
         second,
         board.metric,
         board.better,
         streams,
-        _improvement([(a, b) for _, a, b, _ in found if a and b], sign),
-        _score(board, first, second),
+        _improvement([(a, b) for a, b in counted if a and b], sign),
+        between(over_all).get((first, second)),
+        tuple(
+            filter(None, (len(pairs) for pairs in (*(s.pairs for s in board.streams), over_all)))
+        ),
     )
 
 
@@ -96,12 +95,13 @@ def _sentences(found: Comparison) -> Iterator[str]:
     direction = "" if found.better == "diagnostic" else f" ({found.better} is better)"
     yield (
         f"{found.first} against {found.second} by {found.metric}{direction}; tests at "
-        f"{ALPHA:.0%}, Holm over the streams tested "
-        f"({sum(s.p_holm == s.p_holm for s in found.streams)}):"
+        f"{ALPHA:.0%}, Holm over all pairs of each board ({_listed(found.tests)}):"
     )
     yield from (f"* {_stream_sentence(found, stream)}" for stream in found.streams)
     if found.score:
         yield _score_sentence(found, found.score)
+    if len(found.tests) > 1:
+        yield family_sentence(len(found.tests))
     if found.improvement:
         low, high = found.improvement.interval.low, found.improvement.interval.high
         yield (
@@ -109,11 +109,6 @@ def _sentences(found: Comparison) -> Iterator[str]:
             f"probability {found.improvement.value:.2f} [{low:.2f}, {high:.2f}] "
             "(bootstrap over seeds)."
         )
-
-
-def _difference(stream: StreamBoard, first: str, second: str) -> Difference | None:
-    pair = between(stream.pairs).get((first, second))
-    return pair.difference if pair else None
 
 
 def _standing(stream: StreamBoard, name: str) -> Standing | None:
@@ -134,19 +129,20 @@ def _pairable(stream: StreamBoard, name: str, counted: Mapping[int, float]) -> s
     return set(counted) - set(standing.other_tasks if standing else ())
 
 
-def _on_stream(
-    stream: StreamBoard,
-    names: tuple[str, str],
-    sign: float,
-    difference: Difference | None,
-    p_holm: float,
-) -> StreamComparison:
+def _on_stream(stream: StreamBoard, names: tuple[str, str], sign: float) -> StreamComparison:
+    pair = between(stream.pairs).get(names)
+    difference = pair.difference if pair else None
     first, second = (_counted(stream, name) for name in names)
     paired = difference is not None and difference.paired
     shared = _pairable(stream, names[0], first) & _pairable(stream, names[1], second)
     seeds = shared if paired else set()
     wins = sum(sign * (first[seed] - second[seed]) > 0 for seed in seeds)
-    return StreamComparison(stream.stream, difference, p_holm, wins, len(seeds))
+    p_holm = pair.p_holm if pair else float("nan")
+    apart = not p_holm >= ALPHA
+    needed = (
+        None if pair is None or apart else seeds_needed(pair.difference, ALPHA / len(stream.pairs))
+    )
+    return StreamComparison(stream.stream, difference, p_holm, needed, wins, len(seeds))
 
 
 def _improvement(
@@ -158,13 +154,6 @@ def _improvement(
     second = [[sign * value for value in b.values()] for _, b in pairs]
     seed = int(digest([first, second])[:8], 16)
     return Estimate(improvement(first, second), improvement_interval(first, second, seed))
-
-
-def _score(board: Board, first: str, second: str) -> Difference | None:
-    if board.overall is None:
-        return None
-    pair = between(board.overall.pairs).get((first, second))
-    return pair.difference if pair else None
 
 
 def _stream_sentence(found: Comparison, stream: StreamComparison) -> str:
@@ -183,17 +172,40 @@ def _stream_sentence(found: Comparison, stream: StreamComparison) -> str:
     )
     return (
         f"{stream.stream}: {found.first} is {word}: {_numbers(difference)}, "
-        f"{p_text(stream.p_holm)}{effect} ({test}){wins}."
+        f"{p_text(stream.p_holm)}{effect} ({test}){wins}.{_needed(stream)}"
     )
 
 
-def _score_sentence(found: Comparison, score: Difference) -> str:
+def _needed(stream: StreamComparison) -> str:
+    difference = stream.difference
+    if stream.seeds_needed is None or difference is None:
+        return ""
+    more = max(1, stream.seeds_needed - difference.count)
+    return (
+        f" If the difference and its spread are what they seem, {more} more "
+        f"seed{'s' * (more > 1)} would tell them apart in {POWER:.0%} of cases."
+    )
+
+
+def family_sentence(families: int) -> str:
+    """Say what may be concluded from several boards with a family of tests each."""
+    return (
+        f"Each board is a family of its own: on each, some difference is false in at most "
+        f"{ALPHA:.0%} of cases, on {families} together in up to {1 - (1 - ALPHA) ** families:.0%}."
+    )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _score_sentence(found: Comparison, pair: Pair) -> str:
+    score = pair.difference
     if score.p != score.p:
         return "Over all streams: too few seeds to test."
-    word = _words(found, score.mean, score.p < ALPHA, "higher")
+    word = _words(found, score.mean, pair.p_holm < ALPHA, "higher")
     return (
-        f"Over all streams {found.first} is {word}: score {_numbers(score)}, {p_text(score.p)} "
-        "(one test, not corrected)."
+        f"Over all streams {found.first} is {word}: score {_numbers(score)}, {p_text(pair.p_holm)}."
     )
 
 

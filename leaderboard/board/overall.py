@@ -12,7 +12,7 @@ from ...harness.fingerprint import canonical, digest
 from ..statistics.inference import Difference, Moments, moments, stratified
 from ..statistics.losses import Outcomes, difference
 from ..statistics.resampling import interquartile_mean, iqm_interval, profile
-from .placing import between, pairs, ranks
+from .placing import between, detectable, pairs, ranks
 from .scoring import Score
 from .standings import (
     Cost,
@@ -74,8 +74,9 @@ def overall(
         digest([[entry.label, sorted(entry.by_stream.items())] for entry in entries])[:8], 16
     )
     places = ranks(labels, compared, sign=1.0)
+    hidden = detectable(labels, places, compared)
     standings = tuple(
-        _standing(entry, place, turned.get((entry.label, labels[0])), seed)
+        _standing(entry, place, turned.get((entry.label, labels[0])), seed, hidden.get(entry.label))
         for entry, place in zip(entries, places, strict=True)
     )
     profiles = tuple(_profile(entry, seed) for entry in entries)
@@ -159,7 +160,9 @@ def _difference(first: _Entry, second: _Entry) -> Difference:
     return difference([(first.strata[name], second.strata[name]) for name in first.strata], 1)
 
 
-def _standing(entry: _Entry, place: Rank, to_leader: Pair | None, seed: int) -> OverallStanding:
+def _standing(
+    entry: _Entry, place: Rank, to_leader: Pair | None, seed: int, hidden: float | None
+) -> OverallStanding:
     everything = np.concatenate([np.asarray(values) for values in entry.values])
     standings = entry.standings
     return OverallStanding(
@@ -169,6 +172,7 @@ def _standing(entry: _Entry, place: Rank, to_leader: Pair | None, seed: int) -> 
         iqm=Estimate(float(interquartile_mean(everything)), iqm_interval(entry.values, seed)),
         by_stream=entry.by_stream,
         p_leader=to_leader.p_holm if to_leader else nan,
+        detectable=hidden,
         least_seeds=min(len(one.values) for one in standings),
         needs=tuple(sorted({need for one in standings for need in one.needs})),
         cost=_total([one.cost for one in standings]),

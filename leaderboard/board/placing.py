@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
+from math import isnan
 
+from ..statistics import power
 from ..statistics.inference import Difference, holm
 from .standings import ALPHA, Pair, Rank
 
@@ -57,6 +59,36 @@ def ranks(labels: Sequence[str], compared: Sequence[Pair], sign: float) -> list[
             high = len(labels) - sum((label, other) in better for other in labels)
             found.append(Rank(before + 1, low, high, tied=len(group) > 1))
         before += len(group)
+    return found
+
+
+def detectable(
+    labels: Sequence[str], places: Sequence[Rank | None], compared: Sequence[Pair]
+) -> dict[str, float]:
+    """Return what differences shared places may hide, see `Standing.detectable`.
+
+    Holm's first test is at `ALPHA` over the number of tests; that level is taken for all.
+
+    Args:
+        labels: of the entrants, best first.
+        places: in the same order.
+        compared: every two of them.
+    """
+    turned = between(compared)
+    tests = sum(not isnan(pair.difference.p) for pair in compared)
+    found: dict[str, float] = {}
+    for label, place in zip(labels, places, strict=True):
+        mates = [
+            other
+            for other, its in zip(labels, places, strict=True)
+            if place and its and other != label and its.place == place.place
+        ]
+        if mates and tests:
+            # The next one is where it would be told apart first.
+            nearest = min(mates, key=lambda other: abs(labels.index(other) - labels.index(label)))
+            smallest = power.detectable(turned[label, nearest].difference, ALPHA / tests)
+            if smallest is not None:
+                found[label] = smallest
     return found
 
 

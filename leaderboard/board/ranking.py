@@ -7,12 +7,12 @@ from math import nan
 from typing import Any
 
 from ...harness.fingerprint import canonical
-from ..statistics.inference import Difference, holm, summarise
+from ..statistics.inference import summarise
 from ..statistics.losses import difference
 from ..store.result import Record
 from .grouping import EntrantRuns, StreamRuns, grouped
 from .overall import overall
-from .placing import between, pairs, ranks
+from .placing import between, detectable, pairs, ranks
 from .scoring import (
     Score,
     beside,
@@ -69,7 +69,7 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
     apart, see `placing.ranks`: tests that take losses first, see `statistics.losses`, and values by
     paired t-tests over shared seeds, Welch's where fewer than two are shared (a seed is not, where
     two runs were given other tasks, see `scoring.told_apart`), Holm-corrected over all pairs of the
-    stream. Differences to the reference are Holm-corrected over the stream's entrants.
+    stream: the one family of tests that ranks, differences to the reference and `comparison` use.
 
     By a diagnostic metric entrants are listed by its value, smallest first, without places.
 
@@ -138,7 +138,14 @@ def _stream_board(
         [None] * len(labels) if better == "diagnostic" else ranks(labels, compared, sign)
     )
     without = [entry for entry in scores if entry.label not in counted]
-    builder = _Standings(stream, asked, worst, _reference(with_place, asked.reference), compared)
+    builder = _Standings(
+        stream,
+        asked,
+        worst,
+        _reference(with_place, asked.reference),
+        compared,
+        detectable(labels, places, compared),
+    )
     first = next(iter(stream.entrants)).runs[0].spec.stream
     spec = first.model_dump()
     return StreamBoard(
@@ -148,7 +155,6 @@ def _stream_board(
         worst=worst,
         anchors=asked.anchors.get(stream_key(spec)) or bounds(asked.metric),
         reference=builder.reference,
-        comparisons=sum(p == p for p in builder.p_holm.values()),  # NaN is unequal to itself
         standings=tuple(
             builder.standing(entry, place)
             for entry, place in zip(
@@ -196,21 +202,21 @@ class _Standings:
         worst: float | None,
         reference: str | None,
         compared: Sequence[Pair],
+        hidden: Mapping[str, float],
     ) -> None:
         self.asked = asked
         self.worst = worst
         self.reference = reference
+        self.hidden = hidden
         self.leader = compared[0].first if compared else None
         self.by_labels = between(compared)
         self.entrants: dict[str, EntrantRuns[Record]] = {e.label: e for e in stream.entrants}
-        others = [b for a, b in self.by_labels if a == reference]
-        p_values = [self._difference(label).p for label in others]
-        self.p_holm = dict(zip(others, holm(p_values), strict=True))
 
     def standing(self, entry: Score, place: Rank | None) -> Standing:
         counted = entry.counted(self.worst)
         label = entry.label
         leader = self.by_labels.get((label, self.leader or ""))
+        to_reference = self.by_labels.get((label, self.reference or ""))
         return Standing(
             entrant=label,
             rank=place,
@@ -220,18 +226,16 @@ class _Standings:
             missing=entry.missing,
             other_tasks=tuple(sorted(entry.other_tasks)),
             runs={run.spec.seed: run.fingerprint for run in entry.runs},
-            difference=self._difference(label) if label in self.p_holm else None,
-            p_holm=self.p_holm.get(label, nan),
+            difference=to_reference.difference if to_reference else None,
+            p_holm=to_reference.p_holm if to_reference else nan,
             p_leader=leader.p_holm if leader else nan,
+            detectable=self.hidden.get(label),
             needs=tuple(sorted({need for run in entry.runs for need in run.needs})),
             cost=cost(entry.done, self.asked.tuning_trials.get(entry.name)),
             coverage=coverage(entry),
             trust=self.asked.trust(entry.runs),
             beside=beside(entry.done, self.asked.metric),
         )
-
-    def _difference(self, label: str) -> Difference:
-        return self.by_labels[label, self.reference or ""].difference
 
 
 def _reference(ranked: Sequence[Score], name: str) -> str | None:

@@ -102,9 +102,12 @@ class Standing:
     difference: Difference | None
     """To the reference; None for the reference itself and where either has no value."""
     p_holm: float
-    """P-value of that difference, Holm-corrected over the stream; NaN where it was not tested."""
+    """P-value of that difference, Holm-corrected over all pairs; NaN where it was not tested."""
     p_leader: float
     """P-value against the best entrant, Holm-corrected over all pairs; NaN where not tested."""
+    detectable: float | None
+    """Smallest difference to the next of those who share its place that these data would have told
+    apart in 80 % of cases; None where it shares none, or the spread is zero or unknown."""
     needs: tuple[str, ...]
     """What the entrant has to be told."""
     cost: Cost
@@ -150,8 +153,6 @@ class StreamBoard:
     """Values of the metric that become 0 and 1 in the score over streams."""
     reference: str | None
     """The entrant that differences are taken to; None where it has no value on this stream."""
-    comparisons: int
-    """Number of tests that Holm's correction of the differences to the reference counts."""
     standings: tuple[Standing, ...]
     pairs: tuple[Pair, ...]
     """Every two entrants with values, in the order of the standings."""
@@ -179,6 +180,8 @@ class OverallStanding:
     """Normalised mean by stream."""
     p_leader: float
     """P-value against the best entrant, Holm-corrected over all pairs; NaN where not tested."""
+    detectable: float | None
+    """As of `Standing`, for scores."""
     least_seeds: int
     """Seeds with a value on the stream that has fewest."""
     needs: tuple[str, ...]

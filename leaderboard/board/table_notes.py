@@ -5,6 +5,7 @@ from itertools import islice
 from math import isfinite
 
 from ..statistics.numbers import count, number
+from ..statistics.power import POWER
 from .standings import (
     ALPHA,
     HEADLINE_FROM,
@@ -35,7 +36,7 @@ def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]
     if any(s.significant for s in standings):
         yield (
             f"* differs from {stream.reference} at {ALPHA:.0%} "
-            f"(t-test paired by seed, Holm over {_plural(stream.comparisons, 'comparison')})"
+            f"(t-test paired by seed, Holm over {_plural(len(stream.pairs), 'pair')})"
         )
     elif differences:
         yield f"Nobody differs from {stream.reference} at {ALPHA:.0%} (paired t-test, Holm)"
@@ -140,6 +141,13 @@ def _rank_notes(standings: Sequence[Placed], tests: int) -> Iterator[str]:
         yield (
             f"(1-3) ranks that the data allow at {ALPHA:.0%}, Holm over {_plural(tests, 'pair')}; "
             "a place is shared where they cannot tell apart"
+        )
+    hidden = {s.entrant: s.detectable for s in standings if s.detectable is not None}
+    if hidden:
+        few = islice(sorted(hidden.items(), key=lambda one: one[1]), MOST_NAMED)
+        yield (
+            f"shared places may hide differences: these data would have found, in {POWER:.0%} of "
+            f"cases, {', '.join(f'{number(size)} ({name})' for name, size in few)}"
         )
     if any(s.provisional for s in standings):
         yield f"? provisional: fewer than {PROVISIONAL_BELOW} seeds"

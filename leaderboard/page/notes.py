@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from ..board.comparison import family_sentence
 from ..board.names import visible
-from ..board.standings import OlderCode
-from ..board.table_notes import older_notes
+from ..board.standings import Incomplete, OlderCode
+from ..board.table_notes import incomplete_notes, older_notes
 from ..trust.attestation import VERIFIED_FROM
 from .lines import Json
 
@@ -50,8 +51,8 @@ def _tests(data: Json) -> Iterator[str]:
     yield (
         "Tests are t-tests paired over shared seeds (a seed fixes the tasks, their order and the "
         "initial weights), Welch's where fewer than two seeds are shared. Ranks and comparisons "
-        f"are Holm-corrected over all pairs of a ranking: {_families(data)}. Differences to the "
-        "reference are a family of their own on each stream, whose size stands under its board."
+        f"are Holm-corrected over all pairs of a ranking: {_families(data)}. "
+        f"{family_sentence(len(data['board']['streams']) + bool(data['board']['overall']))}"
     )
     yield (
         f"Intervals hold {data['confidence']:.0%}: Student's over seeds on a stream, a stratified "
@@ -76,10 +77,17 @@ def _families(data: Json) -> str:
 def _seeds(data: Json) -> Iterator[str]:
     yield (
         "A run that diverged, failed or has no value of the metric is lost. It is never left out: "
-        "its seed counts as the worst case of the stream, whose value stands under its board."
+        "in means its seed counts as the worst case of the stream, whose value stands under its "
+        "board, and tests take losses first and values second."
     )
-    if data["board"]["overall"]:
-        yield "In the score over streams, one on which an entrant has nothing to rank counts as 0."
+    overall = data["board"]["overall"]
+    if overall:
+        yield from (
+            f"{note[0].upper()}{visible(note[1:])}."
+            for note in incomplete_notes(
+                [Incomplete(**one) for one in overall["incomplete"]], overall["run"]
+            )
+        )
     yield f"Provisional: fewer than {data['provisional_below']} seeds have a value."
 
 

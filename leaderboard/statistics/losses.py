@@ -42,8 +42,14 @@ Pairs = Sequence[tuple[Outcomes, Outcomes]]
 """Two entrants on every stream; at least one."""
 
 
+FEWEST_SEEDS = 3
+"""With fewer nothing is tested: two seeds that agree by chance would look certain."""
+
+
 def difference(pairs: Pairs, better: int) -> Difference:
     """Compare the first entrant with the second by the mean over streams, losses first.
+
+    With fewer than `FEWEST_SEEDS` seeds p is NaN.
 
     Where the one who lost more is behind in the values too, or neither lost more, the difference
     and its interval are over the runs that ended, and p is as this module says. Where the one who
@@ -57,6 +63,11 @@ def difference(pairs: Pairs, better: int) -> Difference:
     Raises:
         ValueError: somebody has no run on a stream.
     """
+    found = _difference(pairs, better)
+    return found if found.count >= FEWEST_SEEDS else replace(found, p=nan)
+
+
+def _difference(pairs: Pairs, better: int) -> Difference:
     counted = _mean([(first.counted, second.counted) for first, second in pairs])
     lost = sum(first.lost - second.lost for first, second in pairs)
     if not any(one.lost for pair in pairs for one in pair):
@@ -70,7 +81,8 @@ def difference(pairs: Pairs, better: int) -> Difference:
         return counted
     one_sided = 1.0 if ended is None or isnan(ended.p) else ended.p / 2
     more, as_many = tail(pairs if lost > 0 else [(second, first) for first, second in pairs])
-    return replace(ended or counted, p=min(1.0, 2 * (more + as_many * one_sided)))
+    p = min(1.0, 2 * (more + as_many * one_sided))
+    return replace(ended or counted, p=p, count=counted.count)
 
 
 def tail(pairs: Pairs) -> tuple[float, float]:

@@ -51,9 +51,9 @@ function differenceCell(row) {
 const streamOf = (row) => board.streams.find((stream) => stream.standings.includes(row));
 
 function streamNotes(stream) {
-  const { reference, worst, anchors, comparisons } = stream;
+  const { reference, worst, anchors } = stream;
   return el("p", { class: "sub" },
-    reference === null ? "No differences: the reference has no value here. " : `Differences are to ${shortened(reference, 60)}; p-values are Holm-corrected over ${plural(comparisons, "comparison")}. `,
+    reference === null ? "No differences: the reference has no value here. " : `Differences are to ${shortened(reference, 60)}; p-values are those of all pairs, Holm-corrected. `,
     isNumber(worst) && `A lost run counts as ${score(worst)}. `,
     anchors && `In the score over streams ${score(anchors[0])} counts as 0 and ${score(anchors[1])} as 1.`);
 }

@@ -1,4 +1,4 @@
-"""Numbers of a run from its rows: what is kept of tasks, and cohorts whose incumbents fall silent."""
+"""Numbers of a run from its rows: what is kept of tasks, cohorts with silent incumbents."""
 
 from typing import Any
 

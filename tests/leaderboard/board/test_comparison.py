@@ -5,6 +5,7 @@ from scipy import stats
 
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.leaderboard.board.comparison import comparison, sentences
+from plasticity_bench.leaderboard.board.placing import between
 from plasticity_bench.leaderboard.board.ranking import Question, rank
 from plasticity_bench.leaderboard.board.standings import Board
 from plasticity_bench.leaderboard.store.result import Result
@@ -32,8 +33,13 @@ def board(make_result: MakeResult, metric: str = "taoa") -> Board:
     return rank(results(make_result, metric), Question(metric=metric))
 
 
-def test_streams_are_tested_pairwise_with_holm_over_streams(make_result: MakeResult) -> None:
-    found = comparison(board(make_result), "grow", "dense")
+def test_streams_have_the_tests_of_their_boards(make_result: MakeResult) -> None:
+    made = board(make_result)
+    found = comparison(made, "grow", "dense")
+    of_boards = [between(stream.pairs).get(("grow", "dense")) for stream in made.streams]
+    for part, pair in zip(found.streams, of_boards, strict=True):
+        assert part.difference == (pair.difference if pair else None)
+        assert pair is None or part.p_holm == pair.p_holm
     p_values = [
         float(stats.ttest_rel(VALUES[name]["grow"], VALUES[name]["dense"]).pvalue)
         for name in ("one", "two")
@@ -43,7 +49,8 @@ def test_streams_are_tested_pairwise_with_holm_over_streams(make_result: MakeRes
     assert one.difference is not None
     assert two.difference is not None
     assert [one.difference.p, two.difference.p] == pytest.approx(p_values)
-    assert one.p_holm == pytest.approx(2 * p_values[0])
+    assert one.seeds_needed is None  # it is told apart
+    assert two.seeds_needed is None  # there is no difference at all
     assert three.difference is None
     assert (one.wins, one.shared, two.wins) == (5, 5, 2)
 
@@ -59,8 +66,8 @@ def test_the_opposite_comparison_is_the_mirror_image(make_result: MakeResult) ->
     there, back = comparison(two, "grow", "dense"), comparison(two, "dense", "grow")
     assert there.score is not None
     assert back.score is not None
-    assert there.score.mean == pytest.approx(-back.score.mean)
-    assert there.score.p == back.score.p
+    assert there.score.difference.mean == pytest.approx(-back.score.difference.mean)
+    assert there.score.p_holm == back.score.p_holm
 
 
 def test_it_is_said_in_words(make_result: MakeResult) -> None:
@@ -69,6 +76,8 @@ def test_it_is_said_in_words(make_result: MakeResult) -> None:
     assert "(paired t-test over 5 seeds); better on 5 of 5 seeds." in text
     assert "* two: grow is not told apart from dense" in text
     assert "* three: one of them has no value there." in text
+    assert "Holm over all pairs of each board (1, 1):" in text
+    assert "on 2 together in up to 10%" in text
     back = "\n".join(sentences(comparison(board(make_result), "dense", "grow")))
     assert "* one: dense is worse than grow: -0.1060" in back
 
@@ -114,3 +123,16 @@ def test_who_is_not_on_the_board_is_named_with_the_nearest(make_result: MakeResu
         comparison(board(make_result), "gorw", "dense")
     with pytest.raises(BenchError, match="'grow' is compared with itself"):
         comparison(board(make_result), "grow", "grow")
+
+
+def test_what_is_not_told_apart_says_how_many_seeds_would_do(make_result: MakeResult) -> None:
+    results = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": value + 0.01 * (name == "grow")})
+        for seed, value in enumerate([0.5, 0.6, 0.7, 0.55, 0.65])
+        for name, value in (("dense", value), ("grow", value + 0.02 * (-1) ** seed))
+    ]
+    found = comparison(rank(results), "grow", "dense")
+    (only,) = found.streams
+    assert only.seeds_needed is not None
+    text = "\n".join(sentences(found))
+    assert f"{only.seeds_needed - 5} more seeds would tell them apart in 80% of cases." in text
