@@ -41,6 +41,19 @@ class Selection:
         """
         return resolve(self.chosen(), parse_overrides(self.settings))
 
+    def usual(self) -> list[RunSpec]:
+        """Return a run on every stream of the learner that entrants usually are there.
+
+        It is that of the suite and the options, or else the stream's, without any strategy.
+        """
+        sets = parse_overrides(self.settings)
+        of_all = {
+            target: sets[target] for target in ("stream", "network", "optimizer") if target in sets
+        }
+        suite = self.chosen()
+        plain = replace(suite, entrants=(parse_entrant("dense"),), seeds=suite.seeds[:1])
+        return resolve(plain, of_all)
+
     def words(self) -> str:
         """Return the selection as it is typed."""
         words = [self.suite]

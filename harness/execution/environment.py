@@ -17,6 +17,7 @@ def environment(device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "device": _device_name(device),
         **{package: version(package) for package in PACKAGES},

@@ -148,7 +148,7 @@ def build_settings(cls: type[T], settings: Settings, what: str, *, remedy: str |
             raise unknown_name(f"setting of {what} named", name, known, see)
     try:
         # JSON is strict about types and still takes lists for tuples and whole numbers for floats.
-        text = json.dumps(dict(settings), allow_nan=False, default=str)
+        text = json.dumps(_without_minus_zero(dict(settings)), allow_nan=False, default=str)
         made: T = _adapter(cls).validate_json(text, strict=True)  # type: ignore[arg-type]
         return made
     except ValidationError as error:
@@ -157,6 +157,19 @@ def build_settings(cls: type[T], settings: Settings, what: str, *, remedy: str |
         raise BenchError(f"{what}: {error} {see}") from error
     except Exception as error:  # whatever a plug-in's own checks raise
         raise BenchError(f"{what} cannot be made: {type(error).__name__}: {error} {see}") from error
+
+
+def _without_minus_zero(value: Any) -> Any:
+    """Return JSON values with 0 for -0.0: they are one setting, and one run."""
+    match value:
+        case float():
+            return value + 0.0
+        case dict():
+            return {name: _without_minus_zero(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_without_minus_zero(part) for part in value]
+        case _:
+            return value
 
 
 @cache  # making one takes milliseconds, and files hold dozens of tables of one class

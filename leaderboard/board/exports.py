@@ -100,6 +100,7 @@ def _on_stream(stream: StreamBoard, standing: Standing) -> Mapping[str, Any]:
         "p_holm": standing.p_holm,
         "effect_size": difference.effect_size if difference else None,
         "paired": difference.paired if difference else None,
+        "environment": standing.environment,
         **standing.beside,
     }
 

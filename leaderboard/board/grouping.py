@@ -1,7 +1,7 @@
 """Which results may be compared: sorted into streams and entrants, each with a label of its own."""
 
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -43,7 +43,17 @@ class StreamRuns(Generic[R]):
     """In the order of their labels."""
 
 
-def grouped(results: Iterable[R], older: Container[str] = ()) -> tuple[StreamRuns[R], ...]:
+@dataclass(frozen=True)
+class Marks:
+    """What labels say of results whatever stands beside them, by fingerprint."""
+
+    older: Sequence[str] = ()
+    """Of older code: where they have their code in their labels, those of newer code do not."""
+    unusual: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    """Settings of network and optimiser in which the learner is not the usual one."""
+
+
+def grouped(results: Iterable[R], marks: Marks | None = None) -> tuple[StreamRuns[R], ...]:
     """Sort results into streams, and these into entrants, in the order of their labels.
 
     Streams that differ in any setting, in their data or in the results version are kept apart, and
@@ -53,11 +63,10 @@ def grouped(results: Iterable[R], older: Container[str] = ()) -> tuple[StreamRun
 
     Args:
         results: of any streams and entrants.
-        older: fingerprints of those that older code made: where they have their code in their
-            labels, those of newer code do not.
+        marks: what labels say in any case.
     """
     listed = [*results]
-    codes = _Codes(listed, older)
+    codes = _Codes(listed, marks or Marks())
     return tuple(
         StreamRuns(label, _entrants(runs, codes))
         for label, _, runs in _labelled((_stream_key(result), result) for result in listed)
@@ -73,15 +82,16 @@ def _entrants(results: Sequence[R], codes: "_Codes") -> tuple[EntrantRuns[R], ..
 
 
 class _Codes:
-    """What labels say of the code of entrants: that in which those of one name differ anywhere.
+    """What labels say in any case: in which code those of one name differ, and unusual learners.
 
     Args:
         results: on all streams.
-        older: as for `grouped`.
+        marks: as for `grouped`.
     """
 
-    def __init__(self, results: Iterable[Record], older: Container[str]) -> None:
-        self.older = older
+    def __init__(self, results: Iterable[Record], marks: Marks) -> None:
+        self.older = frozenset(marks.older)
+        self.unusual = marks.unusual
         self._values: dict[str, dict[str, set[str]]] = {}
         self._outdated: set[str] = set()
         for result in results:
@@ -89,16 +99,18 @@ class _Codes:
             of_name = self._values.setdefault(name, {})
             for key, value in _code(result).items():
                 of_name.setdefault(key, set()).add(value)
-            if result.fingerprint in older:
+            if result.fingerprint in self.older:
                 self._outdated.add(name)
 
     def said(self, result: Record) -> Details:
-        """Return what a label says of the code of a result."""
+        """Return what a label says of the code and the learner of a result."""
         name = result.spec.entrant.name
+        learner = dict(self.unusual.get(result.fingerprint, {}))
         if name in self._outdated and result.fingerprint not in self.older:
-            return {}
+            return learner
         code = _code(result)
-        return {key: value for key, value in code.items() if len(self._values[name][key]) > 1}
+        differing = {key: value for key, value in code.items() if len(self._values[name][key]) > 1}
+        return {**learner, **differing}
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,7 @@ class _Key:
     details: Mapping[str, JsonValue]
     code: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, JsonValue] = field(default_factory=dict)
-    """What the label says of the code."""
+    """What the label says in any case."""
 
 
 def _stream_key(result: Record) -> _Key:
@@ -156,13 +168,12 @@ def _labelled(keyed: Iterable[tuple[_Key, R]]) -> list[tuple[str, str, list[R]]]
 
 def _label(key: _Key, namesakes: Sequence[_Key]) -> str:
     """Return the name, with only those details behind it in which its namesakes differ."""
-    differing = [
-        f"{detail}={_short(key.details.get(detail))}"
-        for detail in sorted({detail for other in namesakes for detail in other.details})
+    said = {
+        detail: key.details.get(detail)
+        for detail in {detail for other in namesakes for detail in other.details}
         if len({canonical(other.details.get(detail)) for other in namesakes}) > 1
-    ]
-    differing += [f"{detail}={_short(value)}" for detail, value in key.said.items()]
-    differing.sort()
+    } | {**key.said}
+    differing = [f"{detail}={_short(said[detail])}" for detail in sorted(said)]
     return f"{key.name} [{', '.join(differing)}]" if differing else key.name
 
 

@@ -32,7 +32,7 @@ from .standings import (
 THRESHOLDS = np.linspace(0, 1, 51)
 """Of performance profiles."""
 
-_TRUST: tuple[Trust, ...] = ("self-reported", "reproduced", "verified")
+_TRUST: tuple[Trust, ...] = ("self-reported", "own", "reproduced", "verified")
 
 Strata = Mapping[str, Outcomes]
 """Normalised outcomes by stream."""

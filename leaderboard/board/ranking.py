@@ -6,11 +6,14 @@ from itertools import combinations
 from math import nan
 from typing import Any
 
+from pydantic import JsonValue
+
 from ...harness.fingerprint import canonical
 from ..statistics.inference import summarise
 from ..statistics.losses import difference
 from ..store.result import Record
-from .grouping import EntrantRuns, StreamRuns, grouped
+from .environments import unusual_environments
+from .grouping import EntrantRuns, Marks, StreamRuns, grouped
 from .overall import overall
 from .placing import between, detectable, pairs, ranks
 from .scoring import (
@@ -56,6 +59,8 @@ class Question:
     """Hash over the store's journal."""
     run: str = "plasticity-bench run"
     """The command that makes the runs asked for."""
+    usual: Mapping[bytes, Mapping[str, JsonValue]] = field(default_factory=dict)
+    """Settings of the usual learner on a stream, as "network.hidden", by `stream_key`."""
     older_code: OlderCode = field(default_factory=OlderCode)
     """What was left out of the records, or is older among them."""
 
@@ -82,9 +87,14 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
     """
     asked = question or Question()
     better = direction(asked.metric)
-    scored = [
-        (stream, _scores(stream, asked)) for stream in grouped(records, asked.older_code.runs)
-    ]
+    listed = [*records]
+    unusual = {
+        record.fingerprint: settings
+        for record in listed
+        if (settings := unusual_settings(record, asked.usual))
+    }
+    marks = Marks(asked.older_code.runs, unusual)
+    scored = [(stream, _scores(stream, asked)) for stream in grouped(listed, marks)]
     streams = [_stream_board(stream, scores, asked) for stream, scores in scored]
     over_all, why_not = overall(
         [(board, scores) for board, (_, scores) in zip(streams, scored, strict=True)],
@@ -101,7 +111,28 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
         head=asked.head,
         not_run=_not_run(asked, scored),
         older_code=asked.older_code,
+        unusual=unusual,
     )
+
+
+def unusual_settings(
+    record: Record, usual: Mapping[bytes, Mapping[str, JsonValue]]
+) -> dict[str, JsonValue]:
+    """Return the settings of network and optimiser in which a learner is not the usual one.
+
+    Args:
+        record: a result.
+        usual: as in `Question`; on other streams every learner is usual.
+    """
+    entrant = record.spec.entrant
+    here = usual.get(stream_key(record.spec.stream.model_dump()), {})
+    parts = {"network": entrant.network, "optimizer": entrant.optimizer}
+    return {
+        f"{part}.{name}": value
+        for part, settings in parts.items()
+        for name, value in settings.items()
+        if f"{part}.{name}" in here and here[f"{part}.{name}"] != value
+    }
 
 
 def stream_key(stream: Mapping[str, Any]) -> bytes:
@@ -208,6 +239,7 @@ class _Standings:
         self.worst = worst
         self.reference = reference
         self.hidden = hidden
+        self.environments = unusual_environments({e.label: e.runs for e in stream.entrants})
         self.leader = compared[0].first if compared else None
         self.by_labels = between(compared)
         self.entrants: dict[str, EntrantRuns[Record]] = {e.label: e for e in stream.entrants}
@@ -234,6 +266,7 @@ class _Standings:
             cost=cost(entry.done, self.asked.tuning_trials.get(entry.name)),
             coverage=coverage(entry),
             trust=self.asked.trust(entry.runs),
+            environment=self.environments.get(label, ""),
             beside=beside(entry.done, self.asked.metric),
         )
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pydantic import JsonValue
+
 from ..statistics.inference import Difference, Interval, Summary
 
 ALPHA = 0.05
@@ -24,7 +26,7 @@ BESIDE = ("taoa", "acc", "taa")
 """Metrics shown beside the one that ranks, where they say something."""
 
 Lost = Literal["diverged", "failed", "undefined"]
-Trust = Literal["self-reported", "reproduced", "verified"]
+Trust = Literal["self-reported", "own", "reproduced", "verified"]
 """How far results have been checked by running some of them again; see `trust`."""
 
 
@@ -113,6 +115,9 @@ class Standing:
     cost: Cost
     coverage: Coverage
     trust: Trust
+    environment: str
+    """Libraries or kind of machine that its runs were made with and most of the stream's were not;
+    empty where there are none."""
     beside: Mapping[str, float]
     """Means over done runs of the metrics in `BESIDE`, but for the one that ranks."""
 
@@ -283,3 +288,5 @@ class Board:
     """Streams asked for on which nothing has a result; they are on no board above."""
     older_code: OlderCode = field(default_factory=OlderCode)
     """What is not shown, or is not of the code that is installed here."""
+    unusual: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    """Settings of network and optimiser in which a learner is not the usual one, by fingerprint."""

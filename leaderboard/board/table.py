@@ -88,7 +88,7 @@ def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
         summary = standing.summary
         cells = [
             rank_text(standing.rank),
-            standing.entrant,
+            f"{standing.entrant}{' ~' * bool(standing.environment)}",
             estimate(summary.mean, summary.interval) if summary else "-",
             _difference(standing),
             *([seeds_text(standing)] * seeds),

@@ -46,6 +46,7 @@ def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]
     if not_run := [s.entrant for s in standings if not s.coverage.done and not s.coverage.lost]:
         yield f"not run yet: {', '.join(not_run)}"
     yield from (_lost_line(s, stream.worst, board.metric) for s in standings if s.lost)
+    yield from environment_notes({s.entrant: s.environment for s in standings})
     if not wide:
         yield from _cost_notes(standings)
 
@@ -65,6 +66,13 @@ def overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
                 yield f"IQM of {standing.entrant}: {number(low)} to {number(high)}"
     if not wide:
         yield from _updates_notes(overall.standings)
+
+
+def environment_notes(environments: Mapping[str, str]) -> Iterator[str]:
+    """Say who was run with other libraries or on another kind of machine than most."""
+    told = [f"{name} ({text})" for name, text in environments.items() if text]
+    if told:
+        yield f"~ made otherwise than most, last bits may differ: {'; '.join(told)}"
 
 
 def incomplete_notes(incomplete: Sequence[Incomplete], run: str) -> Iterator[str]:
@@ -157,16 +165,18 @@ def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
     yield from _updates_notes(standings)
     for need in sorted({need for s in standings for need in s.needs}):
         yield f"needs {need}: {', '.join(s.entrant for s in standings if need in s.needs)}"
-    trials = {s.entrant: s.cost.tuning_trials or 0 for s in standings if s.cost.tuning_trials}
+    trials = {
+        s.entrant: s.cost.tuning_trials for s in standings if s.cost.tuning_trials is not None
+    }
     if trials:
-        others = ", others none" if len(trials) < len(standings) else ""
+        others = ", others not declared" if len(trials) < len(standings) else ""
         named = ", ".join(f"{name} {count(spent)}" for name, spent in trials.items())
         yield f"tuning trials: {named}{others}"
     levels = {s.trust for s in standings}
     if len(levels) == 1:
         yield f"trust: all {levels.pop()}"
         return
-    for level in ("reproduced", "verified"):
+    for level in ("own", "reproduced", "verified"):
         if trusted := [s.entrant for s in standings if s.trust == level]:
             yield f"{level}: {', '.join(trusted)}"
 

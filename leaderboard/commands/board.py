@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from ...harness.commands.options import Entrants, Json, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import BenchError
-from .found import Against, AllVersions, By, board_of, find, store_of, tell_older
+from .found import Against, AllVersions, By, UsualOnly, board_of, find, store_of, tell_older
 from .page import build, serve
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def show(
     set_: Sets = [],  # noqa: B006
     results: Results = None,
     all_versions: AllVersions = False,
+    usual_only: UsualOnly = False,
     json_: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print every number as CSV.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print a table for a paper.")] = False,
@@ -79,7 +80,7 @@ def show(
     if len(chosen) > 1:
         raise BenchError(f"{' and '.join(chosen)} cannot be printed at once. Choose one.")
     selection = Selection(suite, stream, entrant, seeds, set_)
-    found = find(selection, store_of(results), all_versions=all_versions)
+    found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     board = board_of(found, by, against)
     if parquet:
         exports.parquet(board, parquet)
@@ -104,6 +105,7 @@ def compare(
     set_: Sets = [],  # noqa: B006
     results: Results = None,
     all_versions: AllVersions = False,
+    usual_only: UsualOnly = False,
     json_: Json = False,
 ) -> None:
     """Compare two entrants stream by stream, paired by seed, and say it in words."""
@@ -114,7 +116,7 @@ def compare(
     from ..store.result import plain
 
     selection = Selection(suite, stream, (), seeds, set_)
-    found = find(selection, store_of(results), all_versions=all_versions)
+    found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     compared = comparison(board_of(found, by, None), first, second)
     if json_:
         content = {**asdict(compared), "older_code": asdict(found.older)}

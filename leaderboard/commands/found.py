@@ -30,6 +30,15 @@ AllVersions = Annotated[
 ]
 
 
+UsualOnly = Annotated[
+    bool,
+    typer.Option(
+        "--usual-only",
+        help="Leave out entrants whose network or optimizer is not the usual one of the stream.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Found:
     """The results that a selection means."""
@@ -41,6 +50,8 @@ class Found:
     """Of the runs selected, whether they have a result or not."""
     missing: int
     """Runs selected that have no result, or only one that is not known to be of the code here."""
+    usual: dict[bytes, dict[str, Any]]
+    """Settings of the usual learner by stream; see `Question.usual`."""
     older: "OlderCode"
     """Results of older code that were left out, or are shown for want of newer."""
 
@@ -80,7 +91,13 @@ def store_of(folder: Path | None) -> "ResultStore":
     return ResultStore(folder or default_folder())
 
 
-def find(selection: "Selection", store: "ResultStore", *, all_versions: bool = False) -> Found:
+def find(
+    selection: "Selection",
+    store: "ResultStore",
+    *,
+    all_versions: bool = False,
+    usual_only: bool = False,
+) -> Found:
     """Return the results of the runs selected, and of guests: entrants that the suite has not.
 
     Guests are shown on the same streams and seeds, under names that the suite does not have,
@@ -92,11 +109,13 @@ def find(selection: "Selection", store: "ResultStore", *, all_versions: bool = F
         selection: the runs.
         store: where the results are.
         all_versions: take results of older code as well.
+        usual_only: leave out those of learners that are not the usual ones of their streams.
 
     Raises:
         BenchError: there is none.
     """
     from ...harness.fingerprint import canonical
+    from ..board.ranking import unusual_settings
     from ..board.versions import Versions
     from ..board.wanted import Wanted
 
@@ -108,8 +127,11 @@ def find(selection: "Selection", store: "ResultStore", *, all_versions: bool = F
         report=lambda message: typer.echo(message, err=True),
     )
     versions = Versions(store.folder)
+    usual = _usual(selection)
     found, older = [], []
     for record in records:
+        if usual_only and unusual_settings(record, usual):
+            continue
         if wanted.has(record):
             found.append(record)
         elif wanted.had(record) and versions.is_older(record):
@@ -126,7 +148,21 @@ def find(selection: "Selection", store: "ResultStore", *, all_versions: bool = F
         for record in taken.records
         if not versions.is_older(record)
     }
-    return Found(selection, store, taken.records, specs, len(wanted.asked - there), taken.older)
+    missing = len(wanted.asked - there)
+    return Found(selection, store, taken.records, specs, missing, usual, taken.older)
+
+
+def _usual(selection: "Selection") -> dict[bytes, dict[str, Any]]:
+    from ..board.ranking import stream_key
+
+    return {
+        stream_key(run["stream"]): {
+            f"{part}.{name}": value
+            for part in ("network", "optimizer")
+            for name, value in run["entrant"][part].items()
+        }
+        for run in (spec.as_json() for spec in selection.usual())
+    }
 
 
 def board_of(found: Found, by: str | None, against: str | None) -> "Board":
@@ -164,6 +200,7 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         trust=trust_levels(found.store),
         head=found.store.head(),
         run=f"plasticity-bench run {found.selection.words()}",
+        usual=found.usual,
         older_code=found.older,
     )
     board = rank(found.records, question)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .found import Against, AllVersions, By, Found, board_of, find, store_of, tell_older
+from .found import Against, AllVersions, By, Found, UsualOnly, board_of, find, store_of, tell_older
 
 if TYPE_CHECKING:
     from ..board.standings import Board
@@ -32,6 +32,7 @@ def build(
     set_: Sets = [],  # noqa: B006
     results: Results = None,
     all_versions: AllVersions = False,
+    usual_only: UsualOnly = False,
     out: Out = Path("board"),
 ) -> None:
     """Write the board as one HTML file that needs no network, and its data beside it."""
@@ -39,7 +40,7 @@ def build(
     from ..page import write
 
     selection = Selection(suite, stream, entrant, seeds, set_)
-    found = find(selection, store_of(results), all_versions=all_versions)
+    found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     path = write(page_of(found, board_of(found, by, against)), out)
     typer.echo(f"The page is {path}, {path.stat().st_size / 1e6:.1f} MB.")
     found.tell_missing()
@@ -56,6 +57,7 @@ def serve(
     set_: Sets = [],  # noqa: B006
     results: Results = None,
     all_versions: AllVersions = False,
+    usual_only: UsualOnly = False,
     host: Host = "127.0.0.1",
     port: Port = 8000,
 ) -> None:
@@ -67,7 +69,7 @@ def serve(
     selection.runs()  # what is asked for wrongly is said here, not to every browser
 
     def make() -> "Page":
-        found = find(selection, store, all_versions=all_versions)
+        found = find(selection, store, all_versions=all_versions, usual_only=usual_only)
         return page_of(found, board_of(found, by, against), FOLLOW)
 
     with PageServer(make, lambda: state_of(store.folder), host, port) as server:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .found import AllVersions, board_of, find, store_of, tell_older
+from .found import AllVersions, UsualOnly, board_of, find, store_of, tell_older
 
 
 def report(
@@ -19,6 +19,7 @@ def report(
     set_: Sets = [],  # noqa: B006
     results: Results = None,
     all_versions: AllVersions = False,
+    usual_only: UsualOnly = False,
 ) -> None:
     """Draw a suite's results, compare integration times, explain every entrant on a page.
 
@@ -30,7 +31,7 @@ def report(
     from ..report.controls_table import controls_beside
 
     selection = Selection(suite, stream, entrant, seeds, set_)
-    found = find(selection, store_of(results), all_versions=all_versions)
+    found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     runs = list(found.store.results(fingerprints=found.fingerprints))
     beside = controls_beside(runs, found.store.records())
     versions = Versions(found.store.folder)

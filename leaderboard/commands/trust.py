@@ -85,6 +85,8 @@ def verify(
     from rich.console import Console
 
     from ...harness.commands.progress import progress_bar
+    from ...harness.execution.environment import environment
+    from ..board.environments import made_otherwise
     from ..store.files import replace_file
     from ..store.result_file import parsed
     from ..trust.archive_reading import read_archive
@@ -134,6 +136,9 @@ def verify(
             f"{sum(check.agrees for check in checks)} agree. "
             f"Attested in {out}."
         )
+        otherwise = made_otherwise(chosen, environment(device))
+        if otherwise:
+            typer.echo(f"The runs were made with {otherwise}: last bits may differ.", err=True)
     if not all(check.agrees for check in checks):
         raise typer.Exit(FAILED)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...harness.fingerprint import canonical
 from ...harness.metrics import METRICS
-from ..board.grouping import EntrantRuns, StreamRuns, grouped
+from ..board.grouping import EntrantRuns, Marks, StreamRuns, grouped
 from ..board.standings import ALPHA, HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
 from ..board.table import as_json
 from ..statistics.inference import CONFIDENCE
@@ -42,7 +42,10 @@ def page_data(board: Board, results: Iterable[Result], built: datetime) -> Json:
         results: with their rows; those on streams that the board has not are left out.
         built: when the board was made.
     """
-    runs = {stream.label: stream for stream in grouped(results, board.older_code.runs)}
+    runs = {
+        stream.label: stream
+        for stream in grouped(results, Marks(board.older_code.runs, board.unusual))
+    }
     known = _Known()
     behind = [_behind(runs.get(stream.stream), board.metric, known) for stream in board.streams]
     return {

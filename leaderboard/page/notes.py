@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..board.comparison import family_sentence
 from ..board.names import visible
 from ..board.standings import Incomplete, OlderCode
-from ..board.table_notes import incomplete_notes, older_notes
+from ..board.table_notes import environment_notes, incomplete_notes, older_notes
 from ..trust.attestation import VERIFIED_FROM
 from .lines import Json
 
@@ -27,7 +27,7 @@ def notes(data: Json) -> list[str]:
     """Return one sentence or two for each thing that the tables leave unsaid."""
     if data["board"]["better"] == "diagnostic":
         return [*_diagnostic(data), *_older(data)]
-    return [*_tests(data), *_seeds(data), *_besides(), *_older(data)]
+    return [*_tests(data), *_seeds(data), *_besides(), *_environments(data), *_older(data)]
 
 
 _ENDS = ("done", "diverged", "failed", "undefined", "missing")
@@ -59,6 +59,13 @@ def _tests(data: Json) -> Iterator[str]:
         "Welch interval for the score over streams, a stratified bootstrap for the interquartile "
         f"mean, which is grey below {data['headline_from']} seeds, where it is too narrow."
     )
+
+
+def _environments(data: Json) -> Iterator[str]:
+    for stream in data["board"]["streams"]:
+        told = {one["entrant"]: one["environment"] for one in stream["standings"]}
+        for note in environment_notes(told):
+            yield visible(f"On {stream['stream']}: {note.removeprefix('~ ')}.")
 
 
 def _older(data: Json) -> Iterator[str]:
@@ -98,8 +105,8 @@ def _besides() -> Iterator[str]:
         "trials are those spent on choosing the settings."
     )
     yield (
-        "Trust: self-reported results are as they were found or sent; reproduced ones were made "
-        "by the keeper of this store, or some of them again elsewhere; of verified ones at least "
-        f"{VERIFIED_FROM} were made again elsewhere, and all agreed. A run that was made again and "
-        "did not agree makes all that it stands with self-reported."
+        "Trust: self-reported results are as they were found or sent; own ones were made once, by "
+        "the keeper of this store; of reproduced ones some were made again elsewhere, of verified "
+        f"ones at least {VERIFIED_FROM}, and all agreed. A run that was made again and did not "
+        "agree makes all that it stands with self-reported."
     )

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
 from ...harness.metrics.pooling import SMALLEST_COHORT
-from ..board.grouping import StreamRuns, grouped
+from ..board.grouping import Marks, StreamRuns, grouped
 from ..board.standings import Board
 from ..curves.integration_study import Study, study_of
 from ..curves.lines import (
@@ -53,7 +53,8 @@ def report(results: Iterable[Result], folder: Path, board: Board | None = None) 
     Raises:
         BenchError: there is no result.
     """
-    streams = grouped(results, () if board is None else board.older_code.runs)
+    marks = Marks() if board is None else Marks(board.older_code.runs, board.unusual)
+    streams = grouped(results, marks)
     if not streams:
         raise BenchError("no results to report on. Run something first: plasticity-bench run quick")
     folder.mkdir(parents=True, exist_ok=True)

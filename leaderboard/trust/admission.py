@@ -1,6 +1,6 @@
 """How far results may be trusted, and taking submitted ones in.
 
-A store trusts the runs that it made itself: they are reproduced, by whoever owns the store. What
+Runs that a store made itself are its owner's own: nobody else has made them again. What
 came out of an archive, or was found in the folder by `store rebuild`, is self-reported until an
 attestation that was imported speaks for exactly these outputs. One that speaks against them makes
 them self-reported, whoever made them.
@@ -43,7 +43,7 @@ def trust_levels(store: ResultStore) -> Callable[[Sequence[Record]], Trust]:
         if "self-reported" in levels:  # somebody made it again, and it did not agree
             return "self-reported"
         own = any(entry.origin == "run" for entry in written.matching(record))
-        ours: Trust = "reproduced" if own else "self-reported"
+        ours: Trust = "own" if own else "self-reported"
         return LEVELS[max(map(LEVELS.index, [*levels, ours]))]
 
     def of_all(records: Sequence[Record]) -> Trust:

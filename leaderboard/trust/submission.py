@@ -14,7 +14,7 @@ from ..store.result_store import ResultStore
 from .archive import pack
 from .archive_reading import checked_archive
 
-_MACHINE = frozenset({"system", "machine", "threads", "device"})
+_MACHINE = frozenset({"system", "machine", "processor", "threads", "device"})
 """What `environment` says beside versions."""
 
 

@@ -43,4 +43,4 @@ function turned(pair) {
 }
 
 const runField = Object.fromEntries(data.run_fields.map((field, number) => [field, number]));
-const TRUST = ["self-reported", "reproduced", "verified"];
+const TRUST = ["self-reported", "own", "reproduced", "verified"];

@@ -13,7 +13,7 @@ function tools(rows) {
     type: "checkbox", checked: Boolean(state[key]), "data-focus": key, change: (event) => refine({ [key]: event.target.checked ? "1" : "" }),
   }), text);
   const trust = el("select", { "data-focus": "trust", change: (event) => refine({ trust: event.target.value }) },
-    [["", "any"], [TRUST[1], "reproduced or verified"], [TRUST[2], "verified"]].map(([value, text]) =>
+    [["", "any"], [TRUST[1], "own or checked"], [TRUST[2], "reproduced or verified"], [TRUST[3], "verified"]].map(([value, text]) =>
       el("option", { value, selected: state.trust === value }, text)));
   const shown = rows.filter(passes).length;
   return el("form", { class: "tools", role: "search", submit: (event) => event.preventDefault() },

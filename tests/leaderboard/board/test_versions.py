@@ -9,7 +9,7 @@ import pytest
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.leaderboard.board import versions
-from plasticity_bench.leaderboard.board.grouping import grouped
+from plasticity_bench.leaderboard.board.grouping import Marks, grouped
 from plasticity_bench.leaderboard.board.standings import OlderCode
 from plasticity_bench.leaderboard.board.table_notes import older_notes
 from plasticity_bench.leaderboard.board.versions import Versions
@@ -233,7 +233,7 @@ def test_what_is_shown_of_older_code_is_marked(tmp_path: Path, make: Make, insta
     assert found.older.runs == (records[1].fingerprint,)
     labels = {
         (stream.label, entrant.label)
-        for stream in grouped(found.records, found.older.runs)
+        for stream in grouped(found.records, Marks(found.older.runs))
         for entrant in stream.entrants
     }
     assert labels == {("permuted-digits", "dense"), ("b", "dense [code.dense=bbbbbbbb]")}

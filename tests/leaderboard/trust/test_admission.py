@@ -72,12 +72,12 @@ def level(store: ResultStore, records: list[Record] | None = None) -> str:
     return trust_levels(store)(list(store.records()) if records is None else records)
 
 
-def test_runs_made_here_are_reproduced_and_others_are_not(
+def test_runs_made_here_are_the_keepers_own_and_others_are_not(
     store: ResultStore, make_draft: MakeDraft, packed: Path, tmp_path: Path
 ) -> None:
     assert level(store) == "self-reported"  # of nothing
     store.write(make_draft(seed=0))
-    assert level(store) == "reproduced"
+    assert level(store) == "own"
     copied = ResultStore(tmp_path / "other").write(make_draft(seed=1))
     (store.folder / copied.name).write_bytes(copied.read_bytes())
     assert level(store) == "self-reported"  # all are as sure as the least sure one
@@ -85,7 +85,7 @@ def test_runs_made_here_are_reproduced_and_others_are_not(
     assert level(store) == "self-reported"
     own = [record for record in store.records() if record.spec.seed == 0]
     import_archive(store, packed)
-    assert level(store, own) == "reproduced"
+    assert level(store, own) == "own"
     mine = list(store.records(entrants={"mine"}))
     assert len(mine) == 4
     assert level(store, mine) == "self-reported"
@@ -120,7 +120,7 @@ def test_an_import_never_takes_the_place_of_a_run_made_here(
     (message,) = merged.conflicts
     assert "has other outputs here, in metrics taoa" in message
     assert store.path(made.fingerprint).read_bytes() == made.content
-    assert level(store) == "reproduced"
+    assert level(store) == "own"
     assert verify(store).problems == ()
 
 

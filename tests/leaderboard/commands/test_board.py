@@ -1,0 +1,65 @@
+"""Who differs from the usual learner of a stream says so in every view, and can be left out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.harness.test_cli import call
+
+STREAM = ["--stream", "permuted-digits(tasks=2,batch_size=200)", "--seeds", "0:3"]
+SUITE = """
+name = "mine"
+description = "Dense beside a reset with another learner"
+metric = "taoa"
+seeds = "0:3"
+streams = ["permuted-digits(tasks=2,batch_size=200)"]
+entrants = ["dense", { strategies = "reset", network = { hidden = [30] }, optimizer = { lr = 0.05 } }]
+"""
+LABEL = "reset [network.hidden=[30], optimizer.lr=0.05]"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("unusual")
+    (made / "mine.toml").write_text(SUITE)
+    call("run", str(made / "mine.toml"), "--workers", "1", "--results", str(made / "results"))
+    return made
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    return [str(folder / "mine.toml"), "--results", str(folder / "results"), *more]
+
+
+@pytest.mark.parametrize("how", ["--csv", "--json", "--markdown", "--latex"])
+def test_an_unusual_learner_is_named_in_every_form(folder: Path, how: str) -> None:
+    shown = call("leaderboard", *words(folder, how)).stdout
+    plain = shown.replace("\\\\[", "[").replace("\\", "")
+    assert "reset [network.hidden=[30], optimizer.lr=0.05]" in plain
+    assert "dense [" not in plain
+
+
+def test_reports_pages_and_comparisons_say_it_too(folder: Path) -> None:
+    assert LABEL in call("compare", "dense", LABEL, "--suite", *words(folder)).stdout
+    call("report", *words(folder, "--out", str(folder / "report")))
+    assert "network.hidden=" in (folder / "report" / "report.md").read_text(encoding="utf-8")
+    call("leaderboard", "build", *words(folder, "--out", str(folder / "page")))
+    data = json.loads((folder / "page" / "board.json").read_text(encoding="utf-8"))
+    assert sorted(data["entrants"]) == ["dense", LABEL]
+
+
+def test_it_is_left_out_on_request(folder: Path) -> None:
+    for command in (["leaderboard"], ["leaderboard", "build"], ["report"]):
+        out = ["--out", str(folder / "out")] if command != ["leaderboard"] else []
+        call(*command, *words(folder, *out, "--usual-only"))
+    shown = json.loads(call("leaderboard", *words(folder, "--usual-only", "--json")).stdout)
+    (stream,) = shown["streams"]
+    ended = [one["entrant"] for one in stream["standings"] if one["coverage"]["done"]]
+    assert ended == ["dense"]
+
+
+def test_what_all_have_is_usual(folder: Path) -> None:
+    results = str(folder / "wide")
+    wide = [*STREAM, "--entrant", "dense", "--set", "network.hidden=[30]", "--results", results]
+    call("run", *wide, "--workers", "1")
+    assert "dense [" not in call("leaderboard", *wide).stdout
