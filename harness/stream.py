@@ -148,6 +148,15 @@ class Stream(ABC):
     """
 
     @property
+    def metric(self) -> str:
+        """What entrants are ranked by where nothing else is asked: what the stream's question is.
+
+        Where all tasks seen are tested, that is what is kept of them (ACC): a network that forgets
+        everything may learn each task best. Elsewhere how well each task is learnt anew (TAOA).
+        """
+        return "acc" if self.evaluate == "seen" else "taoa"
+
+    @property
     def told(self) -> frozenset[str]:
         """What a strategy may be told on this stream; see `Strategy.needs`."""
         may_be_told = {"task boundary": self.tell_boundary, "task id at test": self.tell_task}

@@ -88,7 +88,7 @@ def _about_suite(name: str) -> RenderableType:
         "streams": ", ".join(format_call(Call(one.name, one.settings)) for one in suite.streams),
         "entrants": ", ".join(entrants),
         "seeds": ", ".join(map(str, suite.seeds)),
-        "ranked by": suite.metric,
+        "ranked by": suite.metric or "the metric that each stream asks for",
     }
     text = "\n".join(f"{key}: {value}" for key, value in lines.items())
     return Text("\n".join(map(visible, f"{suite.description}\n{text}".split("\n"))))

@@ -62,7 +62,8 @@ def resolve(suite: Suite, overrides: Overrides | None = None) -> list[RunSpec]:
     """
     sets = overrides or {}
     _check_targets(suite, sets)
-    find("metric", suite.metric)
+    if suite.metric is not None:
+        find("metric", suite.metric)
     streams = [_Stream.of(stream, sets) for stream in suite.streams]
     entrants = [_Entrant.of(request, sets) for request in suite.entrants]
     _check_names(entrants)
@@ -95,6 +96,15 @@ def run_from_json(plain: Mapping[str, Any]) -> RunSpec:
         ),
         plain["seed"],
     )
+
+
+def stream_metric(asked: StreamSpec) -> str:
+    """Return what a stream's entrants are ranked by where nothing else is asked.
+
+    Raises:
+        BenchError: there is no such stream, or a setting is not allowed.
+    """
+    return _Stream.of(asked, {}).made.metric
 
 
 def resolved_stream(asked: StreamSpec, overrides: Overrides | None = None) -> StreamSpec:

@@ -45,8 +45,8 @@ class Suite:
     streams: tuple[StreamSpec, ...]
     entrants: tuple[EntrantRequest, ...]
     seeds: tuple[int, ...]
-    metric: str = "taoa"
-    """Entrants are ranked by it unless another is asked for."""
+    metric: str | None = None
+    """Entrants are ranked by it unless another is asked for; None: by each stream's own metric."""
     anchors: Mapping[StreamSpec, tuple[float, float]] = field(default_factory=dict, hash=False)
     """Values of that metric that become 0 and 1 in the score over streams, by stream."""
     tolerance: float = 0.01
@@ -70,7 +70,7 @@ class _File:
     streams: list[str]
     entrants: list[str | dict[str, JsonValue]]
     seeds: str | list[int]
-    metric: str = "taoa"
+    metric: str | None = None
     anchors: dict[str, tuple[float, float]] = field(default_factory=dict)
     tolerance: float = 0.01
     tolerances: dict[str, float] = field(default_factory=dict)
@@ -189,7 +189,7 @@ def _better(name: str, what: str) -> str | None:
 
 
 def _anchors(file: _File, what: str) -> dict[StreamSpec, tuple[float, float]]:
-    better = _better(file.metric, what)
+    better = None if file.metric is None else _better(file.metric, what)
     for stream, (worst, best) in file.anchors.items():
         _check_stream("anchors", stream, file, what)
         if worst == best or not (isfinite(worst) and isfinite(best)):

@@ -55,17 +55,20 @@ def markdown(board: Board) -> str:
 def _rows(board: Board) -> Iterator[dict[str, Any]]:
     for stream in board.streams:
         for standing in stream.standings:
-            yield {**_common(board, stream.stream, standing), **_on_stream(stream, standing)}
+            common = _common(board, stream.stream, stream.metric, standing)
+            yield {**common, **_on_stream(stream, standing)}
     for placed in board.overall.standings if board.overall else ():
-        yield {**_common(board, ALL_STREAMS, placed), **_over_all(placed)}
+        yield {**_common(board, ALL_STREAMS, board.metric, placed), **_over_all(placed)}
 
 
-def _common(board: Board, stream: str, placed: Standing | OverallStanding) -> dict[str, Any]:
+def _common(
+    board: Board, stream: str, metric: str, placed: Standing | OverallStanding
+) -> dict[str, Any]:
     rank, cost, covered = placed.rank, placed.cost, placed.coverage
     return {
         "suite": board.suite,
         "stream": stream,
-        "metric": board.metric,
+        "metric": metric,
         "entrant": placed.entrant,
         "place": rank.place if rank else None,
         "rank_low": rank.low if rank else None,

@@ -4,10 +4,11 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import nan
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
 from ..statistics.inference import summarise
 from ..statistics.losses import difference
@@ -44,7 +45,10 @@ class Question:
 
     suite: str = "results"
     """What the selection is called."""
-    metric: str = "taoa"
+    metric: str | None = None
+    """None: the stream's own."""
+    metrics: Mapping[bytes, str] = field(default_factory=dict)
+    """The streams' own metrics by `stream_key`; TAOA for others."""
     reference: str = "dense"
     """Differences are to this entrant; of several variants of that name, to the best one."""
     specs: Sequence[Mapping[str, Any]] = ()
@@ -64,9 +68,18 @@ class Question:
     older_code: OlderCode = field(default_factory=OlderCode)
     """What was left out of the records, or is older among them."""
 
+    def metric_on(self, stream: Mapping[str, Any]) -> str:
+        """Return what a stream's entrants are ranked by.
+
+        Args:
+            stream: its spec as plain JSON values; nothing for one that is not known.
+        """
+        own = self.metrics.get(stream_key(stream)) if stream else None
+        return self.metric or own or "taoa"
+
 
 def rank(records: Iterable[Record], question: Question | None = None) -> Board:
-    """Rank the entrants of every stream, and over all streams, by a performance metric.
+    """Rank the entrants of every stream, and over all streams, by performance metrics.
 
     Entrants are ordered by their mean over seeds. A seed that was lost (its run diverged, failed,
     or has no value) counts as the worst case, see `scoring.worst_case`; a seed that was not run
@@ -83,10 +96,10 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
         question: what is asked; by default a board of all records by TAOA.
 
     Raises:
-        BenchError: there is no such metric.
+        BenchError: there is no such metric, or the streams' own differ in which way is better.
     """
     asked = question or Question()
-    better = direction(asked.metric)
+    direction(asked.metric_on({}))  # refuses what is no metric
     listed = [*records]
     unusual = {
         record.fingerprint: settings
@@ -96,6 +109,7 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
     marks = Marks(asked.older_code.runs, unusual)
     scored = [(stream, _scores(stream, asked)) for stream in grouped(listed, marks)]
     streams = [_stream_board(stream, scores, asked) for stream, scores in scored]
+    better = _one_direction(streams)
     over_all, why_not = overall(
         [(board, scores) for board, (_, scores) in zip(streams, scored, strict=True)],
         better,
@@ -103,7 +117,8 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
     )
     return Board(
         suite=asked.suite,
-        metric=asked.metric,
+        metric=" / ".join(dict.fromkeys(stream.metric for stream in streams))
+        or asked.metric_on({}),
         better=better,
         streams=tuple(streams),
         overall=over_all,
@@ -113,6 +128,17 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
         older_code=asked.older_code,
         unusual=unusual,
     )
+
+
+def _one_direction(streams: Sequence[StreamBoard]) -> Literal["higher", "lower", "diagnostic"]:
+    found = {stream.better for stream in streams} or {"higher"}
+    if len(found) > 1:
+        metrics = ", ".join(dict.fromkeys(stream.metric for stream in streams))
+        raise BenchError(
+            f"the streams ask for metrics of which higher and lower values are better: {metrics}. "
+            "Give one for all of them, as --by taoa, or choose streams."
+        )
+    return found.pop()
 
 
 def unusual_settings(
@@ -153,10 +179,12 @@ def _not_run(
 def _stream_board(
     stream: StreamRuns[Record], scores: Sequence[Score], asked: Question
 ) -> StreamBoard:
-    better = direction(asked.metric)
+    spec = next(iter(stream.entrants)).runs[0].spec.stream.model_dump()
+    metric = asked.metric_on(spec)
+    better = direction(metric)
     sign = -1 if better == "lower" else 1
     order = sign if better != "diagnostic" else -1
-    worst = worst_case(asked.metric, scores)
+    worst = worst_case(metric, scores)
     with_place = [entry for entry in scores if entry.ranked and entry.counted(worst)]
     with_place.sort(key=lambda entry: (-order * _mean(entry, worst), entry.label))
     labels = [entry.label for entry in with_place]
@@ -172,19 +200,20 @@ def _stream_board(
     builder = _Standings(
         stream,
         asked,
+        metric,
         worst,
         _reference(with_place, asked.reference),
         compared,
         detectable(labels, places, compared),
     )
-    first = next(iter(stream.entrants)).runs[0].spec.stream
-    spec = first.model_dump()
     return StreamBoard(
         stream=stream.label,
-        name=first.name,
+        name=spec["name"],
+        metric=metric,
+        better=better,
         settings=spec["settings"],
         worst=worst,
-        anchors=asked.anchors.get(stream_key(spec)) or bounds(asked.metric),
+        anchors=asked.anchors.get(stream_key(spec)) or bounds(metric),
         reference=builder.reference,
         standings=tuple(
             builder.standing(entry, place)
@@ -209,7 +238,7 @@ def _scores(stream: StreamRuns[Record], asked: Question) -> list[Score]:
     found = []
     for entrant in stream.entrants:
         key = canonical(entrant.runs[0].spec.entrant.model_dump())
-        found.append(score(entrant, asked.metric, seeds.get(key, ())))
+        found.append(score(entrant, asked.metric_on(spec), seeds.get(key, ())))
         names.pop(key, None)
     taken = {entry.label for entry in found}
     return told_apart(found) + [
@@ -230,12 +259,14 @@ class _Standings:
         self,
         stream: StreamRuns[Record],
         asked: Question,
+        metric: str,
         worst: float | None,
         reference: str | None,
         compared: Sequence[Pair],
         hidden: Mapping[str, float],
     ) -> None:
         self.asked = asked
+        self.metric = metric
         self.worst = worst
         self.reference = reference
         self.hidden = hidden
@@ -267,7 +298,7 @@ class _Standings:
             coverage=coverage(entry),
             trust=self.asked.trust(entry.runs),
             environment=self.environments.get(label, ""),
-            beside=beside(entry.done, self.asked.metric),
+            beside=beside(entry.done, self.metric),
         )
 
 

@@ -150,6 +150,9 @@ class StreamBoard:
     stream: str
     """Its label: with data or results version behind the name where these differ."""
     name: str
+    metric: str
+    """What its entrants are ranked by."""
+    better: Literal["higher", "lower", "diagnostic"]
     settings: Mapping[str, object]
     """All settings of the stream."""
     worst: float | None
@@ -276,6 +279,7 @@ class Board:
     suite: str
     """Its name, or what the selection is called."""
     metric: str
+    """One, or those of the streams with " / " between them."""
     better: Literal["higher", "lower", "diagnostic"]
     """Diagnostic: listed as information, by its value, without places."""
     streams: tuple[StreamBoard, ...]

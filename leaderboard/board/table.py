@@ -76,7 +76,7 @@ def seeds_text(placed: Placed) -> str:
 
 def _stream_table(stream: StreamBoard, board: Board, wide: bool) -> Table:
     direction = "for information" if board.better == "diagnostic" else f"{board.better} is better"
-    table = _table(f"{stream.stream}: {board.metric}, {direction}")
+    table = _table(f"{stream.stream}: {stream.metric}, {direction}")
     seeds = wide or not even(stream.standings)
     names = [f"mean ± {CONFIDENCE:.0%} CI", _difference_header(stream), *(["seeds"] * seeds)]
     beside = [name for name in BESIDE if any(name in s.beside for s in stream.standings)]

@@ -45,7 +45,7 @@ def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]
     yield from _rank_notes(standings, len(stream.pairs))
     if not_run := [s.entrant for s in standings if not s.coverage.done and not s.coverage.lost]:
         yield f"not run yet: {', '.join(not_run)}"
-    yield from (_lost_line(s, stream.worst, board.metric) for s in standings if s.lost)
+    yield from (_lost_line(s, stream.worst, stream.metric) for s in standings if s.lost)
     yield from environment_notes({s.entrant: s.environment for s in standings})
     if not wide:
         yield from _cost_notes(standings)

@@ -171,7 +171,13 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
     Raises:
         BenchError: the metric or the reference is not there.
     """
-    from ...harness.plugins.resolve import entrant_name, parse_overrides, resolved_stream
+    from ...harness.plugins.resolve import (
+        entrant_name,
+        parse_overrides,
+        resolved_stream,
+        stream_metric,
+    )
+    from ...harness.specs.spec import StreamSpec
     from ..board.ranking import Question, rank, stream_key
     from ..trust.admission import trust_levels
 
@@ -181,6 +187,10 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
     question = Question(
         suite=suite.name,
         metric=metric,
+        metrics={
+            stream_key(run["stream"]): stream_metric(StreamSpec(**run["stream"]))
+            for run in found.specs
+        },
         reference=against or "dense",
         specs=found.specs,
         anchors={

@@ -86,6 +86,8 @@ def verify(
 
     from ...harness.commands.progress import progress_bar
     from ...harness.execution.environment import environment
+    from ...harness.plugins.resolve import stream_metric
+    from ...harness.specs.spec import StreamSpec
     from ..board.environments import made_otherwise
     from ..store.files import replace_file
     from ..store.result_file import parsed
@@ -106,11 +108,17 @@ def verify(
     if not chosen:
         raise BenchError("every run in the archive failed, so there is nothing to make again.")
     names = [record.fingerprint for record in chosen]
+
+    def metric_of(record: "Record") -> str:
+        stream = record.spec.stream
+        return asked.metric or stream_metric(StreamSpec(stream.name, stream.settings))
+
+    metrics = " / ".join(dict.fromkeys(map(metric_of, chosen)))
     with progress_bar(Console(stderr=True)) as progress:
         checks = reproduce(
             [parsed(checked.contents[name], Path(f"{name}.json")) for name in names],
             checked.records,
-            asked.metric,
+            metric_of,
             _tolerance(asked),
             data_dir=data or default_data_dir(),
             workers=workers,
@@ -120,7 +128,7 @@ def verify(
     attestation = attest(
         checked,
         checks,
-        metric=asked.metric,
+        metric=metrics,
         chosen_with=chosen_with,
         device=device,
     )
@@ -129,7 +137,7 @@ def verify(
     if json_:
         typer.echo(json.dumps(attestation.model_dump(), indent=1))
     else:
-        Console().print(_table(checks, asked.metric))
+        Console().print(_table(checks, metrics))
         typer.echo(
             f"{attestation.entrant} is {attestation.level}: {len(checks)} of "
             f"{len(checked.records)} runs made again (choice {chosen_with}), "

@@ -47,7 +47,7 @@ def page_data(board: Board, results: Iterable[Result], built: datetime) -> Json:
         for stream in grouped(results, Marks(board.older_code.runs, board.unusual))
     }
     known = _Known()
-    behind = [_behind(runs.get(stream.stream), board.metric, known) for stream in board.streams]
+    behind = [_behind(runs.get(stream.stream), stream.metric, known) for stream in board.streams]
     return {
         "format": 1,
         "built": built.isoformat(timespec="seconds"),

@@ -69,7 +69,7 @@ def choose(records: Sequence[Record], count: int, seed: int) -> list[Record]:
 def reproduce(
     reported: Sequence[Result],
     beside: Sequence[Record],
-    metric: str,
+    metric: Callable[[Record], str],
     tolerance: Callable[[Record], float],
     *,
     data_dir: Path,
@@ -86,7 +86,7 @@ def reproduce(
     Args:
         reported: results to be checked.
         beside: all runs of the entrant, the reported ones among them or not.
-        metric: that is compared.
+        metric: that is compared on a run's stream.
         tolerance: how far it may be off on a run's stream, at least 0.
         data_dir: where data sets are cached.
         workers: processes at a time; None takes one per core.
@@ -112,7 +112,7 @@ def reproduce(
         if outcome.interrupted:
             raise BenchError("stopped before all runs were made again, so nothing is attested.")
         return [
-            compared(result, store.read(result.fingerprint), metric, tolerance(result))
+            compared(result, store.read(result.fingerprint), metric(result), tolerance(result))
             for result in reported
         ]
 

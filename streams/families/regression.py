@@ -63,6 +63,11 @@ class SlowlyChangingRegression(ImageStream):
     beta: float = 0.7
     """How rarely a unit of the target network is on; see above."""
 
+    @property
+    def metric(self) -> str:
+        """The loss: there are no classes, and so no accuracy."""
+        return "online_loss"
+
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
         super().__post_init__()

@@ -198,7 +198,7 @@ def said_by(script: Path) -> list[str]:
 
 def test_a_class_without_a_file_has_no_digest() -> None:
     cls = type("Typed", (), {"__module__": "typed_into_an_interpreter"})
-    with pytest.raises(BenchError, match=r"source of strategy class Typed cannot be read"):
+    with pytest.raises(BenchError, match=r"source of class Typed cannot be read"):
         source_digest(cls)
 
 

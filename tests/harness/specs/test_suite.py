@@ -69,7 +69,7 @@ def test_quick_is_five_entrants_on_three_streams_with_five_seeds() -> None:
     ]
     strategies = [[strategy.name for strategy in one.strategies] for one in quick.entrants]
     assert strategies == [["dense"], ["grow"], ["prune"], ["shrink-perturb"], ["reset"]]
-    assert (quick.seeds, quick.metric) == ((0, 1, 2, 3, 4), "taoa")
+    assert (quick.seeds, quick.metric) == ((0, 1, 2, 3, 4), None)
 
 
 def test_a_suite_file_is_found_by_its_path(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_anchors_of_a_loss_fall() -> None:
         ('[anchors]\n"permuted-digits(tasks=2)" = [0]', "anchors"),
         ('tolerances = {"nowhere" = 1}', "no stream with a tolerance 'nowhere'"),
         (
-            '[anchors]\n"permuted-digits(tasks=2)" = [1, 0.1]',
+            'metric = "taoa"\n[anchors]\n"permuted-digits(tasks=2)" = [1, 0.1]',
             "are 1.0 and 0.1, and higher is better by taoa: the worse value comes first",
         ),
         (

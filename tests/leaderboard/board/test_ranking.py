@@ -406,3 +406,25 @@ def test_anchors_are_found_by_the_streams_settings(make_result: MakeResult) -> N
     board = rank([result], Question(anchors={key: (0.1, 0.9)}))
     assert board.streams[0].anchors == (0.1, 0.9)
     assert rank([result]).streams[0].anchors == (0, 1)
+
+
+def test_every_stream_is_ranked_by_what_it_asks(make_result: Callable[..., Result]) -> None:
+    results = [
+        make_result(stream=stream, entrant=name, seed=seed, metrics={"taoa": taoa, "acc": 1 - taoa})
+        for stream in ("new", "kept")
+        for name, taoa in (("dense", 0.4), ("reset", 0.9))
+        for seed in range(3)
+    ]
+    kept = stream_key({"name": "kept", "settings": results[0].spec.stream.settings})
+    board = rank(results, Question(metrics={kept: "acc"}))
+    assert {stream.stream: stream.metric for stream in board.streams} == {
+        "kept": "acc",
+        "new": "taoa",
+    }
+    first = {stream.stream: stream.standings[0].entrant for stream in board.streams}
+    assert first == {"kept": "dense", "new": "reset"}
+    assert board.metric == "acc / taoa"
+    by_one = rank(results, Question(metrics={kept: "acc"}, metric="taoa"))
+    assert {stream.metric for stream in by_one.streams} == {"taoa"}
+    with pytest.raises(BenchError, match="Give one for all of them, as --by taoa"):
+        rank(results, Question(metrics={kept: "online_loss"}))

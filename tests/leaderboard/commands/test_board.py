@@ -14,8 +14,8 @@ description = "Dense beside a reset with another learner"
 metric = "taoa"
 seeds = "0:3"
 streams = ["permuted-digits(tasks=2,batch_size=200)"]
-entrants = ["dense", { strategies = "reset", network = { hidden = [30] }, optimizer = { lr = 0.05 } }]
-"""
+entrants = ["dense", { strategies = "reset", network = { hidden = [30] }, optimizer = RATE }]
+""".replace("RATE", "{ lr = 0.05 }")
 LABEL = "reset [network.hidden=[30], optimizer.lr=0.05]"
 
 

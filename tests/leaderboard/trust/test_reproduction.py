@@ -100,7 +100,7 @@ def test_a_run_is_made_again_in_the_company_of_its_other_seeds(
     (check,) = reproduce(
         reported,
         [*store.records(), elsewhere],
-        "taoa",
+        lambda _: "taoa",
         lambda _: 0.5,
         data_dir=tmp_path,
         workers=None,
