@@ -16,12 +16,15 @@ PRINTED, MEASURED, CONTROL = "#D55E00", "#0072B2", "#009E73"
 """Told apart with any colour vision (Okabe and Ito 2008)."""
 
 
-def printed_and_measured(title: str, cells: Mapping[tuple[str, str], Cell]) -> Figure | None:
+def printed_and_measured(
+    title: str, cells: Mapping[tuple[str, str], Cell], printed: str = "printed"
+) -> Figure | None:
     """Draw a row: one panel a metric, printed and measured with 95 % intervals.
 
     Args:
         title: above all panels.
         cells: (entry, metric) -> cell.
+        printed: what the legend calls the printed numbers.
 
     Returns:
         None where nothing is measured.
@@ -39,7 +42,7 @@ def printed_and_measured(title: str, cells: Mapping[tuple[str, str], Cell]) -> F
     figure.suptitle(title, fontsize=11)
     flat = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes, metric in zip(flat, metrics, strict=False):
-        _panel(axes, metric, {entry: known[entry, metric] for entry in entries[metric]})
+        _panel(axes, metric, {entry: known[entry, metric] for entry in entries[metric]}, printed)
     for axes in flat[len(metrics) :]:
         axes.remove()
     handles, labels = flat[0].get_legend_handles_labels()
@@ -47,17 +50,17 @@ def printed_and_measured(title: str, cells: Mapping[tuple[str, str], Cell]) -> F
     return figure
 
 
-def _panel(axes: Axes, metric: str, cells: Mapping[str, Cell]) -> None:
+def _panel(axes: Axes, metric: str, cells: Mapping[str, Cell], printed: str) -> None:
     for shift, colour, sign, label in (
-        (-0.15, PRINTED, "s", "printed"),
+        (-0.15, PRINTED, "s", printed),
         (0.15, MEASURED, "o", "measured"),
     ):
         places, values, halves = [], [], []
         for place, one in enumerate(cells.values()):
             value, half = one.mean, one.half_width
-            if label == "printed":
+            if label == printed:
                 value = None if one.printed is None else one.printed.value
-                half = None if one.printed is None else one.printed.half_width
+                half = None if one.printed is None else one.printed.shown_half_width
             if value is not None:
                 places.append(place + shift)
                 values.append(value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 from typing import Literal
 
 from scipy.special import stdtr
@@ -67,17 +67,11 @@ def equivalence(
     """Return the p-value of two one-sided paired t-tests against a margin (TOST).
 
     Below 5 % the means differ by less than the margin. None with too few seeds in common.
-
-    Source: Schuirmann 1987, "A comparison of the two one-sided tests procedure".
     """
     if len(first.keys() & second.keys()) < FEWEST_SEEDS:
         return None
     found, _ = difference_moments(first, second)
-    if found.error == 0 or isnan(found.error):
-        return 0.0 if abs(found.mean) < margin else 1.0
-    too_low = 1 - float(stdtr(found.degrees, (found.mean + margin) / found.error))
-    too_high = float(stdtr(found.degrees, (found.mean - margin) / found.error))
-    return max(too_low, too_high)
+    return found.equivalence_p(margin)
 
 
 def beyond(first: Mapping[int, float], second: Mapping[int, float], margin: float) -> float:

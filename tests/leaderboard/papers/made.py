@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from scipy.special import stdtrit
+
 from plasticity_bench.leaderboard.papers.measured import Measured
+from plasticity_bench.leaderboard.papers.paper import Margin, Paper
 
 NOISE = (0.0, 0.001, -0.001, 0.002, -0.002)
 
@@ -22,6 +26,19 @@ def entry(
         seed: {name: mean + NOISE[seed] for name, mean in means.items()} for seed in range(seeds)
     }
     return Measured(row, method, compactness, metrics, dict(cohorts or {}), (), margin)
+
+
+def paper(margin: float = 1.0, seeds: str = "0:10") -> Paper:
+    """Make a paper that prints means over some seeds, with one margin in points for all metrics."""
+    metrics = ("acc", "taa", "taoa", "delta_wt_cycle")
+    return Paper("made", "", seeds, {}, dict.fromkeys(metrics, Margin(margin, "made up")))
+
+
+def values(mean: float, half_width: float, count: int) -> dict[int, float]:
+    """Make shares by seed whose mean and 95 % half-width, in per cent, are those given."""
+    places = np.arange(count) - (count - 1) / 2
+    error = places.std(ddof=1) / count**0.5 * stdtrit(count - 1, 0.975)
+    return dict(enumerate(((mean + places * half_width / error) / 100).tolist()))
 
 
 def cohort(
