@@ -3,14 +3,17 @@ from dataclasses import replace
 
 import pytest
 
+from plasticity_bench.harness.engine.strategy import Plan
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.loop.controls import controls_of
 from plasticity_bench.harness.loop.structure import rehearse
+from plasticity_bench.harness.plugins.registry import load_strategy
 from plasticity_bench.harness.plugins.resolve import resolved_stream
 from plasticity_bench.harness.specs.suite import parse_stream
 from plasticity_bench.leaderboard.papers.paper import SCALES, Entry, Printed, Scale
-from plasticity_bench.leaderboard.papers.paper_file import load_paper, read_paper
+from plasticity_bench.leaderboard.papers.paper_file import load_paper, paper_names, read_paper
 from plasticity_bench.leaderboard.papers.runs import Chosen, cases, choose, run_specs
+from plasticity_bench.strategies.budget import ScheduledEdits
 
 from ...harness.loop.test_run import DATA
 
@@ -131,6 +134,49 @@ def test_controls_are_those_that_a_run_would_add(method: str) -> None:
     anonymous = {replace(run.entrant, name="") for run in runs.values()}
     assert len(wanted) == {"Prune": 7, "Grow": 6}[method]
     assert {replace(entrant, name="") for entrant in wanted} <= anonymous
+
+
+def edit_updates(one: Chosen, entry: Entry, scale: Scale) -> list[int]:
+    """Return after which updates an entry edits, had every pass over a task 100 updates."""
+    (run,) = run_specs(one.row, one.variant, scale, entry, entry.entrants[0], [0])
+    settings = run.stream.settings
+    tasks, passes = (int(str(settings.get(name, 1))) for name in ("tasks", "passes"))
+    plan = Plan((100 * passes,) * tasks, passes, 1)
+    made = [load_strategy(each.name)(**each.settings) for each in run.entrant.strategies]
+    return [
+        update
+        for each in made
+        if isinstance(each, ScheduledEdits)
+        for update in each.schedule(plan)
+    ]
+
+
+@pytest.mark.parametrize(
+    "one", [one for name in paper_names() for one in choose(name)], ids=lambda one: one.label
+)
+def test_a_half_scale_keeps_the_edits_where_they_are_or_says_so(one: Chosen) -> None:
+    about = one.row.scales["half"].about
+    for entry in one.row.entries:
+        paper, half = (edit_updates(one, entry, scale) for scale in ("paper", "half"))
+        assert paper == half or "edits" in about, entry.label
+
+
+@pytest.mark.parametrize("one", choose(CONTINUAL), ids=lambda one: one.label)
+def test_what_a_half_scale_says_of_its_edits_is_so(one: Chosen) -> None:
+    grow = next(entry for entry in one.row.entries if entry.method == "Grow")
+    scale: Scale
+    for scale, place in (("half", 0), ("paper", 1)):
+        (run,) = run_specs(one.row, one.variant, scale, grow, grow.entrants[0], [0])
+        passes = int(str(run.stream.settings.get("passes", 1)))
+        updates = edit_updates(one, grow, scale)
+        tasks = [update / (100 * passes) for update in updates]
+        about = one.row.scales["half"].about
+        if "same tasks" in about:
+            assert tasks == list(range(len(tasks)))
+            continue
+        every = re.findall(r"(\d+) tasks instead of (\d+)", about)
+        assert tasks == [int(every[1][place]) * number for number in range(5)]
+        assert tasks[-1] == int(every[2][place])
 
 
 MADE = """
