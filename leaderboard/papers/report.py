@@ -156,7 +156,7 @@ def warning(scale: Scale) -> str:
     """Say what a scale other than the paper's cannot tell; nothing of the paper's."""
     if scale == "paper":
         return ""
-    end = "they only show that everything runs" if scale == "smoke" else "claims point a direction"
+    end = "all it shows is that everything runs" if scale == "smoke" else "claims are of this scale"
     return (
         f"At the scale '{scale}' this is NOT the printed protocol: no result is held against a "
         f"printed number, and {end}."
@@ -189,10 +189,7 @@ def terminal(report: Report) -> Group:
         said = visible(f"{row.chosen.label}: {row.protocol}")
         parts += [said, *_tables(row, report.scale), *map(visible, row.wrong)]
     parts += [visible(f"{name}: {sentence}") for name, sentence in report.fits.items()]
-    parts += [
-        visible(f"{one.name}{_at(report)} {one.verdict}: {one.text} {_missing(one)}")
-        for one in report.claims
-    ]
+    parts += [visible(line) for one in report.claims for line in _claim(report, one)]
     parts += [visible(one.sentence) for one in report.why]
     return Group(*parts)
 
@@ -215,6 +212,11 @@ def _tables(row: RowReport, scale: Scale) -> Iterator[RichTable]:
 def _at(report: Report) -> str:
     """Say the scale behind what is judged at another than the paper's."""
     return "" if report.scale == "paper" else f" at {report.scale} scale"
+
+
+def _claim(report: Report, one: ClaimVerdict) -> Iterator[str]:
+    yield f"{one.name}{_at(report)} {one.verdict}: {one.text}"
+    yield f"Premise: {one.premise} {_missing(one)}".strip()
 
 
 def _missing(one: ClaimVerdict) -> str:
@@ -245,7 +247,8 @@ def _page(report: Report, folder: Path) -> Iterator[str]:
     if report.claims:
         yield "## Claims\n"
     for one in report.claims:
-        yield f"### {one.name}{_at(report)}: {one.verdict}\n\n{one.text} {one.test}\n"
+        yield f"### {one.name}{_at(report)}: {one.verdict}\n\n{one.text}\n"
+        yield f"Premise: {one.premise}\n\nTest: {one.test}\n"
         yield from (f"* {line}" for line in one.numbers)
         yield from (f"* to run: {line}" for line in one.missing)
         yield ""
@@ -261,9 +264,10 @@ def _section(row: RowReport, folder: Path, scale: Scale) -> Iterator[str]:
         yield "No run of it is done.\n"
         return
     entry, *others = _HEADINGS
-    headings = (entry, "metric", *others, "p equivalent, different")
+    tested = any(one.comparison for one in row.cells.values())
+    headings = (entry, "metric", *others, *(["p equivalent, different"] * tested))
     yield f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}"
-    yield from (f"| {' | '.join(line)} |" for line in _lines(row, scale))
+    yield from (f"| {' | '.join(line[: len(headings)])} |" for line in _lines(row, scale))
     yield ""
     yield from (f"* {line}" for line in row.wrong)
     with look():

@@ -17,7 +17,7 @@ FEWEST_SEEDS = 3
 DEFAULT_MARGIN = 0.01
 """Share that two accuracies may differ by and count as equal, where a row prints no interval."""
 
-Judgement = Literal["confirmed", "refuted", "not decided"]
+Judgement = Literal["confirmed", "refuted", "not decided", "premise does not hold"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class ClaimVerdict:
 
     name: str
     text: str
+    """What the paper says, in our words."""
+    premise: str
+    """What has to be so for the claim to be about these results, and whether it is."""
     verdict: Judgement
     test: str
     """One sentence: how it was decided."""
@@ -36,12 +39,15 @@ class ClaimVerdict:
 
 
 def decide(parts: Sequence[Judgement], missing: Sequence[str]) -> Judgement:
-    """Join the parts of a claim: one that is refuted refutes it; all must be confirmed."""
+    """Join the parts of a claim: one that is refuted refutes it; all must be confirmed.
+
+    Parts whose premise does not hold say nothing of the claim, unless there are no others.
+    """
     if "refuted" in parts:
         return "refuted"
     if missing or not parts or "not decided" in parts:
         return "not decided"
-    return "confirmed"
+    return "confirmed" if "confirmed" in parts else "premise does not hold"
 
 
 def welch(first: Measured, second: Measured, metric: str) -> Difference | None:

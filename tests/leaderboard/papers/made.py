@@ -42,9 +42,12 @@ def values(mean: float, half_width: float, count: int) -> dict[int, float]:
 
 
 def cohort(
-    births: Sequence[int], activation: float, gradient: float, rise: float = 0.0
+    births: Sequence[int], activation: float, gradient: float | None, rise: float = 0.0
 ) -> list[dict[str, Any]]:
-    """Make the rows of cohorts of one layer; gradient parity rises by `rise` from age to age."""
+    """Make the rows of cohorts of one layer; gradient parity rises by `rise` from age to age.
+
+    None where incumbents are silent.
+    """
     return [
         {
             "kind": "cohort",
@@ -52,7 +55,7 @@ def cohort(
             "birth": birth,
             "age": age,
             "activation": activation,
-            "gradient": gradient + rise * place,
+            "gradient": None if gradient is None else gradient + rise * place,
         }
         for birth in births
         for place, age in enumerate((0, 1, 2, 5, 10))
