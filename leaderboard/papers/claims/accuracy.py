@@ -69,7 +69,7 @@ def _equal_tickets(
             else:
                 found.append((where, difference, margin, p, beyond(one, other, margin)))
     apart = holm([p for *_, p in found])
-    parts = [_equal(p, q) for (*_, p, _), q in zip(found, apart, strict=True)]
+    parts: list[Judgement] = [_equal(p, q) for (*_, p, _), q in zip(found, apart, strict=True)]
     numbers = [
         f"{where}: {points(difference)}, margin {100 * margin:.2f}, equal p = {p:.2g}, beyond "
         f"Holm p = {q:.2g}: {part}"

@@ -187,8 +187,11 @@ def selection_leaves_deficit(results: Sequence[Measured]) -> ClaimVerdict:
         parts.append(replace(part, words=part.words + _beside(values, base)))
     if not parts:
         missing.append("3 seeds of Grow+GradMax with newborns")
-    found, numbers = judged(parts)
-    given = [_given(premise, one) for premise, one in zip(premises, found, strict=True)]
+    found, _ = judged(parts)
+    given: list[Judgement] = [
+        _given(premise, one) for premise, one in zip(premises, found, strict=True)
+    ]
+    numbers = [f"{part.words}: {one}" for part, one in zip(parts, given, strict=True)]
     return ClaimVerdict(
         "C8",
         "Gradient-based selection does not remove the newborn gradient deficit.",

@@ -31,7 +31,9 @@ class Part:
 def judged(parts: Sequence[Part]) -> tuple[list[Judgement], list[str]]:
     """Judge the parts of a claim that is confirmed by all and refuted by one: Holm over those."""
     refuted = holm([part.refuted for part in parts])
-    found = [_judgement(part.confirmed, p) for part, p in zip(parts, refuted, strict=True)]
+    found: list[Judgement] = [
+        _judgement(part.confirmed, p) for part, p in zip(parts, refuted, strict=True)
+    ]
     return found, [f"{part.words}: {one}" for part, one in zip(parts, found, strict=True)]
 
 

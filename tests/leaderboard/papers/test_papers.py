@@ -164,8 +164,8 @@ def test_a_half_scale_keeps_the_edits_where_they_are_or_says_so(one: Chosen) -> 
 @pytest.mark.parametrize("one", choose(CONTINUAL), ids=lambda one: one.label)
 def test_what_a_half_scale_says_of_its_edits_is_so(one: Chosen) -> None:
     grow = next(entry for entry in one.row.entries if entry.method == "Grow")
-    scale: Scale
-    for scale, place in (("half", 0), ("paper", 1)):
+    scales: tuple[Scale, Scale] = ("half", "paper")
+    for place, scale in enumerate(scales):
         (run,) = run_specs(one.row, one.variant, scale, grow, grow.entrants[0], [0])
         passes = int(str(run.stream.settings.get("passes", 1)))
         updates = edit_updates(one, grow, scale)
