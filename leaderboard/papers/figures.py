@@ -1,7 +1,7 @@
 """Figures: printed beside measured numbers, and Prune beside its controls."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
+from math import ceil, isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,20 +55,30 @@ def _panel(axes: Axes, metric: str, cells: Mapping[str, Cell], printed: str) -> 
         (-0.15, PRINTED, "s", printed),
         (0.15, MEASURED, "o", "measured"),
     ):
-        places, values, halves = [], [], []
-        for place, one in enumerate(cells.values()):
-            value, half = one.mean, one.half_width
-            if label == printed:
-                value = None if one.printed is None else one.printed.value
-                half = None if one.printed is None else one.printed.shown_half_width
-            if value is not None:
-                places.append(place + shift)
-                values.append(value)
-                halves.append(half or 0.0)
+        bars = [_printed(one) if label == printed else _measured(one) for one in cells.values()]
+        found = [(place + shift, *bar) for place, bar in enumerate(bars) if bar is not None]
+        places, values, below, above = ([row[column] for row in found] for column in range(4))
         axes.errorbar(
-            values, places, xerr=halves, fmt=sign, color=colour, markersize=4, label=label
+            values, places, xerr=[below, above], fmt=sign, color=colour, markersize=4, label=label
         )
     _name(axes, list(cells), f"{metric_title(metric)}, {metric_unit(metric)}")
+
+
+def _printed(one: Cell) -> tuple[float, float, float] | None:
+    """Return a printed number and how far its bar goes down and up."""
+    if one.printed is None:
+        return None
+    half = one.printed.shown_half_width or 0.0
+    return one.printed.value, half, half
+
+
+def _measured(one: Cell) -> tuple[float, float, float] | None:
+    """Return a measured mean and how far its bar goes down and up; without end it is not drawn."""
+    if one.mean is None:
+        return None
+    if one.interval is None or not isfinite(one.interval.half_width):
+        return one.mean, 0.0, 0.0
+    return one.mean, one.mean - one.interval.low, one.interval.high - one.mean
 
 
 def _name(axes: Axes, names: Sequence[str], label: str) -> None:

@@ -177,6 +177,11 @@ def metric_title(metric: str) -> str:
     return _TITLES.get(metric, metric.replace("_", " "))
 
 
+def is_parity(metric: str) -> bool:
+    """Tell whether a metric is a ratio of newborns to incumbents, averaged as shares."""
+    return metric.startswith("parity_")
+
+
 def metric_unit(metric: str) -> str:
     """Return the unit in which a report shows a metric."""
     if metric in DIFFERENCES:

@@ -309,7 +309,8 @@ def as_json(report: Report) -> dict[str, Any]:
                 "variant": row.chosen.variant,
                 "protocol": row.protocol,
                 "cells": [
-                    {"entry": entry, **plain(asdict(one))} for (entry, _), one in row.cells.items()
+                    plain({"entry": entry, **asdict(one), "half_width": one.half_width})
+                    for (entry, _), one in row.cells.items()
                 ],
                 "wrong": list(row.wrong),
             }

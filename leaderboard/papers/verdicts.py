@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Literal, TypeVar
 
-from ..statistics.inference import Moments, holm, moments
-from .paper import PERCENT, WINDOWED, Paper, Printed, Scale, metric_unit
+from ...harness.metrics.cohorts import mean_parity
+from ..statistics.inference import Interval, Moments, holm, moments
+from .claims.parity import interval_of
+from .paper import PERCENT, WINDOWED, Paper, Printed, Scale, is_parity, metric_unit
 
 Verdict = Literal[
     "equivalent",
@@ -75,14 +77,20 @@ class Cell:
     """Seeds measured."""
     mean: float | None
     """None where nothing is measured."""
-    half_width: float | None
-    """Of the 95 % t interval over seeds; None with fewer than two."""
+    interval: Interval | None
+    """The 95 % t interval over seeds; None with fewer than two. That of a parity is made of shares
+    and is not symmetric."""
     verdict: Verdict
     """Of a number that is tested only after `judged`: it hangs on the others of its table."""
     difference: float | None = None
     """Measured minus printed, see `Printed.off`; None where the two are not held together."""
     comparison: Comparison | None = None
     """None where nothing is tested."""
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the width of the interval."""
+        return None if self.interval is None else self.interval.half_width
 
 
 def cell(
@@ -109,8 +117,7 @@ def cell(
         return Cell(metric, printed, 0, None, None, "not run" if judges else "-")
     factor = PERCENT if metric_unit(metric) in ("%", "points") else 1.0
     found = moments([factor * value for value in values.values()])
-    half = found.interval().half_width if len(values) > 1 else None
-    bare = Cell(metric, printed, len(values), found.mean, half, "-")
+    bare = Cell(metric, printed, len(values), *_estimate(metric, values, found), "-")
     if printed is None or not judges:
         return bare
     if scale != "paper":
@@ -119,6 +126,16 @@ def cell(
     if lost or len(values) < FEWEST_SEEDS:
         return bare
     return _against(bare, printed, found, paper)
+
+
+def _estimate(
+    metric: str, values: Mapping[int, float], found: Moments
+) -> tuple[float | None, Interval | None]:
+    """Return the mean over seeds and its interval; those of a parity are of shares."""
+    if is_parity(metric):
+        interval = interval_of(values) if len(values) > 1 else None
+        return mean_parity([*values.values()]), interval
+    return found.mean, found.interval() if len(values) > 1 else None
 
 
 def _no_verdict(scale: Literal["half", "smoke"]) -> Verdict:

@@ -1,6 +1,6 @@
 """A number of a report in words: printed, measured, compared."""
 
-from .paper import Printed, Scale, metric_unit
+from .paper import Printed, Scale, is_parity, metric_unit
 from .verdicts import Cell
 
 OTHER_PROTOCOL = "full protocol"
@@ -9,16 +9,23 @@ OTHER_PROTOCOL = "full protocol"
 
 def shown(one: Cell, scale: Scale) -> tuple[str, str, str, str, str]:
     """Write a cell: printed, measured, seeds, difference, verdict."""
-    digits = 2 if metric_unit(one.metric) in ("%", "points") else 3
     printed = "-" if one.printed is None else _printed(one.printed, scale)
     if one.mean is None:
         return printed, "-", "0", "-", one.verdict
-    half = "" if one.half_width is None else f" ±{one.half_width:.{digits}f}"
     seeds, difference = str(one.count), "-" if one.difference is None else f"{one.difference:+.2f}"
     if one.comparison is not None:
         seeds += f" vs {one.comparison.printed_count}"
         difference += f" ±{one.comparison.half_width:.2f}"
-    return printed, f"{one.mean:.{digits}f}{half}", seeds, difference, one.verdict
+    return printed, _measured(one, one.mean), seeds, difference, one.verdict
+
+
+def _measured(one: Cell, mean: float) -> str:
+    digits = 2 if metric_unit(one.metric) in ("%", "points") else 3
+    if one.interval is None:
+        return f"{mean:.{digits}f}"
+    if is_parity(one.metric):
+        return f"{mean:.{digits}f} [{one.interval.low:.{digits}f}, {one.interval.high:.{digits}f}]"
+    return f"{mean:.{digits}f} ±{one.interval.half_width:.{digits}f}"
 
 
 def _printed(one: Printed, scale: Scale) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import inf, isnan, nan
 
 from ....harness.metrics.cohorts import mean_parity
-from ...statistics.inference import Difference, Interval, Moments, holm, moments
+from ...statistics.inference import Difference, Interval, holm, moments
 from .tests import ALPHA, FEWEST_SEEDS, Judgement, beyond, equivalence, paired
 
 Parities = Mapping[int, float]
@@ -98,12 +98,13 @@ def shown(values: Parities) -> str:
     mean = mean_parity([*values.values()])
     if mean is None or len(values) < FEWEST_SEEDS:
         return f"of fewer than {FEWEST_SEEDS} seeds"
-    interval = _interval(moments([*_shares(values).values()]))
+    interval = interval_of(values)
     return f"{mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-def _interval(shares: Moments) -> Interval:
-    found = shares.interval()
+def interval_of(values: Parities) -> Interval:
+    """Return the 95 % t interval of a mean parity over two seeds or more, made of shares."""
+    found = moments([*_shares(values).values()]).interval()
     return Interval(_parity(found.low), _parity(found.high))
 
 

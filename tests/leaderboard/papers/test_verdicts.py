@@ -3,10 +3,11 @@ import pytest
 from scipy import stats
 
 from plasticity_bench.leaderboard.papers.controls import NO_REWIND, REWIND_ONLY, why
-from plasticity_bench.leaderboard.papers.figures import prune_or_rewind
+from plasticity_bench.leaderboard.papers.figures import printed_and_measured, prune_or_rewind
 from plasticity_bench.leaderboard.papers.paper import Printed
 from plasticity_bench.leaderboard.papers.verdicts import Cell, cell, fit_sentence, fits, judged
-from plasticity_bench.leaderboard.statistics.inference import summarise
+from plasticity_bench.leaderboard.papers.words import shown
+from plasticity_bench.leaderboard.statistics.inference import Interval, summarise
 
 from .made import entry, paper, values
 
@@ -144,8 +145,20 @@ def test_a_cell_is_in_per_cent_with_the_t_interval() -> None:
     assert cell("acc", None, {}, paper()).verdict == "-"
 
 
+def test_a_parity_is_averaged_as_shares() -> None:
+    made = cell("parity_gradient_early", None, {0: 0.25, 1: 4.0, 2: 1.0}, paper())
+    assert made.mean == pytest.approx(1.0)  # as far behind as ahead
+    assert made.interval is not None
+    # shares 0.2, 0.8 and 0.5, whose interval goes from below 0 to above 1
+    assert (made.interval.low, made.interval.high) == (0.0, float("inf"))
+    figure = printed_and_measured("made", {("Grow", made.metric): made})
+    assert figure is not None
+    assert shown(made, "paper")[1] == "1.000 [0.000, inf]"
+
+
 def one(mean: float, half: float = 0.1) -> Cell:
-    return Cell("acc", Printed(90.0, 0.1, "printed"), 5, mean, half, "different", mean - 90)
+    interval = Interval(mean - half, mean + half)
+    return Cell("acc", Printed(90.0, 0.1, "printed"), 5, mean, interval, "different", mean - 90)
 
 
 def test_variants_are_compared_with_the_first_over_the_numbers_of_both() -> None:
