@@ -1,7 +1,7 @@
 """Figures: printed beside measured numbers, and Prune beside its controls."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
+from math import ceil, isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,12 +16,15 @@ PRINTED, MEASURED, CONTROL = "#D55E00", "#0072B2", "#009E73"
 """Told apart with any colour vision (Okabe and Ito 2008)."""
 
 
-def printed_and_measured(title: str, cells: Mapping[tuple[str, str], Cell]) -> Figure | None:
+def printed_and_measured(
+    title: str, cells: Mapping[tuple[str, str], Cell], printed: str = "printed"
+) -> Figure | None:
     """Draw a row: one panel a metric, printed and measured with 95 % intervals.
 
     Args:
         title: above all panels.
         cells: (entry, metric) -> cell.
+        printed: what the legend calls the printed numbers.
 
     Returns:
         None where nothing is measured.
@@ -39,7 +42,7 @@ def printed_and_measured(title: str, cells: Mapping[tuple[str, str], Cell]) -> F
     figure.suptitle(title, fontsize=11)
     flat = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes, metric in zip(flat, metrics, strict=False):
-        _panel(axes, metric, {entry: known[entry, metric] for entry in entries[metric]})
+        _panel(axes, metric, {entry: known[entry, metric] for entry in entries[metric]}, printed)
     for axes in flat[len(metrics) :]:
         axes.remove()
     handles, labels = flat[0].get_legend_handles_labels()
@@ -47,25 +50,35 @@ def printed_and_measured(title: str, cells: Mapping[tuple[str, str], Cell]) -> F
     return figure
 
 
-def _panel(axes: Axes, metric: str, cells: Mapping[str, Cell]) -> None:
+def _panel(axes: Axes, metric: str, cells: Mapping[str, Cell], printed: str) -> None:
     for shift, colour, sign, label in (
-        (-0.15, PRINTED, "s", "printed"),
+        (-0.15, PRINTED, "s", printed),
         (0.15, MEASURED, "o", "measured"),
     ):
-        places, values, halves = [], [], []
-        for place, one in enumerate(cells.values()):
-            value, half = one.mean, one.half_width
-            if label == "printed":
-                value = None if one.printed is None else one.printed.value
-                half = None if one.printed is None else one.printed.half_width
-            if value is not None:
-                places.append(place + shift)
-                values.append(value)
-                halves.append(half or 0.0)
+        bars = [_printed(one) if label == printed else _measured(one) for one in cells.values()]
+        found = [(place + shift, *bar) for place, bar in enumerate(bars) if bar is not None]
+        places, values, below, above = ([row[column] for row in found] for column in range(4))
         axes.errorbar(
-            values, places, xerr=halves, fmt=sign, color=colour, markersize=4, label=label
+            values, places, xerr=[below, above], fmt=sign, color=colour, markersize=4, label=label
         )
     _name(axes, list(cells), f"{metric_title(metric)}, {metric_unit(metric)}")
+
+
+def _printed(one: Cell) -> tuple[float, float, float] | None:
+    """Return a printed number and how far its bar goes down and up."""
+    if one.printed is None:
+        return None
+    half = one.printed.shown_half_width or 0.0
+    return one.printed.value, half, half
+
+
+def _measured(one: Cell) -> tuple[float, float, float] | None:
+    """Return a measured mean and how far its bar goes down and up; without end it is not drawn."""
+    if one.mean is None:
+        return None
+    if one.interval is None or not isfinite(one.interval.half_width):
+        return one.mean, 0.0, 0.0
+    return one.mean, one.mean - one.interval.low, one.interval.high - one.mean
 
 
 def _name(axes: Axes, names: Sequence[str], label: str) -> None:

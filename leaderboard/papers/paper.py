@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from ...harness.metrics import METRICS
 from ...harness.specs.grammar import Settings
 from ...harness.specs.spec import StreamSpec
-from ...harness.specs.suite import EntrantRequest
+from ...harness.specs.suite import EntrantRequest, parse_seeds
 
 Scale = Literal["paper", "half", "smoke"]
 """As printed; with fewer passes or tasks; or so small that it says only that everything runs."""
@@ -20,6 +20,9 @@ PERCENT = 100.0
 DIFFERENCES = frozenset({"delta_wt_cycle"})
 """Metrics that are differences of shares: points of per cent."""
 
+WINDOWED = frozenset({"early_task_accuracy"})
+"""Metrics over a window that the paper does not state: ours is another, so none is judged."""
+
 Targets = Mapping[str, Settings]
 """Settings by what they belong to: stream, network, optimizer, or a strategy's name."""
 
@@ -30,12 +33,33 @@ class Printed:
 
     value: float
     """Per cent, or points of per cent."""
-    half_width: float
-    """Of its 95 % interval, of the range that it stands for, or what is put in its place; > 0."""
-    source: Literal["printed", "bound", "range", "substitute"]
-    """Where the half-width is from: printed beside the number; a bound that is printed for many
-    numbers at once; half of a range of which this is the middle; or, where nothing is printed, the
-    largest half-width that the row prints."""
+    half_width: float | None
+    """At least 0, in the same unit; None where the number is printed alone."""
+    source: Literal["printed", "bound", "range", "alone"]
+    """What the half-width is: of the 95 % interval printed beside the number; a bound that is
+    printed for many numbers at once; half of a range of which this is the middle; nothing."""
+
+    @property
+    def shown_half_width(self) -> float | None:
+        """What a figure may draw around it: not a bound, which is of other numbers as well."""
+        return self.half_width if self.source in ("printed", "range") else None
+
+    def off(self, value: float) -> float:
+        """Return how far a value is from the number: above it, or below; of a range, its ends."""
+        ends = self.half_width if self.source == "range" and self.half_width else 0.0
+        if abs(value - self.value) <= ends:
+            return 0.0
+        return value - self.value - (ends if value > self.value else -ends)
+
+
+@dataclass(frozen=True)
+class Margin:
+    """By how much two values of a metric may differ and still mean the same."""
+
+    points: float
+    """Of per cent, above 0."""
+    why: str
+    """The reason for it, one sentence."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +135,9 @@ class Row:
             number.half_width
             for entry in self.entries
             for metric, number in entry.printed.items()
-            if number.source == "printed" and metric not in DIFFERENCES
+            if number.half_width is not None
+            and number.source == "printed"
+            and metric not in DIFFERENCES
         ]
         return 2 * max(widths) if widths else None
 
@@ -135,13 +161,25 @@ class Paper:
     source: str
     """Authors, year, title."""
     seeds: str
-    """As many as are printed."""
+    """As many as its means and intervals are over, as a command takes them."""
     tables: Mapping[str, Table] = field(hash=False)
+    margins: Mapping[str, Margin] = field(hash=False)
+    """By metric: all that are printed and judged have one."""
+
+    @property
+    def seed_count(self) -> int:
+        """How many values a printed mean and its interval are over."""
+        return len(parse_seeds(self.seeds))
 
 
 def metric_title(metric: str) -> str:
     """Return what a metric is called in a report."""
     return _TITLES.get(metric, metric.replace("_", " "))
+
+
+def is_parity(metric: str) -> bool:
+    """Tell whether a metric is a ratio of newborns to incumbents, averaged as shares."""
+    return metric.startswith("parity_")
 
 
 def metric_unit(metric: str) -> str:

@@ -3,6 +3,9 @@
     paper = "Authors year, title"
     seeds = "0:10"
 
+    [margins]
+    wt_acc = { points = 0.5, why = "smaller gaps are read as ties" }
+
     [tables.table3]
     title = "Winning tickets"
     origin = "Table 3"
@@ -26,9 +29,12 @@
 
 A number is "95.39 ± .13", "95.39", or a range "10.9 .. 12.2" that stands for its middle; a list has
 one for each compactness, "-" where none is printed; a single one is of each, or of their mean where
-`mean = true`. Settings in `set` go by stream, network, optimizer or a strategy's name and win over
-those in an entrant's words: the row's, then the entrant's, the variant's, the scale's. There
-"{tasks}" and "{passes}" are those of the stream. `controls` of a table join every row of it.
+`mean = true`. Intervals are over as many seeds as `seeds` names. Every metric that is printed and
+judged has a margin: by how much two values may differ and still mean the same.
+
+Settings in `set` go by stream, network, optimizer or a strategy's name and win over those in an
+entrant's words: the row's, then the entrant's, the variant's, the scale's. There "{tasks}" and
+"{passes}" are those of the stream. `controls` of a table join every row of it.
 """
 
 import re
@@ -44,7 +50,7 @@ from pydantic import JsonValue
 from ...harness.errors import BenchError, unknown_name
 from ...harness.specs.spec import build_settings
 from ...harness.specs.suite import EntrantRequest, parse_entrant, parse_seeds, parse_stream
-from .paper import DIFFERENCES, SCALES, Changes, Entry, Paper, Printed, Row, Scale, Table
+from .paper import SCALES, WINDOWED, Changes, Entry, Margin, Paper, Printed, Row, Scale, Table
 
 Number = str | float
 Numbers = dict[str, Number | list[Number]]
@@ -56,8 +62,9 @@ REMEDY = "Correct the file."
 @dataclass(frozen=True, kw_only=True)
 class _File:
     paper: str
+    seeds: str
     tables: dict[str, dict[str, JsonValue]]
-    seeds: str = "0:10"
+    margins: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +150,30 @@ def read_paper(text: str, name: str) -> Paper:
     tables = {
         table: _table(table, entry, f"table {name}/{table}") for table, entry in file.tables.items()
     }
-    return Paper(name, file.paper, file.seeds, tables)
+    return Paper(name, file.paper, file.seeds, tables, _margins(file.margins, tables, name))
+
+
+def _margins(
+    content: Mapping[str, Mapping[str, JsonValue]], tables: Mapping[str, Table], name: str
+) -> dict[str, Margin]:
+    """Read the margins of a paper: of every metric that it prints and no other."""
+    rows = [row for table in tables.values() for row in table.rows.values()]
+    printed = {metric for row in rows for entry in row.entries for metric in entry.printed}
+    found = {}
+    for metric, settings in content.items():
+        if metric not in printed:
+            raise unknown_name(f"printed metric of paper {name} named", metric, printed, REMEDY)
+        what = f"the margin of {metric} in paper {name}"
+        margin = build_settings(Margin, settings, what, remedy=REMEDY)
+        if margin.points <= 0 or not margin.why.strip():
+            raise BenchError(f"{what} needs points above 0 and a reason in why. {REMEDY}")
+        found[metric] = margin
+    for metric in sorted(printed - found.keys() - WINDOWED):
+        raise BenchError(
+            f"paper {name} prints {metric} and has no margin for it. Add to [margins]: "
+            f'{metric} = {{ points = 1.0, why = "..." }}'
+        )
+    return found
 
 
 def _table(name: str, content: Mapping[str, JsonValue], what: str) -> Table:
@@ -170,8 +200,7 @@ def _row(name: str, content: Mapping[str, JsonValue], controls: Sequence[Any], w
             for one in controls
         ),
     ]
-    widest = _widest([one for one, _ in asked])
-    entries = [entry for one, control in asked for entry in _entries(one, control, widest, what)]
+    entries = [entry for one, control in asked for entry in _entries(one, control, what)]
     variants = {key: _changes(one, what) for key, one in row.variants.items()}
     printed = dict.fromkeys(metric for entry in entries for metric in entry.printed)
     return Row(
@@ -193,9 +222,7 @@ def _changes(content: Mapping[str, JsonValue], what: str) -> Changes:
     return Changes(found.about, stream, found.set, found.append)
 
 
-def _entries(
-    one: _Entrant, control: bool, widest: Mapping[bool, float], what: str
-) -> Iterator[Entry]:
+def _entries(one: _Entrant, control: bool, what: str) -> Iterator[Entry]:
     shares: list[float | None] = [*one.compactness] or [None]
     requests = [parse_entrant(one.entrant.replace("{c}", f"{share}")) for share in shares]
     if not 0 < one.width <= 1:
@@ -213,7 +240,7 @@ def _entries(
             compactness=share,
             entrants=entrants,
             printed={
-                metric: _printed(text, metric, one, widest)
+                metric: _printed(text, metric, one)
                 for metric, values in one.printed.items()
                 for text in [_pick(values, number, len(groups), metric, what)]
                 if text != "-"
@@ -246,7 +273,7 @@ def _parts(text: Number, sign: str) -> list[float] | None:
     return [float(part) for part in parts]
 
 
-def _printed(text: Number, metric: str, one: _Entrant, widest: Mapping[bool, float]) -> Printed:
+def _printed(text: Number, metric: str, one: _Entrant) -> Printed:
     if (found := _parts(text, "±")) is not None:
         return Printed(found[0], found[1], "printed")
     if (found := _parts(text, "..")) is not None:
@@ -258,28 +285,7 @@ def _printed(text: Number, metric: str, one: _Entrant, widest: Mapping[bool, flo
         )
     if one.half_width_at_most is not None:
         return Printed(float(text), one.half_width_at_most, "bound")
-    return Printed(float(text), widest[metric in DIFFERENCES], "substitute")
-
-
-NOTHING_PRINTED = 1.0
-"""Half-width in points of per cent where a whole row prints none."""
-
-
-def _widest(entrants: Sequence[_Entrant]) -> dict[bool, float]:
-    """Return the widest interval printed in a row: of accuracies, and of their differences."""
-    found: dict[bool, float] = {}
-    for metric, text in (
-        (metric, text)
-        for one in entrants
-        for metric, values in one.printed.items()
-        for text in (values if isinstance(values, list) else [values])
-    ):
-        parts = _parts(text, "±")
-        if parts is not None:
-            kind = metric in DIFFERENCES
-            found[kind] = max(found.get(kind, 0.0), parts[1])
-    default = max(found.values(), default=NOTHING_PRINTED)
-    return {kind: found.get(kind, default) for kind in (False, True)}
+    return Printed(float(text), None, "alone")
 
 
 def _folder() -> Any:

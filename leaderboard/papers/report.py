@@ -12,24 +12,20 @@ from rich.table import Table as RichTable
 from ..board.names import visible
 from ..report.pictures import Picture, file_stem, look, saved
 from ..store.result import plain
-from . import controls, verdicts
-from .claims import CLAIMS, ClaimVerdict, judged
+from . import claims, controls, verdicts
+from .claims import ClaimVerdict
 from .claims.tests import points
 from .controls import Why, why
 from .figures import printed_and_measured, prune_or_rewind
 from .measured import Measured
-from .paper import Scale, metric_title, metric_unit
+from .paper import Margin, Scale, metric_title, metric_unit
+from .protocol import protocol_of
 from .runs import Case, Chosen
-from .verdicts import Cell, cell, fit_sentence, fits
+from .verdicts import Cell, cell, fit_sentence, fits, judged
+from .words import OTHER_PROTOCOL, p_values, shown
 
-MARKS = {"printed": "", "bound": " b", "range": " r", "substitute": " s"}
-"""Behind a printed half-width: where it is from."""
-
-MARKS_MEAN = (
-    "Behind printed half-widths: b, only a bound is printed, for many numbers at once; r, half of "
-    "a printed range; s, none is printed: the widest of the row stands in, 1 point where it has "
-    "none."
-)
+Place = tuple[str, str]
+"""Where a number stands in its row: entry and metric."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +33,10 @@ class RowReport:
     """One row in one variant."""
 
     chosen: Chosen
-    cells: Mapping[tuple[str, str], Cell]
-    """(entry, metric) -> cell."""
+    cells: Mapping[Place, Cell]
+    """By what it is of."""
+    protocol: str
+    """How near the runs are to the printed protocol; see `protocol_of`."""
     wrong: tuple[str, ...]
     """Runs that diverged or failed, or could not be told apart."""
 
@@ -52,8 +50,10 @@ class Report:
     """By which it is made."""
     scale: Scale
     rows: tuple[RowReport, ...]
+    margins: Mapping[str, Margin]
+    """By metric, of those that are held against printed numbers."""
     fits: Mapping[str, str]
-    """By row with several variants, which fits best."""
+    """By row with several variants, which is nearest to what is printed."""
     claims: tuple[ClaimVerdict, ...]
     why: tuple[Why, ...]
     results: tuple[Measured, ...]
@@ -67,20 +67,12 @@ def report_of(
     rows: dict[Chosen, list[tuple[Case, Measured]]] = {}
     for case, one in found:
         rows.setdefault(case.chosen, []).append((case, one))
+    cells = _judged(found, scale)
     reports = tuple(
         RowReport(
             chosen,
-            {
-                (case.entry.label, metric): cell(
-                    metric,
-                    case.entry.printed.get(metric),
-                    one.values(metric),
-                    lost=len(one.wrong),
-                )
-                for case, one in entries
-                for metric in chosen.row.metrics
-                if metric in case.entry.printed or one.values(metric) or not case.entry.printed
-            },
+            cells[chosen],
+            protocol_of(entries[0][0], scale),
             tuple(line for _, one in entries for line in one.wrong),
         )
         for chosen, entries in rows.items()
@@ -94,11 +86,47 @@ def report_of(
         command,
         scale,
         reports,
-        _fits(reports),
+        _margins(reports),
+        _fits(reports) if scale == "paper" else {},
         tuple(_claims(kept)),
         tuple(why([one for case, one in kept if _has_controls(case)])),
         tuple(one for _, one in kept),
     )
+
+
+def _judged(
+    found: Sequence[tuple[Case, Measured]], scale: Scale
+) -> dict[Chosen, dict[Place, Cell]]:
+    """Return the cells of every row, those of all rows and variants of a table judged together."""
+    tables: dict[str, dict[tuple[Chosen, Place], Cell]] = {}
+    for case, one in found:
+        made = tables.setdefault(case.chosen.table.name, {})
+        for metric, each in _cells(case, one, scale):
+            made[case.chosen, (case.entry.label, metric)] = each
+    cells: dict[Chosen, dict[Place, Cell]] = {case.chosen: {} for case, _ in found}
+    for made in tables.values():
+        for (chosen, place), each in judged(made).items():
+            cells[chosen][place] = each
+    return cells
+
+
+def _cells(case: Case, one: Measured, scale: Scale) -> Iterator[tuple[str, Cell]]:
+    chosen, printed, lost = case.chosen, case.entry.printed, len(one.wrong)
+    for metric in chosen.row.metrics:
+        values = one.values(metric)
+        if metric in printed or values or not printed:
+            each = cell(metric, printed.get(metric), values, chosen.paper, scale, lost=lost)
+            yield metric, each
+
+
+def _margins(reports: Sequence[RowReport]) -> dict[str, Margin]:
+    """Return the margins by which numbers of the report are held against printed ones."""
+    return {
+        metric: row.chosen.paper.margins[metric]
+        for row in reports
+        for (_, metric), one in row.cells.items()
+        if one.difference is not None
+    }
 
 
 def _has_controls(case: Case) -> bool:
@@ -106,10 +134,10 @@ def _has_controls(case: Case) -> bool:
 
 
 def _claims(found: Sequence[tuple[Case, Measured]]) -> Iterator[ClaimVerdict]:
-    for name in CLAIMS:
+    for name in claims.CLAIMS:
         results = [one for case, one in found if name in case.chosen.row.claims]
         if results:
-            yield judged(name, results)
+            yield claims.judged(name, results)
 
 
 def _fits(reports: Sequence[RowReport]) -> dict[str, str]:
@@ -125,53 +153,48 @@ def _fits(reports: Sequence[RowReport]) -> dict[str, str]:
 
 
 def warning(scale: Scale) -> str:
-    """Say what a scale other than the paper's cannot tell."""
+    """Say what a scale other than the paper's cannot tell; nothing of the paper's."""
     if scale == "paper":
-        return "At the printed protocol, as far as it is stated."
+        return ""
+    end = "all it shows is that everything runs" if scale == "smoke" else "claims are of this scale"
     return (
-        f"At the scale '{scale}' this is NOT the printed protocol: differences from printed "
-        "numbers, and verdicts on them, only show that everything runs"
-        + ("." if scale == "smoke" else " and point in a direction.")
+        f"At the scale '{scale}' this is NOT the printed protocol: no result is held against a "
+        f"printed number, and {end}."
     )
-
-
-def shown(one: Cell) -> tuple[str, str, str, str, str]:
-    """Write a cell: printed, measured, seeds, difference, verdict."""
-    digits = 2 if metric_unit(one.metric) in ("%", "points") else 3
-    printed = "-"
-    if one.printed is not None:
-        half = f"{one.printed.half_width:.2f}{MARKS[one.printed.source]}"
-        printed = f"{one.printed.value:.2f} ±{half}"
-    if one.mean is None:
-        return printed, "-", "0", "-", one.verdict
-    half = "" if one.half_width is None else f" ±{one.half_width:.{digits}f}"
-    difference = "-" if one.difference is None else f"{one.difference:+.2f}"
-    return printed, f"{one.mean:.{digits}f}{half}", str(one.count), difference, one.verdict
 
 
 _HEADINGS = ("entry", "printed", "measured", "seeds", "difference", "verdict")
 
 
-def _lines(row: RowReport) -> Iterator[tuple[str, ...]]:
+def _lines(row: RowReport, scale: Scale) -> Iterator[tuple[str, ...]]:
     for (entry, metric), one in row.cells.items():
-        yield entry, f"{metric_title(metric)}, {metric_unit(metric)}", *shown(one)
+        what = f"{metric_title(metric)}, {metric_unit(metric)}"
+        yield entry, what, *shown(one, scale), p_values(one)
+
+
+def _margin_words(report: Report) -> Iterator[str]:
+    for metric, margin in report.margins.items():
+        yield f"Margin of {metric_title(metric)}: ±{margin.points:g} points, {margin.why}."
 
 
 def terminal(report: Report) -> Group:
     """Return the report as rich shows it."""
-    head = (f"{report.title}. {warning(report.scale)}", f"{verdicts.RULE} {MARKS_MEAN}")
+    head = (
+        f"{report.title}. {warning(report.scale)}".strip(),
+        verdicts.RULE,
+        *_margin_words(report),
+    )
     parts: list[Any] = [*map(visible, head)]
     for row in report.rows:
-        parts += [*_tables(row), *map(visible, row.wrong)]
+        said = visible(f"{row.chosen.label}: {row.protocol}")
+        parts += [said, *_tables(row, report.scale), *map(visible, row.wrong)]
     parts += [visible(f"{name}: {sentence}") for name, sentence in report.fits.items()]
-    parts += [
-        visible(f"{one.name} {one.verdict}: {one.text} {_missing(one)}") for one in report.claims
-    ]
+    parts += [visible(line) for one in report.claims for line in _claim(report, one)]
     parts += [visible(one.sentence) for one in report.why]
     return Group(*parts)
 
 
-def _tables(row: RowReport) -> Iterator[RichTable]:
+def _tables(row: RowReport, scale: Scale) -> Iterator[RichTable]:
     """Yield one table a metric: entries and numbers stay whole in a narrow terminal."""
     for metric in dict.fromkeys(metric for _, metric in row.cells):
         title = f"{row.chosen.label}: {metric_title(metric)}, {metric_unit(metric)}"
@@ -180,8 +203,20 @@ def _tables(row: RowReport) -> Iterator[RichTable]:
             table.add_column(name, no_wrap=name in ("printed", "measured"))
         for (entry, known), one in row.cells.items():
             if known == metric:
-                table.add_row(*map(visible, (entry, *shown(one))))
+                printed, *others = map(visible, shown(one, scale))
+                # Words about a number go below it, which keeps the column narrow.
+                table.add_row(visible(entry), printed.replace(" (", "\n("), *others)
         yield table
+
+
+def _at(report: Report) -> str:
+    """Say the scale behind what is judged at another than the paper's."""
+    return "" if report.scale == "paper" else f" at {report.scale} scale"
+
+
+def _claim(report: Report, one: ClaimVerdict) -> Iterator[str]:
+    yield f"{one.name}{_at(report)} {one.verdict}: {one.text}"
+    yield f"Premise: {one.premise} {_missing(one)}".strip()
 
 
 def _missing(one: ClaimVerdict) -> str:
@@ -201,39 +236,45 @@ def write(report: Report, folder: Path) -> Path:
 
 def _page(report: Report, folder: Path) -> Iterator[str]:
     yield f"# {report.title}\n\n    {report.command}\n"
-    yield f"{warning(report.scale)}\n\n{verdicts.RULE}\n"
-    yield f"{MARKS_MEAN}\n"
+    yield from (f"{line}\n" for line in (warning(report.scale), verdicts.RULE) if line)
+    if report.margins:
+        yield from (f"* {line}" for line in _margin_words(report))
+        yield ""
     for row in report.rows:
-        yield from _section(row, folder)
-    yield from (f"**Which variant fits, {name}.** {line}\n" for name, line in report.fits.items())
+        yield from _section(row, folder, report.scale)
+    for name, line in report.fits.items():
+        yield f"**Which variant is nearest, {name}.** {line}\n"
     if report.claims:
         yield "## Claims\n"
     for one in report.claims:
-        yield f"### {one.name}: {one.verdict}\n\n{one.text} {one.test}\n"
+        yield f"### {one.name}{_at(report)}: {one.verdict}\n\n{one.text}\n"
+        yield f"Premise: {one.premise}\n\nTest: {one.test}\n"
         yield from (f"* {line}" for line in one.numbers)
         yield from (f"* to run: {line}" for line in one.missing)
         yield ""
     yield from _why(report, folder)
 
 
-def _section(row: RowReport, folder: Path) -> Iterator[str]:
+def _section(row: RowReport, folder: Path, scale: Scale) -> Iterator[str]:
     chosen = row.chosen
     about = chosen.row.variants[chosen.variant].about
     yield f"## {chosen.label}\n\n{chosen.table.title} ({chosen.table.origin}). {chosen.row.notes}\n"
-    yield f"Variant {chosen.variant}: {about or 'as the preset'}.\n"
+    yield f"Variant {chosen.variant}: {about or 'as the preset'}. {row.protocol}\n"
     if all(one.mean is None for one in row.cells.values()):
         yield "No run of it is done.\n"
         return
     entry, *others = _HEADINGS
-    headings = (entry, "metric", *others)
+    tested = any(one.comparison for one in row.cells.values())
+    headings = (entry, "metric", *others, *(["p equivalent, different"] * tested))
     yield f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}"
-    yield from (f"| {' | '.join(line)} |" for line in _lines(row))
+    yield from (f"| {' | '.join(line[: len(headings)])} |" for line in _lines(row, scale))
     yield ""
     yield from (f"* {line}" for line in row.wrong)
     with look():
-        figure = printed_and_measured(chosen.label, row.cells)
+        printed = "printed" if scale == "paper" else f"printed, {OTHER_PROTOCOL}"
+        figure = printed_and_measured(chosen.label, row.cells, printed)
         if figure is not None:
-            caption = "Squares: printed; dots: measured, mean and 95 % t interval over seeds."
+            caption = f"Squares: {printed}; dots: measured, mean and 95 % t interval over seeds."
             picture = Picture("printed", "Printed and measured", figure, caption)
             yield "\n" + saved(picture, folder, file_stem(chosen.label))
 
@@ -261,12 +302,14 @@ def as_json(report: Report) -> dict[str, Any]:
         "command": report.command,
         "scale": report.scale,
         "rule": verdicts.RULE,
+        "margins": {metric: asdict(margin) for metric, margin in report.margins.items()},
         "rows": [
             {
                 "row": row.chosen.label,
                 "variant": row.chosen.variant,
+                "protocol": row.protocol,
                 "cells": [
-                    {"entry": entry, **plain(asdict(one)), "difference": one.difference}
+                    plain({"entry": entry, **asdict(one), "half_width": one.half_width})
                     for (entry, _), one in row.cells.items()
                 ],
                 "wrong": list(row.wrong),

@@ -93,6 +93,40 @@ class Moments:
             return float(self.mean == 0)
         return 2 * float(stdtr(self.degrees, -abs(self.mean) / self.error))
 
+    def equivalence_p(self, margin: float) -> float:
+        """Return the p-value of two one-sided t-tests against a margin (TOST).
+
+        Below 5 % the true value is within the margin on both sides of zero. An estimate without any
+        spread counts as certain.
+
+        Source: Schuirmann 1987, "A comparison of the two one-sided tests procedure".
+        """
+        if isnan(self.error):
+            return nan
+        if self.error == 0:
+            return 0.0 if abs(self.mean) < margin else 1.0
+        return float(stdtr(self.degrees, (abs(self.mean) - margin) / self.error))
+
+    def minus(self, other: "Moments") -> "Moments":
+        """Return the moments of the difference from an independent estimate (Welch)."""
+        return _combined(self.mean - other.mean, [self, other])
+
+    @classmethod
+    def of_interval(cls, mean: float, half_width: float, count: int) -> "Moments":
+        """Recover the moments of a mean from its t interval, as papers print it.
+
+        Args:
+            mean: the estimate.
+            half_width: of its 95 % interval, at least 0.
+            count: how many values it is over, at least 2.
+
+        Raises:
+            ValueError: there are fewer than two values.
+        """
+        if count < 2:
+            raise ValueError("an interval is over two values at least")
+        return cls(mean, half_width / float(stdtrit(count - 1, _UPPER)), count - 1)
+
 
 def moments(values: Sequence[float]) -> Moments:
     """Return mean and standard error of at least one value.

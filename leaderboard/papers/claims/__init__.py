@@ -16,12 +16,8 @@ from .accuracy import (
     no_gap_in_small_mlps,
     prune_wins_under_shift,
 )
-from .newborns import (
-    parity_predicts_taa,
-    selection_leaves_deficit,
-    slow_to_integrate,
-    starved_at_birth,
-)
+from .newborns import selection_leaves_deficit, slow_to_integrate, starved_at_birth
+from .ranks import parity_predicts_taa
 from .tests import ClaimVerdict
 
 __all__ = ["CLAIMS", "Claim", "ClaimVerdict", "judged"]

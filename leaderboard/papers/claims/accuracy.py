@@ -39,6 +39,7 @@ def no_gap_in_small_mlps(results: Sequence[Measured]) -> ClaimVerdict:
     return ClaimVerdict(
         "C1",
         "Small MLPs show no stable gap between Grow and Prune: ticket ACC and TAA are equal.",
+        "The network is a small MLP: holds, as the rows say.",
         decide(parts, missing),
         "Equal: two one-sided paired t-tests at 5 % against a margin of twice the widest interval "
         "that the row prints (1 point without any), at every compactness; refuted where a "
@@ -68,7 +69,7 @@ def _equal_tickets(
             else:
                 found.append((where, difference, margin, p, beyond(one, other, margin)))
     apart = holm([p for *_, p in found])
-    parts = [_equal(p, q) for (*_, p, _), q in zip(found, apart, strict=True)]
+    parts: list[Judgement] = [_equal(p, q) for (*_, p, _), q in zip(found, apart, strict=True)]
     numbers = [
         f"{where}: {points(difference)}, margin {100 * margin:.2f}, equal p = {p:.2g}, beyond "
         f"Holm p = {q:.2g}: {part}"
@@ -107,6 +108,7 @@ def convolutions_split_cycle_and_ticket(results: Sequence[Measured]) -> ClaimVer
         "C2",
         "Behind a convolutional trunk Grow ends a cycle higher, Prune has the higher TAA at 20 to "
         "40 %, and tickets are tied.",
+        "The network has a convolutional trunk: holds, as the rows say.",
         decide([*parts, *tied], [*missing, *lacking]),
         "Cycle: Welch's tests, Holm-corrected, at 5 %; tickets: equivalence as for C1.",
         (*numbers, *more),
@@ -154,6 +156,7 @@ def more_events_lower_taa(results: Sequence[Measured]) -> ClaimVerdict:
     return ClaimVerdict(
         "C5",
         "More growth events in the same horizon lower cycle TAA monotonically, and ACC less.",
+        "The horizon is the same for 5, 10 and 20 events: holds, as the rows say.",
         decide(parts, missing),
         "Paired t-tests by seed, Holm-corrected, at 5 %.",
         tuple(numbers),
@@ -202,6 +205,8 @@ def prune_wins_under_shift(
         "C7",
         "Under repeated shift Prune > Grow; Grow+RSL closes most of the gap, and wins on "
         "Split-CIFAR100.",
+        "The streams shift: holds, as the rows say. That there is a gap to close is the claim's "
+        "own first part.",
         decide(parts, missing),
         "Paired t-tests of TAOA by seed, means over the compactnesses measured, Holm-corrected, at "
         "5 %: on every stream Prune minus Grow; in the mean over the streams but Split-CIFAR100, "

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 from typing import Literal
 
 from scipy.special import stdtr
@@ -17,7 +17,7 @@ FEWEST_SEEDS = 3
 DEFAULT_MARGIN = 0.01
 """Share that two accuracies may differ by and count as equal, where a row prints no interval."""
 
-Judgement = Literal["confirmed", "refuted", "not decided"]
+Judgement = Literal["confirmed", "refuted", "not decided", "premise does not hold"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class ClaimVerdict:
 
     name: str
     text: str
+    """What the paper says, in our words."""
+    premise: str
+    """What has to be so for the claim to be about these results, and whether it is."""
     verdict: Judgement
     test: str
     """One sentence: how it was decided."""
@@ -36,12 +39,15 @@ class ClaimVerdict:
 
 
 def decide(parts: Sequence[Judgement], missing: Sequence[str]) -> Judgement:
-    """Join the parts of a claim: one that is refuted refutes it; all must be confirmed."""
+    """Join the parts of a claim: one that is refuted refutes it; all must be confirmed.
+
+    Parts whose premise does not hold say nothing of the claim, unless there are no others.
+    """
     if "refuted" in parts:
         return "refuted"
     if missing or not parts or "not decided" in parts:
         return "not decided"
-    return "confirmed"
+    return "confirmed" if "confirmed" in parts else "premise does not hold"
 
 
 def welch(first: Measured, second: Measured, metric: str) -> Difference | None:
@@ -67,17 +73,11 @@ def equivalence(
     """Return the p-value of two one-sided paired t-tests against a margin (TOST).
 
     Below 5 % the means differ by less than the margin. None with too few seeds in common.
-
-    Source: Schuirmann 1987, "A comparison of the two one-sided tests procedure".
     """
     if len(first.keys() & second.keys()) < FEWEST_SEEDS:
         return None
     found, _ = difference_moments(first, second)
-    if found.error == 0 or isnan(found.error):
-        return 0.0 if abs(found.mean) < margin else 1.0
-    too_low = 1 - float(stdtr(found.degrees, (found.mean + margin) / found.error))
-    too_high = float(stdtr(found.degrees, (found.mean - margin) / found.error))
-    return max(too_low, too_high)
+    return found.equivalence_p(margin)
 
 
 def beyond(first: Mapping[int, float], second: Mapping[int, float], margin: float) -> float:

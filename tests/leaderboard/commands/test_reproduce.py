@@ -13,6 +13,7 @@ from plasticity_bench.leaderboard.store.result_store import ResultStore
 PAPER = """
 paper = "Made up 2026"
 seeds = "0:3"
+margins = { acc = { points = 1, why = "made up" }, taa = { points = 1, why = "made up" } }
 [tables.one]
 title = "A small one"
 origin = "made up"
@@ -59,22 +60,23 @@ def test_a_table_is_run_reported_and_not_run_again(place: Path) -> None:
     assert "12 runs done, 0 were done before." in done.stderr
     report = json.loads(done.stdout)
     first = {(c["entry"], c["metric"]): c for c in report["rows"][0]["cells"]}
-    assert first["Dense", "acc"]["verdict"] == "missed"
+    assert first["Dense", "acc"]["verdict"] == "smoke scale: no verdict"
+    assert first["Dense", "acc"]["difference"] is None
     assert first["Dense", "acc"]["count"] == 3
-    assert first["Dense", "taa"]["printed"]["source"] == "substitute"
+    assert first["Dense", "taa"]["printed"]["source"] == "alone"
     assert {claim["name"]: claim["verdict"] for claim in report["claims"]}["C1"] == "not decided"
-    assert "small-batch" in report["fits"]["one/digits"]
+    assert report["fits"] == {}
     page = Path(report["page"]).read_text(encoding="utf-8")
     assert "NOT the printed protocol" in page
     command = f"plasticity-bench reproduce {place / 'made.toml'}/one --variant all --scale smoke"
     assert report["command"] == command
     assert f"\n    {command}\n" in page
-    assert "| Dense | cycle ACC, % | 99.00 ±1.00 |" in page
+    assert "| Dense | cycle ACC, % | 99.00 ±1.00 (full protocol) |" in page
     assert {file.suffix for file in (place / "out").iterdir()} == {".md", ".png", ".svg"}
     again = call(*words(place))
     assert "All runs are done already." in again.stderr
     assert "0 runs done, 12 were done before." in again.stderr
-    assert "missed" in again.stdout
+    assert "smoke scale: no verdict" in again.stdout.replace("\n", " ")
     more = call(*words(place), "--seeds", "0:4")
     assert "one/digits: 2 runs to make" in more.stderr
     assert "2 estimated from results of the same shape" in more.stderr
@@ -150,5 +152,5 @@ def test_numbers_stay_whole_in_a_narrow_terminal(place: Path, tmp_path: Path) ->
     )
     assert done.exit_code == 0, done.output
     assert "99.00 ±1.00 " in done.stdout
-    assert "40.00 ±20.00 s" in done.stdout
+    assert "40.00 " in done.stdout
     assert "10.00 ±20.00 " in done.stdout

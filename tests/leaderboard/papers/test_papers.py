@@ -3,14 +3,17 @@ from dataclasses import replace
 
 import pytest
 
+from plasticity_bench.harness.engine.strategy import Plan
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.loop.controls import controls_of
 from plasticity_bench.harness.loop.structure import rehearse
+from plasticity_bench.harness.plugins.registry import load_strategy
 from plasticity_bench.harness.plugins.resolve import resolved_stream
 from plasticity_bench.harness.specs.suite import parse_stream
 from plasticity_bench.leaderboard.papers.paper import SCALES, Entry, Printed, Scale
-from plasticity_bench.leaderboard.papers.paper_file import load_paper, read_paper
+from plasticity_bench.leaderboard.papers.paper_file import load_paper, paper_names, read_paper
 from plasticity_bench.leaderboard.papers.runs import Chosen, cases, choose, run_specs
+from plasticity_bench.strategies.budget import ScheduledEdits
 
 from ...harness.loop.test_run import DATA
 
@@ -26,16 +29,16 @@ def printed(table: str, row: str, label: str, metric: str) -> Printed:
 @pytest.mark.parametrize(
     ("table", "row", "label", "metric", "value", "half", "source"),
     [
-        ("table1", "split-fashion", "Prune", "wt_acc", 75.50, 1.58, "substitute"),
+        ("table1", "split-fashion", "Prune", "wt_acc", 75.50, None, "alone"),
         ("table3", "mnist-iid", "Dense", "acc", 95.98, 0.09, "printed"),
         ("table3", "mnist-iid", "Grow 50 %", "delta_wt_cycle", -0.22, 0.22, "printed"),
         ("table3", "mnist-iid", "Prune 20 %", "wt_taa", 92.87, 0.12, "printed"),
-        ("table3", "split-mnist", "Grow 50 %", "wt_acc", 85.81, 0.77, "substitute"),
+        ("table3", "split-mnist", "Grow 50 %", "wt_acc", 85.81, None, "alone"),
         ("table3", "split-mnist", "Prune 30 %", "delta_wt_cycle", 7.9, 0.6, "range"),
-        ("table3", "split-fashion", "Prune 20 %", "wt_taa", 86.32, 1.58, "substitute"),
-        ("iid-cifar", "cifar-100", "Grow 40 %", "acc", 53.59, 1.0, "substitute"),
-        ("iid-cifar", "cifar-10", "Prune 30 %", "wt_taa", 80.04, 1.0, "substitute"),
-        ("table9", "cifar-100", "Grow, FC3-protect 50 %", "wt_acc", 49.42, 1.0, "substitute"),
+        ("table3", "split-fashion", "Prune 20 %", "wt_taa", 86.32, None, "alone"),
+        ("iid-cifar", "cifar-100", "Grow 40 %", "acc", 53.59, None, "alone"),
+        ("iid-cifar", "cifar-10", "Prune 30 %", "wt_taa", 80.04, None, "alone"),
+        ("table9", "cifar-100", "Grow, FC3-protect 50 %", "wt_acc", 49.42, None, "alone"),
         ("continual", "random-label-mnist", "Dense", "taoa", 39.2, 9.8, "printed"),
         ("continual", "random-label-cifar", "Grow+Moment 30 %", "taoa", 19.5, 4.4, "bound"),
         ("continual", "split-cifar100", "Grow+RSL 20 %", "taoa", 25.0, 4.4, "bound"),
@@ -53,12 +56,12 @@ def printed(table: str, row: str, label: str, metric: str) -> Printed:
     ],
 )
 def test_numbers_are_the_printed_ones(
-    table: str, row: str, label: str, metric: str, value: float, half: float, source: str
+    table: str, row: str, label: str, metric: str, value: float, half: float | None, source: str
 ) -> None:
     found = printed(table, row, label, metric)
     assert found.value == pytest.approx(value)
     assert found.source == source
-    assert found.half_width == pytest.approx(half)
+    assert found.half_width == (None if half is None else pytest.approx(half))
 
 
 def test_every_number_of_the_study_is_there() -> None:
@@ -133,8 +136,53 @@ def test_controls_are_those_that_a_run_would_add(method: str) -> None:
     assert {replace(entrant, name="") for entrant in wanted} <= anonymous
 
 
+def edit_updates(one: Chosen, entry: Entry, scale: Scale) -> list[int]:
+    """Return after which updates an entry edits, had every pass over a task 100 updates."""
+    (run,) = run_specs(one.row, one.variant, scale, entry, entry.entrants[0], [0])
+    settings = run.stream.settings
+    tasks, passes = (int(str(settings.get(name, 1))) for name in ("tasks", "passes"))
+    plan = Plan((100 * passes,) * tasks, passes, 1)
+    made = [load_strategy(each.name)(**each.settings) for each in run.entrant.strategies]
+    return [
+        update
+        for each in made
+        if isinstance(each, ScheduledEdits)
+        for update in each.schedule(plan)
+    ]
+
+
+@pytest.mark.parametrize(
+    "one", [one for name in paper_names() for one in choose(name)], ids=lambda one: one.label
+)
+def test_a_half_scale_keeps_the_edits_where_they_are_or_says_so(one: Chosen) -> None:
+    about = one.row.scales["half"].about
+    for entry in one.row.entries:
+        paper, half = (edit_updates(one, entry, scale) for scale in ("paper", "half"))
+        assert paper == half or "edits" in about, entry.label
+
+
+@pytest.mark.parametrize("one", choose(CONTINUAL), ids=lambda one: one.label)
+def test_what_a_half_scale_says_of_its_edits_is_so(one: Chosen) -> None:
+    grow = next(entry for entry in one.row.entries if entry.method == "Grow")
+    scales: tuple[Scale, Scale] = ("half", "paper")
+    for place, scale in enumerate(scales):
+        (run,) = run_specs(one.row, one.variant, scale, grow, grow.entrants[0], [0])
+        passes = int(str(run.stream.settings.get("passes", 1)))
+        updates = edit_updates(one, grow, scale)
+        tasks = [update / (100 * passes) for update in updates]
+        about = one.row.scales["half"].about
+        if "same tasks" in about:
+            assert tasks == list(range(len(tasks)))
+            continue
+        every = re.findall(r"(\d+) tasks instead of (\d+)", about)
+        assert tasks == [int(every[1][place]) * number for number in range(5)]
+        assert tasks[-1] == int(every[2][place])
+
+
 MADE = """
 paper = "Made up"
+seeds = "0:10"
+margins = { acc = { points = 1.0, why = "made up" } }
 [tables.one]
 title = "t"
 origin = "o"
@@ -177,6 +225,12 @@ def test_settings_win_in_their_order() -> None:
         ("smoke = {", "smok = {", "no scale of row digits of table made/one named 'smok'"),
         ("paper =", "papr =", "no setting of paper made named 'papr'"),
         ("[tables.one]", "[tables.one", "made is not TOML"),
+        ('seeds = "0:10"', "", "paper made: seeds"),
+        ("margins = {", "margins = {}\nrest = {", "no setting of paper made named 'rest'"),
+        ("{ acc = {", "{ ac = {", "no printed metric of paper made named 'ac'"),
+        ('acc = "50 ± 1"', "acc = 1, taa = 2", "paper made prints taa and has no margin for it"),
+        ("points = 1.0", "points = 0", "margin of acc in paper made needs points above 0"),
+        ('why = "made up"', 'why = " "', "and a reason in why"),
     ],
 )
 def test_a_mistake_in_a_file_is_named(old: str, new: str, message: str) -> None:

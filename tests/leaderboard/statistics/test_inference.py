@@ -166,6 +166,40 @@ def test_the_moments_of_a_difference_are_those_that_compare_shows() -> None:
     assert found.p_value() == compare(a, b).p
 
 
+def test_the_moments_behind_a_printed_interval_are_those_of_its_values() -> None:
+    values = [0.91, 0.93, 0.90, 0.95]
+    known = summarise(values)
+    found = Moments.of_interval(known.mean, known.interval.half_width, 4)
+    assert found.error == pytest.approx(known.error)
+    assert found.degrees == 3
+    with pytest.raises(ValueError, match="two values"):
+        Moments.of_interval(0.9, 0.1, 1)
+
+
+def test_a_difference_of_independent_moments_is_welchs() -> None:
+    one, other = [0.91, 0.93, 0.90, 0.95], [0.80, 0.99, 0.70]
+    found = moments(one).minus(moments(other))
+    welch = stats.ttest_ind(one, other, equal_var=False)
+    assert found.p_value() == pytest.approx(welch.pvalue)
+    low, high = welch.confidence_interval(0.95)
+    assert found.interval().low == pytest.approx(low)
+    assert found.interval().high == pytest.approx(high)
+
+
+@pytest.mark.parametrize("margin", [0.1, 1.4, 2.5, 5.0])
+def test_equivalence_is_two_one_sided_tests(margin: float) -> None:
+    values = [1.0, 2.0, 0.5, 1.8]
+    greater = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
+    less = stats.ttest_1samp(values, margin, alternative="less").pvalue
+    assert moments(values).equivalence_p(margin) == pytest.approx(max(greater, less))
+
+
+def test_equivalence_without_spread_is_certain_and_of_one_value_unknown() -> None:
+    flat = Moments(0.2, 0.0, 3)
+    assert (flat.equivalence_p(0.3), flat.equivalence_p(0.2)) == (0, 1)
+    assert isnan(moments([0.2]).equivalence_p(0.3))
+
+
 def test_holm_on_its_textbook_example() -> None:
     # ordered 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, never falling
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
