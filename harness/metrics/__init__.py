@@ -10,14 +10,14 @@ May import: nothing but the ground.
 For others:
     accuracy: fresh_gap, recovery_times
     cohorts: activation_frequency, alignment, gate_rate, gradient_magnitude, incoming_gradient_norm,
-        outgoing_norm, parity, utility
+        incumbents_are_silent, mean_parity, outgoing_norm, parity, utility
     cost: forward_flops, LayerCost, update_flops
     health: layer_health
     integration: censored_share, Ending, integration_time, IntegrationTime, kaplan_meier, log_rank,
         LogRank, median_time, next_measured_age, restricted_mean
     pooling: pooled_curves, SMALLEST_COHORT
-    summary: cohort_curves, curve_of, FACTORS, INTEGRATION_QUANTITIES, integration_times, PARITIES,
-        Row, summarise
+    summary: cohort_curves, curve_of, FACTORS, INTEGRATION_QUANTITIES, integration_time_of,
+        integration_times, PARITIES, Row, summarise
     table: INTEGRATION_RHOS
     weights: distance_from_init, gradient_norm, weight_norm
 """

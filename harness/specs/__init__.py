@@ -7,7 +7,7 @@ Stream, entrant, network, optimiser and seed are in `spec`, the digest of a stra
 May import: harness/metrics.
 
 For others:
-    code_shape: plain
+    code_shape: PACKAGE, parse, plain
     describe: Setting, settings_of
     grammar: Call, format_call, format_value, parse_call, parse_calls, parse_value, Settings
     locations: location

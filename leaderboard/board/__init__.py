@@ -7,15 +7,16 @@ other forms of it.
 May import: harness/metrics, harness/plugins, leaderboard/statistics, leaderboard/store.
 
 For others:
-    comparison: comparison, sentences
+    comparison: comparison, family_sentence, sentences
+    environments: made_otherwise
     exports: csv, escaped, latex, markdown, parquet
-    grouping: EntrantRuns, grouped, R, StreamRuns
+    grouping: EntrantRuns, grouped, Marks, R, StreamRuns
     names: visible
-    ranking: Question, rank, stream_key
-    standings: ALPHA, Board, Coverage, HEADLINE_FROM, LEAST_STREAMS, OlderCode, Overall,
+    ranking: Question, rank, stream_key, unusual_settings
+    standings: ALPHA, Board, Coverage, HEADLINE_FROM, Incomplete, LEAST_STREAMS, OlderCode, Overall,
         OverallStanding, PROVISIONAL_BELOW, Rank, Standing, Trust
     table: as_json, tables
-    table_notes: older_notes
+    table_notes: environment_notes, incomplete_notes, older_notes
     versions: Current, Versions
     wanted: Wanted
 """

@@ -7,7 +7,9 @@ May import: nothing but the ground.
 
 For others:
     inference: band, compare, CONFIDENCE, Curve, Difference, difference_moments, holm, Interval,
-        moments, Moments, stratified, summarise, Summary
+        Moments, moments, stratified, summarise, Summary
+    losses: difference, Outcomes
     numbers: count, duration, estimate, number, p_text
+    power: detectable, POWER, seeds_needed
     resampling: improvement, improvement_interval, interquartile_mean, iqm_interval, profile
 """
