@@ -1,6 +1,6 @@
 """Scores of units, and the choice of the best or worst of them in every replica."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..harness.engine.edits import Network
 from ..harness.engine.network import Layer
-from ..harness.engine.strategy import Context, Strategy
+from ..harness.engine.strategy import Context, Matched, Strategy
 from ..harness.errors import BenchError
 from ..harness.metrics.cohorts import incoming_gradient_norm
 
@@ -28,7 +28,7 @@ class UnitChoice(Strategy):
     many.
     """
 
-    matched: ClassVar[Mapping[str, Mapping[str, str | bool]]] = {
+    matched: ClassVar[Matched] = {
         "random-matched": {"selection": "random", "reverse": False},
         "inverse-matched": {"reverse": True},
     }

@@ -23,6 +23,9 @@ from ..specs.spec import NetworkSpec
 from .edits import Network
 from .probe import Probe, Probing
 
+Matched = Mapping[str, Settings]
+"""Settings to change in a strategy, by the control that this makes of it."""
+
 
 class PluginError(BenchError):
     """A strategy raised in one of its hooks."""
@@ -150,7 +153,7 @@ class Strategy:
     edits_structure: ClassVar[bool] = False
     """Whether it changes which units or connections are alive: a winning ticket trains without."""
 
-    matched: ClassVar[Mapping[str, Settings]] = {}
+    matched: ClassVar[Matched] = {}
     """How to have its own controls for chance, where it chooses units by some criterion.
 
     The settings to change, by control: "random-matched" edits as many units in the same layers at

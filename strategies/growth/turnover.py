@@ -1,6 +1,6 @@
 """Turnover: replace a few units at every edit, at constant size (RigL for whole units)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from ...harness.engine.edits import Insertion, Network, Slices, StatePolicy
 from ...harness.engine.network import Layer
 from ...harness.engine.probe import Probe, outgoing_weights
-from ...harness.engine.strategy import Context, Plan
+from ...harness.engine.strategy import Context, Matched, Plan
 from ...harness.errors import BenchError
 from ...harness.metrics.cohorts import utility
 from ..budget import ScheduledEdits
@@ -40,7 +40,7 @@ class Turnover(UnitChoice, ScheduledEdits):
 
     name = "turnover"
     edits_structure = True
-    matched: ClassVar[Mapping[str, Mapping[str, str | bool]]] = {
+    matched: ClassVar[Matched] = {
         **UnitChoice.matched,
         "random-matched": {"dies": "random", "born": "random", "reverse": False},
     }
