@@ -10,8 +10,8 @@ May import: harness.
 
 For others:
     budget: Scheduled, ScheduledEdits, unit_targets, units_this_time
-    selection: alive_everywhere, best, check_score, magnitude_scores, note_alive, random_scores,
-        score, worst
+    selection: UnitChoice, alive_everywhere, best, check_score, magnitude_scores, note_alive,
+        random_scores, score, worst
 """
 
 if __name__ != "plasticity_bench.strategies":

@@ -1,14 +1,15 @@
 """Scores of units, and the choice of the best or worst of them in every replica."""
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from ..harness.engine.edits import Network
 from ..harness.engine.network import Layer
-from ..harness.engine.strategy import Context
+from ..harness.engine.strategy import Context, Matched, Strategy
 from ..harness.errors import BenchError
 from ..harness.metrics.cohorts import incoming_gradient_norm
 
@@ -17,6 +18,27 @@ Score = Literal[
 ]
 
 NEVER = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitChoice(Strategy):
+    """A strategy that edits the first units in the order of a criterion, its `selection`.
+
+    How many it edits must not depend on which ones they are: then its controls for chance edit as
+    many.
+    """
+
+    matched: ClassVar[Matched] = {
+        "random-matched": {"selection": "random", "reverse": False},
+        "inverse-matched": {"reverse": True},
+    }
+
+    reverse: bool = False
+    """Whether units are chosen in reverse: those that would be last come first (a control)."""
+
+    def in_order(self, scores: Tensor) -> Tensor:
+        """Return the scores by which units are chosen, (R, U): negated if they are reversed."""
+        return -scores if self.reverse else scores
 
 
 def activation_scores(net: Network, ctx: Context, tau: float) -> dict[str, Tensor]:

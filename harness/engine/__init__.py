@@ -14,5 +14,5 @@ For others:
     network: Layer, LayerStack, LayerTrace, live_mask, Noise, NORM_EPSILON, StackedNetwork
     optimizers: learning_rate_factor, Slot, StackedOptimizer
     probe: LayerProbe, outgoing_weights, Probe, probe, Probing, replica_loss
-    strategy: Context, overrides, Plan, PluginError, Progress, Strategy, TaskSamples
+    strategy: Context, Matched, overrides, Plan, PluginError, Progress, Strategy, TaskSamples
 """

@@ -18,9 +18,13 @@ from torch import Tensor
 
 from ..errors import BenchError
 from ..randomness import ReplicaRandom
+from ..specs.grammar import Settings
 from ..specs.spec import NetworkSpec
 from .edits import Network
 from .probe import Probe, Probing
+
+Matched = Mapping[str, Settings]
+"""Settings to change in a strategy, by the control that this makes of it."""
 
 
 class PluginError(BenchError):
@@ -148,6 +152,15 @@ class Strategy:
 
     edits_structure: ClassVar[bool] = False
     """Whether it changes which units or connections are alive: a winning ticket trains without."""
+
+    matched: ClassVar[Matched] = {}
+    """How to have its own controls for chance, where it chooses units by some criterion.
+
+    The settings to change, by control: "random-matched" edits as many units in the same layers at
+    the same moments, chosen by chance; "inverse-matched" those that the criterion puts last. With
+    `--controls` each becomes an entrant. Empty where no criterion chooses units, or where how many
+    are edited hangs on which ones were edited before.
+    """
 
     retrains: ClassVar[bool] = False
     """Whether the run is followed by another one of its final structure with new initial weights.

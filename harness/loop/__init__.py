@@ -7,7 +7,7 @@ the structure of a run.
 May import: harness/engine, harness/metrics, harness/modules, harness/plugins, harness/specs.
 
 For others:
-    controls: Control, controls_among, is_structural, with_controls
+    controls: Control, controls_among, has_controls, with_controls
     monitor: CohortMonitor, health_rows
     run: StackedRun
     single_run: check_first_task

@@ -1,15 +1,15 @@
-"""Controls: entrants that differ from a structural one in a single respect, to know what counts.
+"""Controls: entrants that differ from another one in a single respect, to know what counts.
 
-A strategy that prunes and rewinds does two things at once, and one that grows is small while
-others are large. Each control keeps everything else: network, optimiser, memory, activation,
-stream and seeds.
+A strategy that prunes and rewinds does two things at once, one that grows is small while others are
+large, and one that chooses units by a criterion might do as well with any. Each control keeps
+everything else: network, optimiser, memory, activation, stream and seeds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ..errors import BenchError
+from ..errors import BenchError, unknown_name
 from ..plugins.registry import is_learner, load_strategy, load_stream
 from ..plugins.resolve import entrant_name, resolve
 from ..specs.grammar import Settings
@@ -66,6 +66,14 @@ QUESTIONS = {
         "As many units as the entrant edits are swapped by chance at the same moments, at the "
         "final size: as good, and any fresh units serve, however chosen."
     ),
+    "random-matched": (
+        "The same strategy edits as many units in the same layers at the same moments, chosen by "
+        "chance: as good, and its criterion does not matter; only what it does to units does."
+    ),
+    "inverse-matched": (
+        "The same strategy with its criterion turned round edits the units that come last in it: "
+        "as good, and the criterion does not matter; worse, and it tells units apart."
+    ),
     "newborns never learn": (
         "Newborn units are there and their weights never move: as good, and newborns contribute "
         "nothing that they learn."
@@ -73,16 +81,19 @@ QUESTIONS = {
 }
 """What each kind of control shows, in words."""
 
+MATCHED = ("random-matched", "inverse-matched")
+"""Kinds that strategies declare of themselves, see `Strategy.matched`."""
+
 
 def with_controls(runs: Sequence[RunSpec], data_dir: Path) -> list[RunSpec]:
-    """Return the runs, followed by those of the controls of every structural entrant among them.
+    """Return the runs, followed by those of the controls of every entrant among them that has any.
 
     Args:
         runs: with every setting resolved.
         data_dir: where data sets are cached; sizes of controls are rehearsed on them.
 
     Raises:
-        BenchError: no entrant changes its structure.
+        BenchError: no entrant changes its structure or chooses units.
     """
     groups: dict[tuple[StreamSpec, EntrantSpec], list[RunSpec]] = {}
     for run in runs:
@@ -90,41 +101,49 @@ def with_controls(runs: Sequence[RunSpec], data_dir: Path) -> list[RunSpec]:
     made = [
         replace(run, entrant=control.entrant)
         for group in groups.values()
-        if is_structural(group[0].entrant)
+        if has_controls(group[0].entrant)
         for control in controls_of(group[0], rehearse(group[0], data_dir))
         for run in group
     ]
     if not made:
         raise BenchError(
-            "--controls: none of the entrants changes its structure, so there is nothing to "
-            "control for. Give one that grows, prunes or rewires, as --entrant prune."
+            "--controls: none of the entrants changes its structure or chooses units, so there is "
+            "nothing to control for. Give one that grows, prunes or rewires, as --entrant prune."
         )
     return list(dict.fromkeys([*runs, *made]))
 
 
-def is_structural(entrant: EntrantSpec) -> bool:
-    """Tell whether an entrant changes which units or connections are alive."""
-    return not is_learner(entrant.strategies) and any(
-        load_strategy(one.name).edits_structure for one in entrant.strategies
-    )
+def has_controls(entrant: EntrantSpec) -> bool:
+    """Tell whether an entrant changes which units or connections are alive, or chooses units."""
+    if is_learner(entrant.strategies):
+        return False
+    classes = [load_strategy(one.name) for one in entrant.strategies]
+    return any(cls.edits_structure or cls.matched for cls in classes)
 
 
 def controls_of(run: RunSpec, structure: Structure) -> list[Control]:
-    """Return the controls of a structural entrant on a stream, those that make sense there.
+    """Return the controls of an entrant that `has_controls`, those that make sense on its stream.
 
     Args:
         run: any seed of it.
         structure: how many units it has alive.
+
+    Raises:
+        BenchError: a strategy declares a control that there is not, or with settings that it lacks.
     """
     entrant = run.entrant
-    editor = next(s for s in entrant.strategies if load_strategy(s.name).edits_structure)
-    others = [s for s in entrant.strategies if not load_strategy(s.name).edits_structure]
-    requests = [
-        *_resets(run, editor, others),
-        *_sizes(entrant, others, structure),
-        *_of_its_own(entrant, editor, others),
-        *_turnover(entrant, editor, others, structure),
-    ]
+    requests = [*_matched(entrant)]
+    editors = [s for s in entrant.strategies if load_strategy(s.name).edits_structure]
+    if editors:
+        editor = editors[0]
+        others = [s for s in entrant.strategies if s not in editors]
+        requests = [
+            *_resets(run, editor, others),
+            *_sizes(entrant, others, structure),
+            *_of_its_own(entrant, editor, others),
+            *_turnover(entrant, editor, others, structure),
+            *requests,
+        ]
     return [Control(kind, entrant.name, _resolved(run, request)) for kind, request in requests]
 
 
@@ -194,6 +213,29 @@ def _turnover(
             "random turnover",
             _request(entrant, [StrategySpec("turnover", {**kept, **how}), *others]),
         )
+
+
+def _matched(entrant: EntrantSpec) -> Requests:
+    """Choose other units, in everything else the same: what each strategy declares of itself."""
+    for place, strategy in enumerate(entrant.strategies):
+        changed = _declared(strategy)
+        if strategy in changed.values():
+            continue  # it chooses by chance already, which has no order to be turned round
+        for kind, one in changed.items():
+            before, after = entrant.strategies[:place], entrant.strategies[place + 1 :]
+            yield kind, _request(entrant, [*before, one, *after])
+
+
+def _declared(strategy: StrategySpec) -> dict[str, StrategySpec]:
+    declared = load_strategy(strategy.name).matched
+    for kind in declared:
+        if kind not in MATCHED:
+            remedy = f"Correct `matched` of strategy '{strategy.name}'."
+            raise unknown_name("control", kind, MATCHED, remedy)
+    return {
+        kind: replace(strategy, settings={**strategy.settings, **settings})
+        for kind, settings in declared.items()
+    }
 
 
 def _request(

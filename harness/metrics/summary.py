@@ -38,6 +38,7 @@ def summarise(rows: Sequence[Row]) -> Metrics:
         kinds[row["kind"]].append(row)
     return {
         **_performance(kinds["task"], kinds["checkpoint"]),
+        "collapsed": collapsed(kinds["health"]),
         **_retention(kinds["checkpoint"], kinds["initial"], kinds["arrival"]),
         **_ticket(kinds),
         **_newborns(kinds["cohort"], kinds["edit"]),
@@ -172,6 +173,27 @@ def _health(layers: Sequence[Row], whole: Sequence[Row]) -> Metrics:
     last = [row for row in layers if row["step"] == layers[-1]["step"]]
     metrics: Metrics = {name: _mean(row[name] for row in last) for name in HEALTH}
     return metrics | {name: whole[-1][name] if whole else None for name in WEIGHTS}
+
+
+def collapsed(layers: Sequence[Row]) -> float | None:
+    """Return at which share of the measured task ends a network was dead.
+
+    It is dead where in some hidden layer no alive unit fires on any of the samples (`dormant_0` is
+    1): what is behind that layer is the same for every sample, and so is the answer. Such a network
+    has lost nothing by `plasticity_loss` and `plasticity_slope` if it died early enough, for its
+    accuracy stays what a constant guess has. Units that never are exactly 0, as those of leaky
+    ReLU, do not die in this sense; and layers are taken to form a chain.
+
+    Args:
+        layers: rows of health, one for each layer at each of the ends of at most 20 tasks.
+
+    Returns:
+        Between 0 and 1; None where nothing was measured.
+    """
+    dead: dict[int, bool] = defaultdict(bool)
+    for row in layers:
+        dead[row["step"]] |= row["dormant_0"] == 1
+    return fmean(dead.values()) if dead else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -179,6 +179,15 @@ def _plasticity() -> Iterator[Metric]:
         "Trend of the per-task accuracy, robust against odd tasks (Theil-Sen).",
         "Sen 1968",
     )
+    yield _diagnostic(
+        "plasticity",
+        "collapsed",
+        "share",
+        (0, 1),
+        "Share of the measured task ends at which the network is dead.\n\n"
+        "It is where no alive unit of some hidden layer fires on any sample: it then gives one "
+        "answer to all. A plasticity_loss or plasticity_slope of 0 says nothing there.",
+    )
 
 
 def _retention() -> Iterator[Metric]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...harness.errors import BenchError
-from ...harness.loop.controls import Control, controls_among, is_structural
+from ...harness.loop.controls import Control, controls_among, has_controls
 from ...harness.loop.structure import structure_of
 from ...harness.plugins.resolve import run_from_json
 from ..board.grouping import EntrantRuns, R, StreamRuns, grouped
@@ -70,7 +70,7 @@ def _controls(entrant: EntrantRuns[Result], beside: Sequence[EntrantRuns[R]]) ->
     try:
         run = run_from_json(entrant.done[0].spec.model_dump())
         structure = structure_of(run.entrant.network, entrant.done[0].rows)
-        if structure is None or not is_structural(run.entrant):
+        if structure is None or not has_controls(run.entrant):
             return []
         return controls_among(
             run, structure, [run_from_json(other.done[0].spec.model_dump()) for other in beside]

@@ -12,6 +12,9 @@ from ..store.result import Result
 FRESH = "reset"
 """The entrant that is a fresh network on every task, with the data and budget of all others."""
 
+MOSTLY = 0.5
+"""Share of the measured task ends above which a dead network is spoken of."""
+
 
 def plasticity_table(stream: StreamRuns[Result]) -> Iterator[str]:
     """Yield a Markdown table of how accuracy develops over tasks, one line an entrant.
@@ -34,6 +37,7 @@ def plasticity_table(stream: StreamRuns[Result]) -> Iterator[str]:
         gap = _shown(list(gaps_to_fresh(entrant.done, fresh).values())) if fresh else "no `reset`"
         yield f"| {entrant.label} | {loss} | {slope} | {gap} |"
     yield ""
+    yield from _collapses(stream)
 
 
 def gaps_to_fresh(runs: Sequence[Result], fresh: Sequence[Result]) -> Mapping[int, float]:
@@ -44,6 +48,20 @@ def gaps_to_fresh(runs: Sequence[Result], fresh: Sequence[Result]) -> Mapping[in
         for run in runs
         if run.spec.seed in by_seed
     }
+
+
+def _collapses(stream: StreamRuns[Result]) -> Iterator[str]:
+    """Say which entrants were dead for most of a run: nothing is left then that could be lost."""
+    for entrant in stream.entrants:
+        known = [v for run in entrant.done if (v := run.metrics.get("collapsed")) is not None]
+        dead = sum(value > MOSTLY for value in known)
+        if dead:
+            yield (
+                f"**{entrant.label} collapsed in {dead} of {len(known)} seeds**: at most of the "
+                "task ends that were measured no unit of a whole hidden layer fired on any sample, "
+                "so that the network gave one answer to all. There, no loss and no slope mean that "
+                "nothing was left to lose.\n"
+            )
 
 
 def _metric(entrant: EntrantRuns[Result], name: str) -> str:

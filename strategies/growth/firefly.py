@@ -1,6 +1,7 @@
 """Firefly: try out splits and new units together, keep those that lower the loss most."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -26,12 +27,12 @@ from ..newborns.slices import (
     row_norms,
     share_columns,
 )
-from ..selection import alive_everywhere, best
+from ..selection import UnitChoice, alive_everywhere, best
 from .seeded import SeededGrowth
 
 
 @dataclass(frozen=True, kw_only=True)
-class Firefly(SeededGrowth):
+class Firefly(UnitChoice, SeededGrowth):
     """Choose between splits and new units by how fast each candidate lowers the loss.
 
     A split moves a unit and its copy apart, w + eps d and w - eps d with half the outgoing weight
@@ -47,6 +48,8 @@ class Firefly(SeededGrowth):
     """
 
     name = "firefly"
+    selection: Literal["slope", "random"] = "slope"
+    """Which candidates stay: those that lower the loss fastest, or any; all are tried out."""
     epsilon: float = 0.01
     """Size of a candidate's step, at least 0."""
     candidates: int = 70
@@ -73,7 +76,10 @@ class Firefly(SeededGrowth):
         for layer, newborn in self.births(net, ctx):
             count = int(newborn[0].sum())
             trial = self.trial(net, layer, count, ctx)
-            chosen = best(self.scores(net, trial, ctx), trial.slots, count)
+            scores = self.scores(net, trial, ctx)
+            if self.selection == "random":
+                scores = ctx.uniform(layer.alive.shape)
+            chosen = best(self.in_order(scores), trial.slots, count)
             splits = trial.splits & chosen
             slices = trial.slices(splits, self.epsilon)
             share_columns(layer, splits, trial.donor)

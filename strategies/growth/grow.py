@@ -7,11 +7,19 @@ from ...harness.engine.edits import Insertion, Network, StatePolicy
 from ...harness.engine.strategy import Context
 from ...harness.errors import BenchError
 from ..budget import ScheduledEdits, units_this_time
-from ..selection import alive_everywhere, best, check_score, note_alive, random_scores, score
+from ..selection import (
+    UnitChoice,
+    alive_everywhere,
+    best,
+    check_score,
+    note_alive,
+    random_scores,
+    score,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grow(ScheduledEdits):
+class Grow(UnitChoice, ScheduledEdits):
     """Start with a sparse seed and switch the best dead units on at every edit.
 
     Never replaces a unit and never rewinds. Source: Lillo and Cheney 2026; how many units one edit
@@ -61,7 +69,7 @@ class Grow(ScheduledEdits):
         left = self.edits_left(ctx.plan, ctx.update)
         for layer, target in zip(net.hidden, self.targets(net), strict=True):
             count = units_this_time(target - alive_everywhere(layer), left)
-            chosen = best(scores[layer.name], ~layer.alive, count)
+            chosen = best(self.in_order(scores[layer.name]), ~layer.alive, count)
             net.grow(layer, chosen, insertion=self.insertion, state=self.state)
         self._note_alive(net, ctx)
 

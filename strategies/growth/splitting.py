@@ -1,6 +1,7 @@
 """Splitting steepest descent: split the units whose halves would part on their own."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from ..newborns.slices import (
     rank_among,
     share_columns,
 )
-from ..selection import best, worst
+from ..selection import UnitChoice, best, worst
 from .seeded import SeededGrowth
 
 SOFTPLUS_BETA = 3.0
@@ -27,7 +28,7 @@ SOFTPLUS_BETA = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Splitting(SeededGrowth):
+class Splitting(UnitChoice, SeededGrowth):
     """Split units in two along the bottom eigenvector of their splitting matrix.
 
     S = E[dL/dh phi''(z) x x^T]. If its smallest eigenvalue is negative, weights w + eps v and
@@ -41,6 +42,9 @@ class Splitting(SeededGrowth):
     """
 
     name = "splitting"
+    selection: Literal["eigenvalue", "random"] = "eigenvalue"
+    """Which units are split: those of the most negative eigenvalue, or any; each along its own
+    eigenvector."""
     epsilon: float = 0.01
     """Length of the step of each half, at least 0."""
     samples: int = 64
@@ -65,7 +69,9 @@ class Splitting(SeededGrowth):
         seen = ctx.probing(net, self.samples).layers[layer.name]
         values, directions = self._steepest(seen, ctx)
         count = min(int(missing[0].sum()), int(layer.alive[0].sum()))
-        parents = worst(values, layer.alive, count)
+        if self.selection == "random":
+            values = ctx.uniform(layer.alive.shape)
+        parents = worst(self.in_order(values), layer.alive, count)
         filled = best(torch.zeros_like(values), missing, count)
         step = self.epsilon * directions
         donor = at_units(filled, parents.nonzero()[:, 1].view(-1, count))

@@ -2,25 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from ...harness.engine.edits import Insertion, Network, Slices, StatePolicy
 from ...harness.engine.network import Layer
 from ...harness.engine.probe import Probe, outgoing_weights
-from ...harness.engine.strategy import Context, Plan
+from ...harness.engine.strategy import Context, Matched, Plan
 from ...harness.errors import BenchError
 from ...harness.metrics.cohorts import utility
 from ..budget import ScheduledEdits
 from ..newborns.slices import consumer_of, start_with_seed
-from ..selection import alive_everywhere, best, magnitude_scores, random_scores, worst
+from ..selection import (
+    UnitChoice,
+    alive_everywhere,
+    best,
+    magnitude_scores,
+    random_scores,
+    worst,
+)
 
 Score = Literal["utility", "magnitude", "activation", "gradient", "mask-gradient", "random"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turnover(ScheduledEdits):
+class Turnover(UnitChoice, ScheduledEdits):
     """Switch off the worst alive units and on as many of the best dead ones.
 
     The number of units is that of `compactness` from start to end, so turnover is seen apart from
@@ -33,6 +40,10 @@ class Turnover(ScheduledEdits):
 
     name = "turnover"
     edits_structure = True
+    matched: ClassVar[Matched] = {
+        **UnitChoice.matched,
+        "random-matched": {"dies": "random", "born": "random", "reverse": False},
+    }
     share: float = 0.1
     """Share of a layer's alive units that one edit replaces, in (0, 1]: at least one unit, at most
     as many as are dead."""
@@ -82,8 +93,8 @@ class Turnover(ScheduledEdits):
         for layer in net.hidden:
             alive = alive_everywhere(layer)
             count = min(max(1, round(self.share * alive)), layer.units - alive)
-            newborn = best(promise[layer.name], ~layer.alive, count)
-            net.prune(layer, worst(worth[layer.name], layer.alive, count))
+            newborn = best(self.in_order(promise[layer.name]), ~layer.alive, count)
+            net.prune(layer, worst(self.in_order(worth[layer.name]), layer.alive, count))
             insertion = _kept(layer) if self.insertion == "kept" else self.insertion
             net.grow(layer, newborn, insertion=insertion, state=self.state)
 

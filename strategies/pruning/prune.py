@@ -12,12 +12,12 @@ from ...harness.engine.network import Layer
 from ...harness.engine.strategy import Context, Plan
 from ...harness.errors import BenchError
 from ..budget import ScheduledEdits, units_this_time
-from ..selection import alive_everywhere, score, worst
+from ..selection import UnitChoice, alive_everywhere, score, worst
 from .unit_scores import UnitScore, mean_inputs, sample_batch, unit_scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prune(ScheduledEdits):
+class Prune(UnitChoice, ScheduledEdits):
     """Switch off the units with the lowest score at every edit, rewind the others.
 
     compactness=1 switches off none and rewinds all the same: the control "rewind without prune".
@@ -78,7 +78,7 @@ class Prune(ScheduledEdits):
         left = self.edits_left(ctx.plan, ctx.update)
         for layer, target in zip(net.hidden, self.targets(net), strict=True):
             count = units_this_time(alive_everywhere(layer) - target, left)
-            chosen = worst(scores[layer.name], layer.alive, count)
+            chosen = worst(self.in_order(scores[layer.name]), layer.alive, count)
             if self.compensate and layer.consumer is not None:
                 _compensate(layer, layer.consumer, chosen, means[layer.consumer.name])
             net.prune(layer, chosen)

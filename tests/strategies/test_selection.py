@@ -11,6 +11,7 @@ from plasticity_bench.harness.engine.edits import Network
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.specs.spec import NetworkSpec
 from plasticity_bench.strategies.growth.grow import Grow
+from plasticity_bench.strategies.growth.turnover import Turnover
 from plasticity_bench.strategies.pruning.prune import Prune
 from plasticity_bench.strategies.selection import score
 from tests.helpers import CONVNET, make_batch, units
@@ -141,3 +142,26 @@ def test_gradmax_is_refused_for_convolutions_before_training(make: Make) -> None
     net, ctx = make(CONVNET, ADAM)
     with pytest.raises(BenchError, match=r"conv1 is one\. Set network\.edit_trunk=false"):
         Grow(selection="gradmax").begin_run(net, ctx)
+
+
+def test_the_inverse_control_takes_those_that_the_criterion_puts_last(make: Make) -> None:
+    scores = torch.tensor([[3.0, 1, 4, 2, 6, 5, 7], [1, 2, 3, 4, 5, 6, 7]])
+    alive = []
+    for reverse in (False, True):
+        net, ctx = make()
+        layer = net.hidden[0]
+        with torch.no_grad():  # magnitude is the mean absolute incoming weight
+            layer.weight.copy_(scores.unsqueeze(2).expand_as(layer.weight))
+        Prune(compactness=3 / 7, events=1, rewind="none", reverse=reverse).edit(net, ctx)
+        alive.append(layer.alive.clone())
+    assert torch.equal(alive[0], scores >= 5)
+    assert torch.equal(alive[1], scores <= 3)
+
+
+@pytest.mark.parametrize("strategy", [Grow, Turnover, Prune])
+def test_the_order_is_turned_round_and_nothing_else(
+    strategy: type[Grow | Turnover | Prune],
+) -> None:
+    scores = torch.tensor([[0.5, -1.0, 2.0]])
+    assert torch.equal(strategy().in_order(scores), scores)
+    assert torch.equal(strategy(reverse=True).in_order(scores), -scores)

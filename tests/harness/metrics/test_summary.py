@@ -1,11 +1,17 @@
-"""Numbers of a run from its rows: what is kept of tasks, cohorts with silent incumbents."""
+"""Numbers of a run from its rows: retention, collapse, cohorts whose incumbents fall silent."""
 
 from typing import Any
 
 import pytest
 
 from plasticity_bench.harness.metrics.pooling import pooled_curves
-from plasticity_bench.harness.metrics.summary import Row, cut_short, integration_times, summarise
+from plasticity_bench.harness.metrics.summary import (
+    Row,
+    collapsed,
+    cut_short,
+    integration_times,
+    summarise,
+)
 from tests.harness.loop.rows_of import rows_of
 
 
@@ -49,6 +55,34 @@ def test_a_run_tests_tasks_before_it_learns_them() -> None:
         for row in rows_of(stream, "dense")
         if row["kind"] in ("initial", "arrival")
     ]
+
+
+def health(step: int, layer: str, dormant: float | None) -> Row:
+    return {"kind": "health", "step": step, "layer": layer, "dormant_0": dormant}
+
+
+def test_a_network_is_dead_where_a_whole_layer_is_silent() -> None:
+    rows = [
+        *(health(10, "fc1", 0.9), health(10, "fc2", 0.2)),
+        *(health(20, "fc1", 0.5), health(20, "fc2", 1.0)),
+        *(health(30, "fc1", 1.0), health(30, "fc2", 1.0)),
+        *(health(40, "fc1", None), health(40, "fc2", 0.0)),  # not finite
+    ]
+    assert collapsed(rows) == 0.5
+    assert collapsed(rows[:2]) == 0.0
+    assert collapsed([]) is None
+
+
+def test_a_dead_network_does_not_pass_for_one_that_lost_nothing() -> None:
+    """A rate that kills all units in the first task, and one that does not."""
+    stream = "permuted-digits(tasks=4,batch_size=100)"
+    found = {}
+    for rate in (0.01, 1000.0):
+        rows = rows_of(stream, "dense", optimizer={"name": "adam", "lr": rate})
+        found[rate] = next(row["metrics"] for row in rows if row["kind"] == "end")
+    assert found[0.01]["collapsed"] == 0
+    assert found[1000.0]["collapsed"] == 1
+    assert abs(found[1000.0]["plasticity_loss"]) < 0.05  # by itself it would look like no loss
 
 
 def cohort(age: int, ratio: float | None, *silent: str, **more: Any) -> Row:

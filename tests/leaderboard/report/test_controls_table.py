@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from plasticity_bench.harness.fingerprint import fingerprint
+from plasticity_bench.harness.loop.controls import QUESTIONS
 from plasticity_bench.leaderboard.board.grouping import EntrantRuns, StreamRuns, grouped
 from plasticity_bench.leaderboard.report.controls_table import compared, controls_table
 from plasticity_bench.leaderboard.store.result import Result
@@ -22,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("controls")
     words = [*SHORT, *NARROW, "--entrant", "prune", "--controls", "--workers", "1"]
     done = call("run", *words, "--results", str(made))
-    assert "24 runs done, 0 were done before." in done.stdout
+    assert "30 runs done, 0 were done before." in done.stdout
     return made
 
 
@@ -47,9 +48,12 @@ def test_controls_are_named_compared_and_explained_in_the_report(
         "no rewind": "prune(rewind=none)",
         "rewind only": "prune(compactness=1.0)",
         "random turnover": "turnover(born=random,dies=random,insertion=fresh,share=0.",
+        "random-matched": "prune(selection=random)",
+        "inverse-matched": "prune(reverse=true)",
     }.items():
-        assert f"| {kind} | `{entrant}" in page
-    assert "Holm over 7 controls" in page
+        lines = [line for line in page.splitlines() if line.startswith(f"| {kind} | `{entrant}")]
+        assert lines[0].endswith(f"| {QUESTIONS[kind]} |")
+    assert "Holm over 9 controls" in page
 
 
 def test_controls_of_older_code_are_said_to_be_of_it(folder: Path, tmp_path: Path) -> None:
@@ -66,12 +70,12 @@ def test_controls_of_older_code_are_said_to_be_of_it(folder: Path, tmp_path: Pat
     assert "left out: 3 results of older code of reset (--all-versions" in done.stderr
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "left out: 3 results of older code of reset" in page
-    assert "Holm over 7 controls" in page
+    assert "Holm over 9 controls" in page
     call(*words, "--results", str(mixed.folder), "--all-versions")
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "| `reset` |" in page
     assert "| `reset [code.reset=bbbbbbbb]` |" in page
-    assert "Holm over 8 controls" in page
+    assert "Holm over 10 controls" in page
 
 
 def with_taoa(entrant: EntrantRuns[Result], values: list[float]) -> EntrantRuns[Result]:

@@ -28,3 +28,23 @@ def test_the_gap_to_fresh_is_paired_by_seed(make_result: MakeResult) -> None:
 def test_streams_of_one_or_two_tasks_have_no_trend(make_result: MakeResult) -> None:
     (stream,) = grouped([make_result(entrant="dense", rows=tasks(0.9, 0.8))])
     assert list(plasticity_table(stream)) == []
+
+
+def test_a_dead_network_is_called_one_beside_its_loss_of_nothing(make_result: MakeResult) -> None:
+    flat = tasks(0.1, 0.1, 0.1)
+    shares = {"dead": (1.0, 0.6), "partly": (0.7, 0.5), "alive": (0.0, 0.4)}
+    results = [
+        make_result(
+            entrant=name,
+            seed=seed,
+            rows=flat,
+            metrics={"plasticity_loss": 0.0, "collapsed": share},
+        )
+        for name, both in shares.items()
+        for seed, share in enumerate(both)
+    ]
+    (stream,) = grouped(results)
+    words = "\n".join(plasticity_table(stream))
+    assert "**dead collapsed in 2 of 2 seeds**: at most of the task ends" in words
+    assert "**partly collapsed in 1 of 2 seeds**" in words
+    assert "alive collapsed" not in words
