@@ -229,8 +229,8 @@ def _integration() -> Iterator[Metric]:
             f"incumbents_silent_share_{measure}",
             "share",
             (0, 1),
-            f"Share of cohorts whose incumbents fell silent in {measure}.\n\n"
-            "From then on there is no parity, and their observation ends.",
+            f"Cohorts whose incumbents fell silent in {measure}.\n\n"
+            "A share of all. From then on there is no parity, and their observation ends.",
         )
         for rho in INTEGRATION_RHOS:
             yield _diagnostic(

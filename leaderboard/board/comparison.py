@@ -2,16 +2,25 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 
 from ...harness.errors import BenchError, unknown_name
 from ...harness.fingerprint import digest
-from ..statistics.inference import CONFIDENCE, Difference
+from ..statistics.inference import CONFIDENCE, Difference, Interval
 from ..statistics.numbers import number, p_text
 from ..statistics.power import POWER, seeds_needed
 from ..statistics.resampling import improvement, improvement_interval
 from .names import visible
 from .placing import between
-from .standings import ALPHA, Board, Estimate, Pair, Standing, StreamBoard
+from .standings import (
+    ALPHA,
+    PROVISIONAL_BELOW,
+    Board,
+    Estimate,
+    Pair,
+    Standing,
+    StreamBoard,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,8 @@ class Comparison:
     streams: tuple[StreamComparison, ...]
     improvement: Estimate | None
     """Probability that a run of the first is better (by a diagnostic metric: higher) than one of
-    the second, mean over streams; bootstrap interval. None where they share no stream."""
+    the second, mean over streams; bootstrap interval, NaN where somebody has fewer seeds than
+    `PROVISIONAL_BELOW`. None where they share no stream."""
     score: Pair | None
     """Of the scores over streams, Holm-corrected over all pairs there; None where the board has
     none, or one of them has no place there."""
@@ -104,10 +114,12 @@ def _sentences(found: Comparison) -> Iterator[str]:
         yield family_sentence(len(found.tests))
     if found.improvement:
         low, high = found.improvement.interval.low, found.improvement.interval.high
+        limits = f"[{low:.2f}, {high:.2f}] (bootstrap over seeds)"
+        if isnan(low):
+            limits = f"(without an interval below {PROVISIONAL_BELOW} seeds)"
         yield (
             f"A run of {found.first} is {_ahead(found)} than one of {found.second} with "
-            f"probability {found.improvement.value:.2f} [{low:.2f}, {high:.2f}] "
-            "(bootstrap over seeds)."
+            f"probability {found.improvement.value:.2f} {limits}."
         )
 
 
@@ -152,6 +164,8 @@ def _improvement(
         return None
     first = [[sign * value for value in a.values()] for a, _ in pairs]
     second = [[sign * value for value in b.values()] for _, b in pairs]
+    if min(map(len, (*first, *second))) < PROVISIONAL_BELOW:
+        return Estimate(improvement(first, second), Interval(nan, nan))
     seed = int(digest([first, second])[:8], 16)
     return Estimate(improvement(first, second), improvement_interval(first, second, seed))
 
