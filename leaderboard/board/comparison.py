@@ -57,6 +57,8 @@ class Comparison:
     score: Pair | None
     """Of the scores over streams, Holm-corrected over all pairs there; None where the board has
     none, or one of them has no place there."""
+    no_score: str | None
+    """Why there is none; None where there is one, or one stream only."""
     tests: tuple[int, ...]
     """Number of pairs on every board that has any: of a stream, or over all of them."""
 
@@ -81,6 +83,7 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
     sign = -1.0 if board.better == "lower" else 1.0
     streams = tuple(_on_stream(stream, (first, second), sign) for stream in board.streams)
     over_all = board.overall.pairs if board.overall else ()
+    score = between(over_all).get((first, second))
     counted = [(_counted(stream, first), _counted(stream, second)) for stream in board.streams]
     return Comparison(
         first,
@@ -89,7 +92,8 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
         board.better,
         streams,
         _improvement([(a, b) for a, b in counted if a and b], sign),
-        between(over_all).get((first, second)),
+        score,
+        None if score or len(board.streams) < 2 else _no_score(board, (first, second)),
         tuple(
             filter(None, (len(pairs) for pairs in (*(s.pairs for s in board.streams), over_all)))
         ),
@@ -110,6 +114,8 @@ def _sentences(found: Comparison) -> Iterator[str]:
     yield from (f"* {_stream_sentence(found, stream)}" for stream in found.streams)
     if found.score:
         yield _score_sentence(found, found.score)
+    if found.no_score:
+        yield f"Over all streams they are not compared: {found.no_score}."
     if len(found.tests) > 1:
         yield family_sentence(len(found.tests))
     if found.improvement:
@@ -121,6 +127,13 @@ def _sentences(found: Comparison) -> Iterator[str]:
             f"A run of {found.first} is {_ahead(found)} than one of {found.second} with "
             f"probability {found.improvement.value:.2f} {limits}."
         )
+
+
+def _no_score(board: Board, names: tuple[str, str]) -> str:
+    if board.overall is None:
+        return board.no_overall or "there is no score"
+    lacking = [one.entrant for one in board.overall.incomplete if one.entrant in names]
+    return f"runs of {' and '.join(lacking)} are missing"
 
 
 def _standing(stream: StreamBoard, name: str) -> Standing | None:

@@ -145,10 +145,11 @@ def _plural(number: int, noun: str) -> str:
 
 def _rank_notes(standings: Sequence[Placed], tests: int) -> Iterator[str]:
     placed = [s.rank for s in standings if s.rank]
-    if any(rank.low < rank.high for rank in placed):
+    unsure = next((rank for rank in placed if rank.low < rank.high), None)
+    if unsure:
         yield (
-            f"(1-3) ranks that the data allow at {ALPHA:.0%}, Holm over {_plural(tests, 'pair')}; "
-            "a place is shared where they cannot tell apart"
+            f"({unsure.low}-{unsure.high}) ranks that the data allow at {ALPHA:.0%}, Holm over "
+            f"{_plural(tests, 'pair')}; a place is shared where they cannot tell apart"
         )
     hidden = {s.entrant: s.detectable for s in standings if s.detectable is not None}
     if hidden:
@@ -165,13 +166,7 @@ def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
     yield from _updates_notes(standings)
     for need in sorted({need for s in standings for need in s.needs}):
         yield f"needs {need}: {', '.join(s.entrant for s in standings if need in s.needs)}"
-    trials = {
-        s.entrant: s.cost.tuning_trials for s in standings if s.cost.tuning_trials is not None
-    }
-    if trials:
-        others = ", others not declared" if len(trials) < len(standings) else ""
-        named = ", ".join(f"{name} {count(spent)}" for name, spent in trials.items())
-        yield f"tuning trials: {named}{others}"
+    yield from _tuning_notes(standings)
     levels = {s.trust for s in standings}
     if len(levels) == 1:
         yield f"trust: all {levels.pop()}"
@@ -179,6 +174,19 @@ def _cost_notes(standings: Sequence[Placed]) -> Iterator[str]:
     for level in ("own", "reproduced", "verified"):
         if trusted := [s.entrant for s in standings if s.trust == level]:
             yield f"{level}: {', '.join(trusted)}"
+
+
+def _tuning_notes(standings: Sequence[Placed]) -> Iterator[str]:
+    """Say what was spent on tuning; nobody who says nothing is taken for one who spent nothing."""
+    spent = {s.entrant: s.cost.tuning_trials for s in standings if s.cost.tuning_trials}
+    silent = [s.entrant for s in standings if s.cost.tuning_trials is None]
+    parts = [f"{name} {count(trials)}" for name, trials in spent.items()]
+    if silent and len(silent) < len(standings):
+        parts.append(f"not declared by {_few(silent)}")
+    if parts and len(spent) + len(silent) < len(standings):
+        parts.append("others none")
+    if parts:
+        yield f"tuning trials: {', '.join(parts)}"
 
 
 def _lost_line(standing: Standing, worst: float | None, metric: str) -> str:

@@ -11,6 +11,7 @@ results keep their names. Where some are not, it says which, and notes code and 
 """
 
 import json
+import platform
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -109,8 +110,12 @@ def _metrics(
 
 
 def kind() -> str:
-    """Return what numbers are equal on to the last bit: the library and the processor's kind."""
-    return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+    """Return what numbers are equal on to the last bit: the library and the processor's model."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text("utf-8").splitlines() if cpu.exists() else []
+    models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
+    model = ", ".join(sorted(models)) or platform.processor()
+    return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {model}"
 
 
 def stored() -> dict[str, Any]:

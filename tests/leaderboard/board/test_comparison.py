@@ -61,7 +61,9 @@ def test_the_opposite_comparison_is_the_mirror_image(make_result: MakeResult) ->
     assert there.improvement is not None
     assert back.improvement is not None
     assert there.improvement.value + back.improvement.value == pytest.approx(1)
-    assert there.score is None  # grow has nothing on the third stream
+    assert there.score is None
+    text = "\n".join(sentences(there))
+    assert "Over all streams they are not compared: runs of grow are missing." in text
     two = rank([one for one in results(make_result) if one.spec.stream.name != "three"])
     there, back = comparison(two, "grow", "dense"), comparison(two, "dense", "grow")
     assert there.score is not None

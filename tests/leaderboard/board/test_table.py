@@ -220,3 +220,17 @@ def test_json_holds_the_same_board(results: list[Result]) -> None:
     assert by_name["reset"]["cost"]["updates"] is None
     assert by_name["reset"]["p_leader"] is None  # two seeds are not tested
     assert by_name["grow"]["summary"]["mean"] == pytest.approx(0.9004)
+
+
+def test_who_declares_nothing_is_not_taken_for_one_who_tuned_nothing(
+    make_result: MakeResult,
+) -> None:
+    results = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": 0.5 + seed / 10})
+        for name in ("dense", "grow", "guest")
+        for seed in range(3)
+    ]
+    declared = Question(tuning_trials={"dense": 3, "grow": 0})
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(tables(rank(results, declared), 100))
+    assert "tuning trials: dense 3, not declared by guest, others none" in console.export_text()
