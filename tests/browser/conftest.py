@@ -132,7 +132,7 @@ def partly(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def ranked(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page of three entrants on six streams: enough for mean ranks over streams."""
-    results = made_results(["dense", "grow", HOSTILE[0]], list("abcdef"), 2, unchecked=True)
+    results = made_results(["dense", "grow", HOSTILE[0]], list("abcdef"), 3, unchecked=True)
     return written(results, tmp_path_factory.mktemp("ranked"))
 
 

@@ -200,11 +200,13 @@ def test_an_entrant_that_is_surely_first_has_one_rank(visit: Visit, ranked: str)
     assert "rank 1 of 3, score" in page.locator("dl.plain").first.inner_text()
 
 
-def test_a_stream_that_counts_as_zero_says_so(visit: Visit, partly: str) -> None:
+def test_who_lacks_a_stream_has_no_place_and_is_shown_below(visit: Visit, partly: str) -> None:
     page = visit(partly)
     row = page.locator(ROWS.format("Stream by stream"), has_text="grow")
-    assert row.locator("td").all_inner_texts()[1].split() == ["\u2013", "counts", "as", "0"]
-    assert page.get_by_text("counts as 0", exact=True).count() == 1
+    assert row.locator("td").all_inner_texts()[1].split() == ["\u2013", "nothing", "to", "rank"]
+    assert page.get_by_text("nothing to rank", exact=True).count() == 1
+    assert page.locator(ROWS.format("Overall board"), has_text="grow").count() == 0
+    assert "No place over streams: grow has nothing on b" in page.locator("body").inner_text()
 
 
 def test_large_numbers_have_three_digits(visit: Visit, large: str) -> None:

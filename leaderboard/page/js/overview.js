@@ -1,6 +1,7 @@
 /** All streams together: the overall board, every stream's places, and performance profiles. */
 function overviewView() {
-  const rows = board.overall ? board.overall.standings : entrants.map(overStreams);
+  const placed = board.overall ? board.overall.standings : [];
+  const rows = [...placed, ...entrants.filter((label) => !placed.some((row) => row.entrant === label)).map(overStreams)];
   const idle = entrants.filter((label) => !ended(label));
   return [
     el("h2", {}, board.overall ? "Over all streams" : "All streams"),
@@ -71,14 +72,14 @@ function streamMatrix(rows) {
 }
 
 function matrixCell(standing) {
-  const worst = board.overall && !standing?.rank && el("span", { class: "sub warn" }, "counts as 0");
-  if (!standing) return ["\u2013", worst];
+  const nothing = board.overall && !standing?.rank && el("span", { class: "sub warn" }, "nothing to rank");
+  if (!standing) return ["\u2013", nothing];
   const { rank, coverage } = standing;
   const lost = coverage.diverged + coverage.failed + coverage.undefined;
   return [
     rank && el("span", { class: "faint" }, rank.low === rank.high ? `${rank.low} ` : `${rank.low}\u2013${rank.high} `),
     score(standing.summary?.mean), lost > 0 && el("span", { class: "sub warn" }, `${lost} lost`),
-    coverage.missing > 0 && el("span", { class: "sub" }, `${coverage.missing} missing`), worst,
+    coverage.missing > 0 && el("span", { class: "sub" }, `${coverage.missing} missing`), nothing,
   ];
 }
 
