@@ -21,6 +21,7 @@ from .standings import (
     Standing,
     StreamBoard,
 )
+from .table_notes import tested
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class StreamComparison:
     seeds_needed: int | None
     """Seeds that would tell the measured difference apart in 80 % of cases, where it is not; None
     where it is, or nobody can say."""
+    lost: tuple[int, int]
+    """Runs that the two have lost: tests take these first."""
     wins: int
     """Shared seeds on which the first is better; higher, by a diagnostic metric."""
     shared: int
@@ -60,7 +63,7 @@ class Comparison:
     no_score: str | None
     """Why there is none; None where there is one, or one stream only."""
     tests: tuple[int, ...]
-    """Number of pairs on every board that has any: of a stream, or over all of them."""
+    """Number of tests on every board that has any: of a stream, or over all of them."""
 
 
 def comparison(board: Board, first: str, second: str) -> Comparison:
@@ -95,7 +98,7 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
         score,
         None if score or len(board.streams) < 2 else _no_score(board, (first, second)),
         tuple(
-            filter(None, (len(pairs) for pairs in (*(s.pairs for s in board.streams), over_all)))
+            filter(None, (tested(pairs) for pairs in (*(s.pairs for s in board.streams), over_all)))
         ),
     )
 
@@ -164,10 +167,13 @@ def _on_stream(stream: StreamBoard, names: tuple[str, str], sign: float) -> Stre
     wins = sum(sign * (first[seed] - second[seed]) > 0 for seed in seeds)
     p_holm = pair.p_holm if pair else float("nan")
     apart = not p_holm >= ALPHA
-    needed = (
-        None if pair is None or apart else seeds_needed(pair.difference, ALPHA / len(stream.pairs))
+    level = ALPHA / max(1, tested(stream.pairs))
+    needed = None if pair is None or apart else seeds_needed(pair.difference, level)
+    standings = [_standing(stream, name) for name in names]
+    lost = tuple(len(one.lost) if one else 0 for one in standings)
+    return StreamComparison(
+        stream.stream, difference, p_holm, needed, (lost[0], lost[1]), wins, len(seeds)
     )
-    return StreamComparison(stream.stream, difference, p_holm, needed, wins, len(seeds))
 
 
 def _improvement(
@@ -191,6 +197,9 @@ def _stream_sentence(found: Comparison, stream: StreamComparison) -> str:
         return f"{stream.stream}: {number(difference.mean, '+')}, too few seeds to test."
     word = _words(found, difference.mean, stream.p_holm < ALPHA, found.better)
     test = f"paired t-test over {difference.count} seeds" if difference.paired else "Welch's test"
+    if any(stream.lost):
+        lost = f"{stream.lost[0]} against {stream.lost[1]}"
+        test = f"lost runs first, {lost}, then a {'paired' * difference.paired or 'Welch'} t-test"
     wins = f"; {_ahead(found)} on {stream.wins} of {stream.shared} seeds" if stream.shared else ""
     effect = (
         f", effect size {difference.effect_size:+.1f}"

@@ -143,8 +143,10 @@ def _entrant_key(result: Record, codes: _Codes) -> _Key:
 
 
 def _code(result: Record) -> dict[str, str]:
-    strategies, libraries = result.sources.strategies, result.sources.versions
-    return _prefixed("code", strategies) | _prefixed("version", libraries)
+    sources = result.sources
+    found = _prefixed("code", sources.strategies) | _prefixed("version", sources.versions)
+    found["engine"] = sources.engine or "released"
+    return found | ({"stream": sources.stream} if sources.stream else {})
 
 
 def _prefixed(prefix: str, settings: Mapping[str, V]) -> dict[str, V]:

@@ -73,7 +73,8 @@ def overall(
     seed = int(
         digest([[entry.label, sorted(entry.by_stream.items())] for entry in entries])[:8], 16
     )
-    places = ranks(labels, compared, sign=1.0)
+    lost = {entry.label: sum(one.lost for one in entry.strata.values()) for entry in entries}
+    places = ranks(labels, compared, 1.0, lost)
     hidden = detectable(labels, places, compared)
     standings = tuple(
         _standing(entry, place, turned.get((entry.label, labels[0])), seed, hidden.get(entry.label))

@@ -1,6 +1,6 @@
 """Places and rank intervals from pairwise tests: shared where the data cannot tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import isnan
@@ -29,22 +29,28 @@ def pairs(labels: Sequence[str], differences: Sequence[Difference]) -> tuple[Pai
     )
 
 
-def ranks(labels: Sequence[str], compared: Sequence[Pair], sign: float) -> list[Rank]:
+def ranks(
+    labels: Sequence[str], compared: Sequence[Pair], sign: float, lost: Mapping[str, int]
+) -> list[Rank]:
     """Return the rank of every entrant.
 
     An entrant's rank lies between 1 + the number of those who are significantly better, and the
     number of all minus those who are significantly worse (at `ALPHA`, Holm-corrected over all
     pairs). Places: the best entrant opens the first group; going down, an entrant joins the group
     until one is told apart from somebody in it; that one opens the next group. A place is 1 + the
-    number of entrants in better groups. Where the seeds that two share say the opposite of their
-    means (one has other seeds besides), the data contradict themselves: the two are not told apart.
+    number of entrants in better groups. Who has lost more runs than another and has not the better
+    mean stands below it, whatever the tests say: a lost run never helps. Where the seeds that two
+    share say the opposite of their means (one has other seeds besides), the data contradict
+    themselves: the two are not told apart.
 
     Args:
         labels: of the entrants, best first.
         compared: every two of them, the better one first.
         sign: 1 where higher is better, -1 where lower is.
+        lost: runs that everybody has lost.
     """
     better = _verdicts(compared, sign)
+    better |= {(one, other) for one, other in combinations(labels, 2) if lost[one] < lost[other]}
     groups: list[list[str]] = []
     for label in labels:
         if groups and not any(_apart(better, label, other) for other in groups[-1]):
@@ -86,8 +92,9 @@ def detectable(
         if mates and tests:
             # The next one is where it would be told apart first.
             nearest = min(mates, key=lambda other: abs(labels.index(other) - labels.index(label)))
-            smallest = power.detectable(turned[label, nearest].difference, ALPHA / tests)
-            if smallest is not None:
+            tested = turned[label, nearest].difference
+            smallest = power.detectable(tested, ALPHA / tests)
+            if smallest is not None and not isnan(tested.p):
                 found[label] = smallest
     return found
 

@@ -194,7 +194,9 @@ def _stream_board(
         [difference([(counted[a], counted[b])], sign) for a, b in combinations(labels, 2)],
     )
     places: Sequence[Rank | None] = (
-        [None] * len(labels) if better == "diagnostic" else ranks(labels, compared, sign)
+        [None] * len(labels)
+        if better == "diagnostic"
+        else ranks(labels, compared, sign, {entry.label: len(entry.lost) for entry in with_place})
     )
     without = [entry for entry in scores if entry.label not in counted]
     builder = _Standings(

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from math import isfinite
+from math import isfinite, isnan
 
+from ..statistics.losses import FEWEST_SEEDS
 from ..statistics.numbers import count, number
 from ..statistics.power import POWER
 from .standings import (
@@ -15,6 +16,7 @@ from .standings import (
     OlderCode,
     Overall,
     OverallStanding,
+    Pair,
     Standing,
     StreamBoard,
 )
@@ -36,13 +38,15 @@ def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]
     if any(s.significant for s in standings):
         yield (
             f"* differs from {stream.reference} at {ALPHA:.0%} "
-            f"(t-test paired by seed, Holm over {_plural(len(stream.pairs), 'pair')})"
+            f"(t-test paired by seed, Holm over {_plural(tested(stream.pairs), 'pair')})"
         )
+    elif differences and all(isnan(difference.p) for difference in differences):
+        yield f"Not tested against {stream.reference}: it takes {FEWEST_SEEDS} seeds"
     elif differences:
         yield f"Nobody differs from {stream.reference} at {ALPHA:.0%} (paired t-test, Holm)"
     if not all(difference.paired for difference in differences):
         yield "u unpaired (Welch's test): fewer than two seeds are shared"
-    yield from _rank_notes(standings, len(stream.pairs))
+    yield from _rank_notes(standings, tested(stream.pairs))
     if not_run := [s.entrant for s in standings if not s.coverage.done and not s.coverage.lost]:
         yield f"not run yet: {', '.join(not_run)}"
     yield from (_lost_line(s, stream.worst, stream.metric) for s in standings if s.lost)
@@ -56,7 +60,7 @@ def overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
     yield (
         "Score: mean over streams, 0 is the worst anchor and 1 the best; stratified Welch interval."
     )
-    yield from _rank_notes(overall.standings, len(overall.pairs))
+    yield from _rank_notes(overall.standings, tested(overall.pairs))
     if all(s.least_seeds < HEADLINE_FROM for s in overall.standings):
         yield f"IQM without interval: below {HEADLINE_FROM} seeds bootstraps promise too much"
     else:
@@ -107,6 +111,11 @@ def older_notes(older: OlderCode) -> Iterator[str]:
             f"shown for want of newer: {_results(by_entrant)} not known to be of the code "
             f"installed here, of {_few(by_entrant)} on {_few(streams)}"
         )
+
+
+def tested(pairs: Sequence[Pair]) -> int:
+    """Return how many tests there are among pairs: as many as Holm's correction counts."""
+    return sum(not isnan(pair.difference.p) for pair in pairs)
 
 
 def even(standings: Sequence[Placed]) -> bool:

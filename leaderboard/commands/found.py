@@ -178,12 +178,14 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         stream_metric,
     )
     from ...harness.specs.spec import StreamSpec
+    from ...harness.specs.suite import load_suite
     from ..board.ranking import Question, rank, stream_key
     from ..trust.admission import trust_levels
 
     suite = found.selection.chosen()
     sets = parse_overrides(found.selection.settings)
     metric = by or suite.metric
+    declared = load_suite(found.selection.suite)
     question = Question(
         suite=suite.name,
         metric=metric,
@@ -201,9 +203,9 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         },
         tuning_trials={
             entrant_name(entrant, sets): trials
-            for entrant in suite.entrants
+            for entrant in declared.entrants  # who is asked for by an option declares nothing
             for trials in [
-                suite.tuning_trials if entrant.tuning_trials is None else entrant.tuning_trials
+                declared.tuning_trials if entrant.tuning_trials is None else entrant.tuning_trials
             ]
             if trials is not None
         },

@@ -8,7 +8,7 @@ May import: nothing but the ground.
 For others:
     inference: band, compare, CONFIDENCE, Curve, Difference, difference_moments, holm, Interval,
         Moments, moments, stratified, summarise, Summary
-    losses: difference, Outcomes
+    losses: difference, FEWEST_SEEDS, Outcomes
     numbers: count, duration, estimate, number, p_text
     power: detectable, POWER, seeds_needed
     resampling: improvement, improvement_interval, interquartile_mean, iqm_interval, profile

@@ -40,7 +40,13 @@ def _heard(curves: Iterable[Curve]) -> tuple[str, bool]:
     """Say in how many cohorts incumbents are never silent, and whether they ever are not."""
     rows = [[row["gradient"] is None for row in curve] for curve in curves]
     never = sum(not any(silent) for silent in rows)
-    heard = not rows or not all(all(silent) for silent in rows)
+    if not rows:
+        return (
+            "Incumbents fire and receive gradient, without which there is no parity: not known, "
+            "for no cohort was measured.",
+            True,
+        )
+    heard = not all(all(silent) for silent in rows)
     holds = "holds" if heard else "does not hold"
     return (
         "Incumbents fire and receive gradient, without which there is no parity: it "

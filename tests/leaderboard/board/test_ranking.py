@@ -8,13 +8,14 @@ import pytest
 from scipy import stats
 
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.harness.metrics import METRICS
 from plasticity_bench.leaderboard.board import scoring
 from plasticity_bench.leaderboard.board.ranking import Question, rank, stream_key
 from plasticity_bench.leaderboard.board.standings import Board, Coverage, Rank, Standing
 from plasticity_bench.leaderboard.statistics.inference import holm
 from plasticity_bench.leaderboard.statistics.power import detectable
-from plasticity_bench.leaderboard.store.result import Result
+from plasticity_bench.leaderboard.store.result import Result, sealed
 
 MakeResult = Callable[..., Result]
 NOISE = (0.0, 0.004, -0.003, 0.002, -0.001)
@@ -428,3 +429,40 @@ def test_every_stream_is_ranked_by_what_it_asks(make_result: Callable[..., Resul
     assert {stream.metric for stream in by_one.streams} == {"taoa"}
     with pytest.raises(BenchError, match="Give one for all of them, as --by taoa"):
         rank(results, Question(metrics={kept: "online_loss"}))
+
+
+@pytest.mark.parametrize("lost", [(), (0,), (0, 1), (0, 1, 2)])
+def test_no_lost_run_improves_a_place(
+    make_result: Callable[..., Result], lost: tuple[int, ...]
+) -> None:
+    means = {"reset": 0.6, "dense": 0.52, "prune": 0.4}
+    results = [
+        make_result(
+            entrant=name, seed=seed, metrics={"taoa": mean + 0.001 * (seed * len(name) % 4)}
+        )
+        for name, mean in means.items()
+        for seed in range(3)
+        if name != "prune" or seed not in lost
+    ]
+    results += [
+        make_result(entrant="prune", seed=seed, status="diverged", metrics={}) for seed in lost
+    ]
+    found = standings(rank(results))
+    place = found["prune"].rank
+    assert place is not None
+    assert (place.place, place.low, place.high) == (3, 3, 3)
+
+
+def test_engines_are_told_apart_in_labels(make_draft: Callable[..., Any]) -> None:
+    results = []
+    for engine in (None, "a" * 64, "b" * 64):
+        draft = make_draft(metrics={"taoa": 0.5})
+        if engine:
+            draft["sources"]["engine"] = engine
+        parts = (draft["spec"], draft["sources"], draft["results_version"])
+        results.append(Result.model_validate(sealed({**draft, "fingerprint": fingerprint(*parts)})))
+    assert {one.entrant for one in rank(results).streams[0].standings} == {
+        "dense [engine=released]",
+        "dense [engine=aaaaaaaa]",
+        "dense [engine=bbbbbbbb]",
+    }
