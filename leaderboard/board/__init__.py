@@ -11,7 +11,6 @@ For others:
     environments: made_otherwise
     exports: csv, escaped, latex, markdown, parquet
     grouping: EntrantRuns, grouped, Marks, R, StreamRuns
-    names: visible
     ranking: Question, rank, stream_key, unusual_settings
     standings: ALPHA, Board, Coverage, HEADLINE_FROM, Incomplete, LEAST_STREAMS, OlderCode, Overall,
         OverallStanding, PROVISIONAL_BELOW, Rank, Standing, Trust

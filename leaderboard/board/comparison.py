@@ -6,11 +6,11 @@ from math import isnan, nan
 
 from ...harness.errors import BenchError, unknown_name
 from ...harness.fingerprint import digest
+from ...harness.visible import visible
 from ..statistics.inference import CONFIDENCE, Difference, Interval
 from ..statistics.numbers import number, p_text
 from ..statistics.power import POWER, seeds_needed
 from ..statistics.resampling import improvement, improvement_interval
-from .names import visible
 from .placing import between
 from .standings import (
     ALPHA,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from ...harness.visible import visible
 from ..statistics.numbers import estimate
-from .names import visible
 from .standings import Board, OverallStanding, Standing, StreamBoard
 from .table import rank_text, seeds_text
 

@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ...harness.visible import visible
 from ..statistics.inference import CONFIDENCE
 from ..statistics.numbers import count, duration, estimate, number
 from ..store.result import plain
-from .names import visible
 from .standings import BESIDE, Board, Overall, Rank, Standing, StreamBoard
 from .table_notes import Placed, even, incomplete_notes, overall_notes, stream_notes
 

@@ -75,7 +75,7 @@ def tell_older(older: "OlderCode", hint: str = f"{ALL_VERSIONS} shows it") -> No
         older: those left out, and those shown.
         hint: what can be done about those left out.
     """
-    from ..board.names import visible
+    from ...harness.visible import visible
     from ..board.table_notes import older_notes
 
     line = "; ".join(older_notes(older))

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ...harness.errors import BenchError
-from ..board.names import visible
+from ...harness.visible import visible
 from .lines import Json
 from .notes import coverage, notes
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from ...harness.visible import visible
 from ..board.comparison import family_sentence
-from ..board.names import visible
 from ..board.standings import Incomplete, OlderCode
 from ..board.table_notes import environment_notes, incomplete_notes, older_notes
 from ..trust.attestation import VERIFIED_FROM

@@ -4,7 +4,7 @@ A paper is a TOML file (`paper_file`); `verdicts` judges its numbers and `claims
 Whether a run of this project comes out the same when it is made again is the matter of `trust`.
 
 May import: harness/execution, harness/loop, harness/metrics, harness/plugins, harness/specs,
-            leaderboard/board, leaderboard/report, leaderboard/statistics, leaderboard/store.
+            leaderboard/report, leaderboard/statistics, leaderboard/store.
 
 For others:
     measured: by_spec, measured

@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table as RichTable
 
-from ..board.names import visible
+from ...harness.visible import visible
 from ..report.pictures import Picture, file_stem, look, saved
 from ..store.result import plain
 from . import claims, controls, verdicts

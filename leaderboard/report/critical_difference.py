@@ -4,7 +4,7 @@ import pandas as pd
 import scikit_posthocs
 from matplotlib.figure import Figure
 
-from ..board.names import visible
+from ...harness.visible import visible
 from ..board.standings import ALPHA, LEAST_STREAMS, Overall
 from .pictures import look
 

@@ -3,7 +3,7 @@
 A claim that lacks results says what is missing.
 
 May import: harness/execution, harness/loop, harness/metrics, harness/plugins, harness/specs,
-            leaderboard/board, leaderboard/report, leaderboard/statistics, leaderboard/store.
+            leaderboard/report, leaderboard/statistics, leaderboard/store.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from plasticity_bench.leaderboard.board.names import visible
+from plasticity_bench.harness.visible import visible
 from plasticity_bench.leaderboard.page import Page, page_data, render
 from plasticity_bench.leaderboard.page.data import identity
 from plasticity_bench.leaderboard.page.html import SCRIPTS, script_safe
