@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +34,10 @@ def reproduce(
     compactness: Annotated[
         str | None, typer.Option(help="Only these, with commas between, as 0.2,0.5; else all.")
     ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this method, as the report calls it; again for more."),
+    ] = None,
     seeds: Seeds = None,
     only_report: Annotated[
         bool, typer.Option("--only-report", help="Run nothing: report what there is.")
@@ -61,16 +65,17 @@ def reproduce(
         return
     chosen = choose(target, names, variant)
     shares = _shares(compactness) if compactness else ()
-    asked = cases(chosen, known, parse_seeds(seeds or chosen[0].paper.seeds), shares)
+    asked = cases(chosen, known, parse_seeds(seeds or chosen[0].paper.seeds), shares, method or ())
     jobs = [] if only_report else _run(asked, data_dir, workers, results)
-    said = {"rows": rows, "variant": variant, "compactness": compactness, "seeds": seeds}
+    said = [("rows", rows), ("variant", variant), ("compactness", compactness)]
+    said += [*(("method", one) for one in method or ()), ("seeds", seeds)]
     command = _command(target, known, said)
     _report(chosen[0], known, command, asked, jobs, out, results, json_)
 
 
-def _command(target: str, scale: str, said: Mapping[str, str | None]) -> str:
+def _command(target: str, scale: str, said: Iterable[tuple[str, str | None]]) -> str:
     """Return the command by which anybody makes the same table."""
-    asked = [word for name, value in said.items() if value for word in (f"--{name}", value)]
+    asked = [word for name, value in said if value for word in (f"--{name}", value)]
     scaled = [] if scale == "paper" else ["--scale", scale]
     return shlex.join(["plasticity-bench", "reproduce", target, *asked, *scaled])
 

@@ -9,6 +9,7 @@ from ...harness.fingerprint import canonical
 from ...harness.metrics.summary import Row as RunRow
 from ...harness.specs.spec import RunSpec
 from ..store.result import Result
+from .paper import PERCENT
 from .runs import Case
 
 DAMAGE = "{0}: seed {1} has results on different data; left out until it is run again here"
@@ -29,8 +30,12 @@ class Measured:
     """By seed, the rows of newborns."""
     wrong: tuple[str, ...] = ()
     """Runs that diverged or failed, and why."""
-    margin: float | None = None
-    """What two entries of the row may differ by and still agree, as a share; see `Row.margin`."""
+    margins: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """By metric, as shares: what two values may differ by and still mean the same."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By claim, how the setting differs from the one that the claim is about."""
+    network: str = "mlp"
+    """Kind of the network."""
 
     def values(self, metric: str) -> dict[int, float]:
         """Return a metric by seed, where it is defined and finite."""
@@ -61,7 +66,8 @@ def measured(
     parts = [_by_seed(case, runs, results, known, wrong) for runs in case.specs]
     shared = set.intersection(*({*part} for part in parts))
     names = {name for part in parts for seed in shared for name in part[seed].metrics}
-    margin = case.chosen.row.margin
+    row, variant = case.chosen.row, case.chosen.row.variants[case.chosen.variant]
+    elsewhere = {**row.elsewhere, **variant.elsewhere}
     return Measured(
         row=case.chosen.row.name,
         method=case.entry.method,
@@ -75,7 +81,9 @@ def measured(
             for seed in sorted(shared)
         },
         wrong=tuple(wrong),
-        margin=None if margin is None else margin / 100,
+        margins={m: one.points / PERCENT for m, one in case.chosen.paper.margins.items()},
+        elsewhere={claim: why for claim, why in elsewhere.items() if why},
+        network=next(case.runs).entrant.network.kind,
     )
 
 

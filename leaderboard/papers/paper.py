@@ -101,6 +101,10 @@ class Changes:
     """Over those of the row and the entry, as far as there is what they belong to."""
     append: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Strategies that join an entrant, by the strategy that it has to have."""
+    methods: Mapping[str, Targets] = field(default_factory=dict, hash=False)
+    """Settings of single methods, over all others."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """As that of the row, and over it; an empty sentence takes back what the row says."""
 
 
 @dataclass(frozen=True)
@@ -119,27 +123,13 @@ class Row:
     claims: tuple[str, ...] = ()
     """Claims that its results are for, as "C1"."""
     notes: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By claim, one sentence: how this setting differs from the one that the claim is about."""
 
     @property
     def numbers(self) -> int:
         """How many numbers are printed in it."""
         return sum(len(entry.printed) for entry in self.entries)
-
-    @property
-    def margin(self) -> float | None:
-        """Twice the widest interval that the row prints for an accuracy; None without any.
-
-        What two entries may differ by and still agree within the sum of their intervals, per cent.
-        """
-        widths = [
-            number.half_width
-            for entry in self.entries
-            for metric, number in entry.printed.items()
-            if number.half_width is not None
-            and number.source == "printed"
-            and metric not in DIFFERENCES
-        ]
-        return 2 * max(widths) if widths else None
 
 
 @dataclass(frozen=True)
@@ -164,7 +154,7 @@ class Paper:
     """As many as its means and intervals are over, as a command takes them."""
     tables: Mapping[str, Table] = field(hash=False)
     margins: Mapping[str, Margin] = field(hash=False)
-    """By metric: all that are printed and judged have one."""
+    """By metric: all that are printed and judged have one, and those that claims need."""
 
     @property
     def seed_count(self) -> int:

@@ -33,13 +33,15 @@ one for each compactness, "-" where none is printed; a single one is of each, or
 judged has a margin: by how much two values may differ and still mean the same.
 
 Settings in `set` go by stream, network, optimizer or a strategy's name and win over those in an
-entrant's words: the row's, then the entrant's, the variant's, the scale's. There "{tasks}" and
-"{passes}" are those of the stream. `controls` of a table join every row of it.
+entrant's words: the row's, then the entrant's, the variant's, those of its `methods` (by method),
+the scale's. There "{tasks}" and "{passes}" are those of the stream. `controls` of a table join
+every row of it. `elsewhere` of a row or a variant says by claim how the setting differs from the
+one that the claim is about; it is not judged there.
 """
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -85,6 +87,7 @@ class _Row:
     variants: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     set: Set = field(default_factory=dict)
     claims: list[str] = field(default_factory=list)
+    elsewhere: dict[str, str] = field(default_factory=dict)
     notes: str = ""
 
 
@@ -108,6 +111,8 @@ class _Changes:
     stream: str | None = None
     set: Set = field(default_factory=dict)
     append: dict[str, str] = field(default_factory=dict)
+    methods: dict[str, Set] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
 
 
 def paper_names() -> list[str]:
@@ -156,13 +161,14 @@ def read_paper(text: str, name: str) -> Paper:
 def _margins(
     content: Mapping[str, Mapping[str, JsonValue]], tables: Mapping[str, Table], name: str
 ) -> dict[str, Margin]:
-    """Read the margins of a paper: of every metric that it prints and no other."""
+    """Read the margins of a paper: of every metric that it prints, and of others that are shown."""
     rows = [row for table in tables.values() for row in table.rows.values()]
     printed = {metric for row in rows for entry in row.entries for metric in entry.printed}
+    shown = {metric for row in rows for metric in row.metrics}
     found = {}
     for metric, settings in content.items():
-        if metric not in printed:
-            raise unknown_name(f"printed metric of paper {name} named", metric, printed, REMEDY)
+        if metric not in shown:
+            raise unknown_name(f"metric of paper {name} named", metric, shown, REMEDY)
         what = f"the margin of {metric} in paper {name}"
         margin = build_settings(Margin, settings, what, remedy=REMEDY)
         if margin.points <= 0 or not margin.why.strip():
@@ -202,6 +208,7 @@ def _row(name: str, content: Mapping[str, JsonValue], controls: Sequence[Any], w
     ]
     entries = [entry for one, control in asked for entry in _entries(one, control, what)]
     variants = {key: _changes(one, what) for key, one in row.variants.items()}
+    _check_names(row, variants, {entry.method for entry in entries}, what)
     printed = dict.fromkeys(metric for entry in entries for metric in entry.printed)
     return Row(
         name=name,
@@ -213,13 +220,28 @@ def _row(name: str, content: Mapping[str, JsonValue], controls: Sequence[Any], w
         settings=row.set,
         claims=tuple(row.claims),
         notes=row.notes,
+        elsewhere=row.elsewhere,
     )
+
+
+def _check_names(
+    row: _Row, variants: Mapping[str, Changes], methods: Collection[str], what: str
+) -> None:
+    """Refuse a claim or a method that the row does not have."""
+    for named in (row.elsewhere, *(one.elsewhere for one in variants.values())):
+        for claim in named:
+            if claim not in row.claims:
+                raise unknown_name(f"claim of {what} named", claim, row.claims, REMEDY)
+    for one in variants.values():
+        for method in one.methods:
+            if method not in methods:
+                raise unknown_name(f"method of {what} named", method, methods, REMEDY)
 
 
 def _changes(content: Mapping[str, JsonValue], what: str) -> Changes:
     found = build_settings(_Changes, content, f"a change of {what}", remedy=REMEDY)
     stream = None if found.stream is None else parse_stream(found.stream)
-    return Changes(found.about, stream, found.set, found.append)
+    return Changes(found.about, stream, found.set, found.append, found.methods, found.elsewhere)
 
 
 def _entries(one: _Entrant, control: bool, what: str) -> Iterator[Entry]:

@@ -104,6 +104,7 @@ def cases(
     scale: Scale,
     seeds: Sequence[int],
     compactness: Sequence[float] = (),
+    methods: Sequence[str] = (),
 ) -> list[Case]:
     """Return every entry of the rows with its runs at a scale.
 
@@ -113,6 +114,7 @@ def cases(
         seeds: of the runs.
         compactness: entries of other compactness are left out, and means over several; none
             leaves all.
+        methods: entries of other methods are left out; none leaves all.
 
     Raises:
         BenchError: a name or a setting is not there; the message says in which row.
@@ -123,14 +125,19 @@ def cases(
             entry,
             tuple(_specs(one, entry, request, scale, seeds) for request in entry.entrants),
         )
-        for one, entry in _entries(list(chosen), compactness)
+        for one, entry in _entries(list(chosen), compactness, methods)
     ]
 
 
 def _entries(
-    chosen: Sequence[Chosen], compactness: Sequence[float]
+    chosen: Sequence[Chosen], compactness: Sequence[float], methods: Sequence[str]
 ) -> Iterator[tuple[Chosen, Entry]]:
     every = [(one, entry) for one in chosen for entry in one.row.entries]
+    named = {entry.method for _, entry in every}
+    for method in methods:
+        if method not in named:
+            raise unknown_name("method of these rows named", method, named, "Choose among them.")
+    every = [(one, entry) for one, entry in every if not methods or entry.method in methods]
     known = {entry.compactness for _, entry in every if entry.compactness is not None}
     for asked in compactness:
         if asked not in known:
@@ -161,10 +168,12 @@ def run_specs(
 ) -> list[RunSpec]:
     """Return the runs of one entrant, with every setting resolved as `run` would.
 
-    Settings win in this order: scale, variant, entry, row, the entrant's words, the stream's.
+    Settings win in this order: scale, the variant's for the method, variant, entry, row, the
+    entrant's words, the stream's.
     """
     changes = (row.variants[variant], row.scales[scale])
-    layers = [row.settings, entry.settings, *(change.settings for change in changes)]
+    own = changes[0].methods.get(entry.method, {})
+    layers = [row.settings, entry.settings, changes[0].settings, own, changes[1].settings]
     base = next((c.stream for c in reversed(changes) if c.stream is not None), row.stream)
     asked = StreamSpec(base.name, {**base.settings, **_merged(layers, "stream")})
     stream = _filled_stream(asked)

@@ -10,15 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..measured import Measured
-from .accuracy import (
-    convolutions_split_cycle_and_ticket,
-    more_events_lower_taa,
-    no_gap_in_small_mlps,
-    prune_wins_under_shift,
-)
+from .accuracy import more_events_lower_taa, prune_wins_under_shift
 from .newborns import selection_leaves_deficit, slow_to_integrate, starved_at_birth
 from .ranks import parity_predicts_taa
 from .tests import ClaimVerdict
+from .tickets import convolutions_split_cycle_and_ticket, no_gap_in_small_mlps
 
 __all__ = ["CLAIMS", "Claim", "ClaimVerdict", "judged"]
 
@@ -38,9 +34,22 @@ CLAIMS: Mapping[str, Claim] = {
 
 
 def judged(name: str, results: Sequence[Measured]) -> ClaimVerdict:
-    """Judge a claim; nothing is decided where runs went wrong, for survivors are not a sample."""
-    found = CLAIMS[name](results)
-    wrong = [line for one in results for line in one.wrong]
-    if not wrong:
+    """Judge a claim on the rows whose setting is the one that it is about.
+
+    Where none is, its numbers say what holds in another setting, and nothing of the claim. Nothing
+    is decided where runs went wrong, for survivors are not a sample.
+    """
+    meant = [one for one in results if name not in one.elsewhere]
+    others = [one for one in results if name in one.elsewhere]
+    found = CLAIMS[name](meant or others)
+    wrong = [line for one in meant or others for line in one.wrong]
+    if wrong:
+        found = replace(found, verdict="not decided", missing=(*wrong, *found.missing))
+    if not others:
         return found
-    return replace(found, verdict="not decided", missing=(*wrong, *found.missing))
+    settings = dict.fromkeys(f"{one.row}: {one.elsewhere[name]}" for one in others)
+    premise = f"The setting is the study's: it is not on {'; '.join(settings)}. {found.premise}"
+    if not meant:
+        return replace(found, verdict="premise does not hold", premise=premise)
+    beside = CLAIMS[name](others).numbers
+    return replace(found, premise=premise, numbers=(*found.numbers, *beside))

@@ -14,9 +14,6 @@ ALPHA = 0.05
 FEWEST_SEEDS = 3
 """With fewer seeds a test is not made."""
 
-DEFAULT_MARGIN = 0.01
-"""Share that two accuracies may differ by and count as equal, where a row prints no interval."""
-
 Judgement = Literal["confirmed", "refuted", "not decided", "premise does not hold"]
 
 
@@ -26,7 +23,7 @@ class ClaimVerdict:
 
     name: str
     text: str
-    """What the paper says, in our words."""
+    """What the paper says: in its abstract's words where they are quoted, else in ours."""
     premise: str
     """What has to be so for the claim to be about these results, and whether it is."""
     verdict: Judgement
@@ -106,7 +103,22 @@ def points(difference: Difference) -> str:
     return f"{100 * difference.mean:+.2f} ±{half:.2f} points (n={difference.count})"
 
 
-def sign(difference: Difference, p: float, wanted: int) -> Judgement:
+def signs(
+    differences: Sequence[tuple[str, int, Difference]], words: str
+) -> tuple[list[Judgement], list[str]]:
+    """Judge the direction of each difference, corrected for their number."""
+    p_values = corrected([found for *_, found in differences])
+    parts: list[Judgement] = [
+        _sign(found, p, wanted) for (_, wanted, found), p in zip(differences, p_values, strict=True)
+    ]
+    numbers = [
+        f"{where}: {words}{points(found)}, Holm p = {p:.2g}: {part}"
+        for (where, _, found), p, part in zip(differences, p_values, parts, strict=True)
+    ]
+    return parts, numbers
+
+
+def _sign(difference: Difference, p: float, wanted: int) -> Judgement:
     """Judge the direction of a difference by its corrected p-value."""
     if not p < ALPHA:
         return "not decided"

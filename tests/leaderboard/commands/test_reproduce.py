@@ -82,6 +82,18 @@ def test_a_table_is_run_reported_and_not_run_again(place: Path) -> None:
     assert "2 estimated from results of the same shape" in more.stderr
 
 
+def test_methods_are_asked_for_by_name_again_and_again(place: Path) -> None:
+    found = call(*words(place), "--only-report", "--json", "--method", "Grow", "--method", "Dense")
+    report = json.loads(found.stdout)
+    assert "--variant all --method Grow --method Dense --scale smoke" in report["command"]
+    one = json.loads(call(*words(place), "--only-report", "--json", "--method", "Dense").stdout)
+    assert {cell["entry"] for row in one["rows"] for cell in row["cells"]} == {"Dense"}
+    wrong = call(*words(place), "--only-report", "--method", "Gro", status=2)
+    assert "no method of these rows named 'Gro'; did you mean 'Grow'?" in " ".join(
+        wrong.output.split()
+    )
+
+
 def test_only_report_runs_nothing(place: Path, tmp_path: Path) -> None:
     empty = ["--results", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
     done = call(*words(place)[:5], "--only-report", *empty)

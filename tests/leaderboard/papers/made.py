@@ -16,16 +16,19 @@ def entry(
     method: str,
     compactness: float | None = None,
     row: str = "mnist-iid",
-    margin: float | None = None,
     cohorts: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
     seeds: int = 5,
+    network: str = "mlp",
     **means: float,
 ) -> Measured:
     """Make an entry whose seeds are a little apart, alike for every metric and entry."""
     metrics: dict[int, dict[str, float | None]] = {
         seed: {name: mean + NOISE[seed] for name, mean in means.items()} for seed in range(seeds)
     }
-    return Measured(row, method, compactness, metrics, dict(cohorts or {}), (), margin)
+    margins = dict.fromkeys(("wt_acc", "wt_taa"), 0.006)
+    return Measured(
+        row, method, compactness, metrics, dict(cohorts or {}), margins=margins, network=network
+    )
 
 
 def paper(margin: float = 1.0, seeds: str = "0:10") -> Paper:

@@ -10,6 +10,7 @@ from plasticity_bench.harness.loop.structure import rehearse
 from plasticity_bench.harness.plugins.registry import load_strategy
 from plasticity_bench.harness.plugins.resolve import resolved_stream
 from plasticity_bench.harness.specs.suite import parse_stream
+from plasticity_bench.leaderboard.papers.measured import measured
 from plasticity_bench.leaderboard.papers.paper import SCALES, Entry, Printed, Scale
 from plasticity_bench.leaderboard.papers.paper_file import load_paper, paper_names, read_paper
 from plasticity_bench.leaderboard.papers.runs import Chosen, cases, choose, run_specs
@@ -194,11 +195,17 @@ origin = "o"
 [tables.one.rows.digits]
 stream = "iid-digits(passes=7)"
 set = { grow = { events = "{passes}" } }
+claims = ["C5"]
+elsewhere = { C5 = "digits" }
 scales = { smoke = { set = { stream = { passes = 2 } } } }
 [tables.one.rows.digits.variants]
 plain = {}
 quick = { set = { optimizer = { lr = 0.5 } } }
 more = { append = { grow = "dense" } }
+[tables.one.rows.digits.variants.tuned]
+set = { optimizer = { lr = 0.5 } }
+methods = { Grow = { optimizer = { lr = 0.25 } } }
+elsewhere = { C5 = "" }
 [[tables.one.rows.digits.entrants]]
 method = "Grow"
 entrant = "grow(compactness={c})"
@@ -217,9 +224,37 @@ def test_settings_win_in_their_order() -> None:
     assert run.entrant.strategies[0].settings["events"] == 2
     assert run.entrant.strategies[0].settings["compactness"] == 0.3
     assert run.entrant.optimizer.lr == 0.5
+    (tuned,) = run_specs(row, "tuned", "paper", entry, entry.entrants[0], [3])
+    assert tuned.entrant.optimizer.lr == 0.25
+    assert tuned.entrant.strategies[0].settings["events"] == 7
+    (other,) = run_specs(
+        row, "tuned", "paper", replace(entry, method="Prune"), entry.entrants[0], [3]
+    )
+    assert other.entrant.optimizer.lr == 0.5
     (more,) = run_specs(row, "more", "paper", entry, entry.entrants[1], [3])
     assert [one.name for one in more.entrant.strategies] == ["grow", "dense"]
     assert more.stream.settings["passes"] == 7
+
+
+def test_a_variant_may_take_back_that_a_setting_is_another() -> None:
+    made = read_paper(MADE, "made")
+    table = made.tables["one"]
+    found = {
+        variant: measured(one, {}, frozenset()).elsewhere
+        for variant in table.rows["digits"].variants
+        for one in cases([Chosen(made, table, table.rows["digits"], variant)], "smoke", [0])
+    }
+    assert found["plain"] == {"C5": "digits"}
+    assert found["tuned"] == {}
+
+
+def test_methods_leave_out_the_others() -> None:
+    chosen = choose(CONTINUAL, ["permuted-mnist"])
+    asked = ("Dense", "Prune, no rewind")
+    found = cases(chosen, "smoke", [0], [0.2], asked)
+    assert {case.entry.method for case in found} == set(asked)
+    with pytest.raises(BenchError, match="no method of these rows named 'Dens'; did you mean"):
+        cases(chosen, "smoke", [0], (), ["Dens"])
 
 
 @pytest.mark.parametrize(
@@ -232,10 +267,13 @@ def test_settings_win_in_their_order() -> None:
         ("[tables.one]", "[tables.one", "made is not TOML"),
         ('seeds = "0:10"', "", "paper made: seeds"),
         ("margins = {", "margins = {}\nrest = {", "no setting of paper made named 'rest'"),
-        ("{ acc = {", "{ ac = {", "no printed metric of paper made named 'ac'"),
+        ("{ acc = {", "{ ac = {", "no metric of paper made named 'ac'"),
         ('acc = "50 ± 1"', "acc = 1, taa = 2", "paper made prints taa and has no margin for it"),
         ("points = 1.0", "points = 0", "margin of acc in paper made needs points above 0"),
         ('why = "made up"', 'why = " "', "and a reason in why"),
+        ('{ C5 = "digits" }', '{ C6 = "" }', "no claim of row digits of table made/one named 'C6'"),
+        ('{ C5 = "" }', '{ C4 = "" }', "no claim of row digits of table made/one named 'C4'"),
+        ("{ Grow = {", "{ Grw = {", "no method of row digits of table made/one named 'Grw'"),
     ],
 )
 def test_a_mistake_in_a_file_is_named(old: str, new: str, message: str) -> None:

@@ -5,8 +5,9 @@ import pytest
 
 from plasticity_bench.leaderboard.papers.claims import CLAIMS
 from plasticity_bench.leaderboard.papers.claims import judged as claim_judged
-from plasticity_bench.leaderboard.papers.claims.accuracy import COMPACTNESSES, SHIFTS
+from plasticity_bench.leaderboard.papers.claims.accuracy import SHIFTS
 from plasticity_bench.leaderboard.papers.claims.tests import beyond, equivalence
+from plasticity_bench.leaderboard.papers.claims.tickets import COMPACTNESSES
 from plasticity_bench.leaderboard.papers.measured import Measured
 
 from ..made import cohort, entry
@@ -35,7 +36,7 @@ def test_equivalence_is_that_of_the_90_percent_interval() -> None:
 
 def tickets(difference: float, at: Sequence[float] = COMPACTNESSES) -> list[Measured]:
     return [
-        entry(method, c, margin=0.003, wt_acc=0.95 + shift, wt_taa=0.93 + shift)
+        entry(method, c, wt_acc=0.95 + shift, wt_taa=0.93 + shift)
         for c in at
         for method, shift in (("Grow", difference), ("Prune", 0.0))
     ]
@@ -51,7 +52,7 @@ def test_c1_follows_the_difference_between_tickets() -> None:
 
 def convolutions(acc: float, taa: float, ticket: float = 0.0) -> list[Measured]:
     return [
-        entry(method, c, row="cifar-10", acc=a, taa=t, wt_acc=w, wt_taa=w)
+        entry(method, c, row="cifar-10", network="convnet", acc=a, taa=t, wt_acc=w, wt_taa=w)
         for c in COMPACTNESSES
         for method, a, t, w in (
             ("Grow", 0.8 + acc, 0.8 + taa, 0.8 + ticket),
@@ -65,6 +66,75 @@ def test_c2_needs_acc_for_grow_taa_for_prune_and_tied_tickets() -> None:
     assert judged("C2", convolutions(-0.03, -0.03)) == "refuted"
     assert judged("C2", convolutions(0.03, -0.03, ticket=0.05)) == "refuted"
     assert judged("C2", convolutions(0.0, -0.03)) == "not decided"
+
+
+def test_c1_is_about_mlps_and_judged_by_the_margins_of_the_file() -> None:
+    convnets = [replace(one, network="convnet") for one in tickets(0.01)]
+    found = CLAIMS["C1"](convnets)
+    assert (found.verdict, found.premise) == (
+        "premise does not hold",
+        "The network is an MLP: it is not on mnist-iid.",
+    )
+    assert judged("C1", [replace(one, margins={"wt_acc": 0.02}) for one in tickets(0.01)]) == (
+        "not decided"
+    )
+    bare = CLAIMS["C1"]([replace(one, margins={"wt_acc": 0.02}) for one in tickets(0.01)])
+    assert "mnist-iid 20% wt_taa: a margin in the paper's file" in bare.missing
+    wide = dict.fromkeys(("wt_acc", "wt_taa"), 0.02)
+    assert judged("C1", [replace(one, margins=wide) for one in tickets(0.01)]) == "confirmed"
+
+
+def test_c2_is_not_judged_where_prune_is_not_trained_after_its_last_rewind() -> None:
+    # Prune's ticket is at 0.8 and its cycle at 0.5: rewound, and hardly trained again.
+    starved = [
+        replace(one, metrics={s: {**m, "acc": 0.5} for s, m in one.metrics.items()})
+        if one.method == "Prune"
+        else one
+        for one in convolutions(0.03, -0.03)
+    ]
+    found = CLAIMS["C2"](starved)
+    assert found.verdict == "premise does not hold"
+    assert "cifar-10 20% +30.00 ±0.20 points (n=5): does not hold" in found.premise
+    assert all(line.endswith(": premise does not hold") for line in found.numbers)
+    # Another row where it is trained is judged alone, and the starved one does not refute it.
+    other = [replace(one, row="cifar-100") for one in convolutions(0.03, -0.03)]
+    both = CLAIMS["C2"]([*starved, *other])
+    assert both.verdict == "confirmed"
+    assert sum(line.endswith("premise does not hold") for line in both.numbers) == 15
+
+
+def test_c2_waits_where_it_is_not_sure_that_prune_is_trained_again() -> None:
+    noisy = dict(enumerate((0.80, 0.86, 0.70, 0.80, 0.72)))
+    unsure = [
+        replace(one, metrics={s: {**m, "acc": noisy[s]} for s, m in one.metrics.items()})
+        if one.method == "Prune" and one.compactness == 0.3
+        else one
+        for one in convolutions(0.2, -0.03)
+    ]
+    found = CLAIMS["C2"](unsure)
+    assert found.verdict == "not decided"
+    assert "cifar-10 30%: more seeds of Prune, for the premise" in found.missing
+
+
+def test_a_claim_is_judged_where_the_setting_is_the_one_that_it_is_about() -> None:
+    here = by_events((0.7, 0.8, 0.9), (0.9, 0.9, 0.9))
+    others = [replace(one, elsewhere={"C5": "another network"}) for one in here]
+    found = claim_judged("C5", others)
+    assert found.verdict == "premise does not hold"
+    assert found.premise.startswith("The setting is the study's: it is not on mnist-iid: another")
+    assert found.numbers == CLAIMS["C5"](here).numbers
+    # Beside rows of the setting, those of another are shown and decide nothing.
+    falling = [replace(one, row="cifar-100") for one in by_events((0.9, 0.8, 0.7), (0.9,) * 3)]
+    both = claim_judged("C5", [*others, *falling])
+    assert both.verdict == "confirmed"
+    assert len(both.numbers) == 6
+    # A word on one claim is none on another.
+    assert claim_judged("C1", [replace(one, elsewhere={"C5": "x"}) for one in tickets(0.01)]) == (
+        claim_judged("C1", tickets(0.01))
+    )
+    lost = [replace(one, wrong=("seed 1 failed",)) for one in others]
+    assert claim_judged("C5", lost).verdict == "premise does not hold"
+    assert claim_judged("C5", lost).missing[0] == "seed 1 failed"
 
 
 def newborns(
@@ -222,7 +292,7 @@ def test_one_seed_or_two_decide_nothing() -> None:
         ]
         assert judged("C6", few) == "not decided"
         pair = [
-            entry(m, c, seeds=seeds, margin=0.003, wt_acc=0.9 + d, wt_taa=0.9 + d)
+            entry(m, c, seeds=seeds, wt_acc=0.9 + d, wt_taa=0.9 + d)
             for c in COMPACTNESSES
             for m, d in (("Grow", 0.5), ("Prune", 0.0))
         ]
