@@ -8,9 +8,11 @@ and `speed` stand aside. Plug-ins and commands of the other parts are found by n
 May import: nothing but the ground.
 
 For others:
+    blame: defined, raised, text_of, traceback_of
     errors: BenchError, unknown_name
     fingerprint: canonical, digest, fingerprint
     places: DATA_VARIABLE, default_data_dir, USERS_OWN
+    process_state: kept_process_state
     randomness: derive_seed, OwnRandom, ReplicaRandom, unmoved_random, untouched_randomness
     row: Row, spread
     stream: chained_digest, Evaluate, RealTime, Samples, Stream, Task

@@ -46,6 +46,25 @@ class Falling(Strategy):
         if ctx.task == 1:
             raise ZeroDivisionError("the idea ends here")
 """
+HARMFUL = f"""import torch
+{IMPORTS}
+torch.set_default_dtype(torch.float64)
+
+@dataclass(frozen=True, kw_only=True)
+class Harmful(Strategy):
+    name = "harmful"
+    exits: bool = False
+
+    def __post_init__(self) -> None:
+        torch.set_num_threads(2)
+        torch.manual_seed(0)
+
+    def begin_task(self, net: Network, ctx: Context) -> None:
+        torch.set_default_dtype(torch.float64)
+        torch.Tensor.relu = torch.Tensor.sigmoid
+        if self.exits and ctx.task == 1:
+            raise SystemExit(0)
+"""
 UNFINISHED = "import a_package_that_nobody_has\n"
 
 PROJECT = """
@@ -95,6 +114,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     written = [
         write_plugin(base / "idea", "random-reset", "RandomReset", IDEA, "Resets units by chance."),
         write_plugin(base / "falling", "falling", "Falling", FALLING, "Raises in its second task."),
+        write_plugin(base / "harmful", "harmful", "Harmful", HARMFUL, "Harms all that it can."),
         write_plugin(base / "unfinished", "unfinished", "Unfinished", UNFINISHED, "Lacks a part."),
     ]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
@@ -124,9 +144,9 @@ def write_suite(folder: Path, *entrants: str) -> str:
     return "theirs.toml"
 
 
-def read_results(folder: Path) -> dict[str, dict[str, Any]]:
+def read_results(folder: Path, name: str = "results") -> dict[str, dict[str, Any]]:
     """Return the results in a folder by the name of the entrant."""
-    results = [json.loads(file.read_text()) for file in (folder / "results").glob("*.json")]
+    results = [json.loads(file.read_text()) for file in (folder / name).glob("*.json")]
     return {result["spec"]["entrant"]["name"]: result for result in results}
 
 
@@ -174,7 +194,7 @@ def test_a_plugin_that_raises_fails_its_own_runs_only(command: Command, tmp_path
     done = command("run", write_suite(tmp_path, "falling", "dense"), "--workers", "2")
     assert done.returncode == 1, done.stderr
     cause = f"strategy 'falling' raised in begin_task after {UPDATES_PER_TASK} updates: "
-    cause += "ZeroDivisionError: the idea ends here"
+    cause += "ZeroDivisionError: the idea ends here (their_falling.py, line 11, in begin_task)"
     assert f"failed: falling on permuted-digits, seeds 0: {cause}\n" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     results = read_results(tmp_path)
@@ -183,8 +203,38 @@ def test_a_plugin_that_raises_fails_its_own_runs_only(command: Command, tmp_path
         "dense": "done",
     }
     assert results["falling"]["reason"] == cause
+    assert 'File "their_falling.py", line 11, in begin_task' in results["falling"]["traceback"]
     kept = [row for row in results["falling"]["rows"] if row["kind"] == "task"]
     assert [row["task"] for row in kept] == [0]
+
+
+def test_a_plugin_changes_no_bit_of_anybodys_runs(command: Command, tmp_path: Path) -> None:
+    alone = command("run", write_suite(tmp_path, "dense", "leaky-relu"), "--results", "alone")
+    assert alone.returncode == 0, alone.stderr
+    suite = write_suite(tmp_path, "harmful", "dense", "harmful(exits=true)", "leaky-relu")
+    done = command("run", suite, "--workers", "1")
+    assert done.returncode == 1, done.stderr
+    cause = f"strategy 'harmful' raised in begin_task after {UPDATES_PER_TASK} updates: SystemExit"
+    assert f"seeds 0: {cause}: 0 (their_harmful.py, line " in done.stdout
+    expected, found = read_results(tmp_path, "alone"), read_results(tmp_path)
+    assert found["harmful"]["status"] == "done"
+    for name in ("dense", "leaky-relu"):
+        assert found[name]["fingerprint"] == expected[name]["fingerprint"]
+        assert found[name]["rows"] == expected[name]["rows"]
+        assert found[name]["hashes"]["environment"] == expected[name]["hashes"]["environment"]
+
+
+def test_a_run_may_be_given_a_time(command: Command, tmp_path: Path) -> None:
+    done = command("run", write_suite(tmp_path, "dense"), "--timeout", "0.01")
+    assert done.returncode == 1, done.stderr
+    assert "failed: dense on permuted-digits, seeds 0: it took longer than the timeout" in (
+        done.stdout
+    )
+    again = command("run", "theirs.toml", "--timeout", "600")
+    assert again.returncode == 0, again.stdout
+    refused = command("run", "theirs.toml", "--timeout", "-3")
+    assert refused.returncode == 2
+    assert "a timeout of -3 seconds lets nothing run" in refused.stderr
 
 
 def test_a_plugin_that_cannot_be_imported_is_named_before_any_training(
@@ -196,6 +246,7 @@ def test_a_plugin_that_cannot_be_imported_is_named_before_any_training(
     assert done.stderr == (
         "error: the strategy 'unfinished' of their-unfinished cannot be imported from "
         "their_unfinished:Unfinished: ModuleNotFoundError: No module named "
-        "'a_package_that_nobody_has'. Repair or uninstall that package.\n"
+        "'a_package_that_nobody_has' (their_unfinished.py, line 1, in <module>). Repair or "
+        "uninstall that package.\n"
     )
     assert not (tmp_path / "results").exists()

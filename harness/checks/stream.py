@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..blame import raised
 from ..errors import BenchError
 from ..stream import Stream
 from . import stream_laws as laws_of_streams
@@ -72,4 +73,4 @@ def _failure(law: Law, case: Case) -> str | None:
     except BenchError as error:
         return f"it refuses: {error}"
     except Exception as error:  # whatever a stream's own code raises
-        return f"it raises {type(error).__name__}: {error}"
+        return f"it raises {raised(error, type(case.stream))}"

@@ -38,7 +38,14 @@ Data = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(help="Processes at a time; else one per core. 1 runs in this process."),
+    typer.Option(help="Processes at a time; else one per core."),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds that a run may take, those in lockstep taken together; one that takes longer "
+        "has failed. Else no limit."
+    ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute, as cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -6,9 +6,19 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..blame import raised
 from ..errors import BenchError
 from ..randomness import ReplicaRandom
 from ..specs.spec import NetworkSpec, OptimizerSpec
+from .answers import (
+    checked_batch,
+    checked_end,
+    checked_factor,
+    checked_network,
+    checked_penalty,
+    checked_replaced,
+    checked_schedule,
+)
 from .batches import TaskBatches
 from .compact import CompactTraining
 from .edits import Event, Network
@@ -22,6 +32,23 @@ WEIGHT_HOOKS = ("penalty", "after_backward", "after_step")
 
 STEP_HOOKS = ("extend_batch", "learning_rate", *WEIGHT_HOOKS)
 """Hooks that are called in every update."""
+
+
+def _called(strategy: Strategy, hook: str, *given: Any, after: int = 0) -> Any:
+    """Call a hook of a strategy; what it raises is the strategy's, and says where."""
+    try:
+        return getattr(strategy, hook)(*given)
+    except BenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"strategy '{strategy.name}' raised in {hook} after {after} updates: "
+            f"{raised(error, type(strategy))}"
+        ) from error
+
+
+def _scheduled(strategy: Strategy, plan: Plan) -> set[int]:
+    return checked_schedule(strategy, _called(strategy, "schedule", plan), plan)
 
 
 class Learner(Protocol):
@@ -75,11 +102,11 @@ class StackedLearner:
         initialisation: str = "initialisation",
     ) -> None:
         for strategy in strategies:
-            network = strategy.configure(network)
+            network = checked_network(strategy, _called(strategy, "configure", network))
         self.plan = plan
         self._task_starts = plan.task_starts()
         self.progress = Progress(
-            edit_updates=tuple(sorted({u for s in strategies for u in s.schedule(plan)}))
+            edit_updates=tuple(sorted({u for s in strategies for u in _scheduled(s, plan)}))
         )
         self.random = {
             purpose: ReplicaRandom(seeds, purpose, device)
@@ -123,7 +150,10 @@ class StackedLearner:
     def _trained(self) -> tuple[LayerStack, StackedOptimizer]:
         """Return what updates act on: the alive part alone where that is worth it."""
         if not self._is_ready:
-            ends = [one.acts_until(self._net, context) for one, context in self.weight_entries]
+            ends = [
+                checked_end(entry[0], self._call("acts_until", entry))
+                for entry in self.weight_entries
+            ]
             self._awake_until = max(ends, default=0)
             small = not self._is_awake and CompactTraining.is_worthwhile(self._net)
             self._compact = CompactTraining(self._net) if small else None
@@ -165,14 +195,9 @@ class StackedLearner:
     def _edits(self) -> dict[int, list[tuple[Strategy, Context]]]:
         """Return who edits after how many updates."""
         edits: dict[int, list[tuple[Strategy, Context]]] = {}
-        for strategy, context in self.entries:
-            for update in sorted(set(strategy.schedule(self.plan))):
-                if not 0 <= update < self.plan.total_updates:
-                    raise BenchError(
-                        f"strategy '{strategy.name}' wants to edit after update {update}, but the "
-                        f"run has {self.plan.total_updates}. Place its edits within the run."
-                    )
-                edits.setdefault(update, []).append((strategy, context))
+        for entry in self.entries:
+            for update in sorted(_scheduled(entry[0], self.plan)):
+                edits.setdefault(update, []).append(entry)
         return edits
 
     def observe(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,15 +214,18 @@ class StackedLearner:
         stack, optimizer = self._trained()
         own = y.shape[1]
         for entry in self.by_step_hook["extend_batch"]:
-            x, y = self._call("extend_batch", entry, x, y)
+            x, y = checked_batch(entry[0], self._call("extend_batch", entry, x, y), x, y)
         logits = stack.forward(x, self.random["activation noise"].uniform)
         losses = replica_loss(logits, y)
         penalised = losses.mean(1)
         for entry in self._awake("penalty"):
-            penalty = self._call("penalty", entry)
+            penalty = checked_penalty(entry[0], self._call("penalty", entry), penalised)
             penalised = penalised if penalty is None else penalised + penalty
         penalised.sum().backward()
-        replaced = [self._call("after_backward", entry) for entry in self._awake("after_backward")]
+        replaced = [
+            checked_replaced(entry[0], self._call("after_backward", entry))
+            for entry in self._awake("after_backward")
+        ]
         if not any(replaced):
             stack.mask_gradients()
             optimizer.step(self._learning_rate_factor())
@@ -225,7 +253,7 @@ class StackedLearner:
         share = (update - self._task_starts[task]) / self.plan.task_updates[task]
         factor = learning_rate_factor(self.schedule_name, update, self.plan.total_updates, share)
         for entry in self.by_step_hook["learning_rate"]:
-            factor = self._call("learning_rate", entry, factor)
+            factor = checked_factor(entry[0], self._call("learning_rate", entry, factor))
         return factor
 
     def skip(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -277,15 +305,7 @@ class StackedLearner:
 
     def _call(self, hook: str, entry: tuple[Strategy, Context], *values: Any) -> Any:
         strategy, context = entry
-        try:
-            return getattr(strategy, hook)(*values, self._net, context)
-        except BenchError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"strategy '{strategy.name}' raised in {hook} after {context.update} updates: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        return _called(strategy, hook, *values, self._net, context, after=context.update)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that changes during a run."""

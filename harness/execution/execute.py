@@ -1,21 +1,21 @@
-"""Where runs run: in this process or in worker processes; what is done already is left out."""
+"""Where runs run: every stack in a process of its own; what is done already is left out."""
 
-import multiprocessing
 import os
-import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from joblib import cpu_count  # type: ignore[import-untyped]
 
 from ..errors import BenchError
 from .jobs import Job, Stack, stacks
-from .worker import RunEnd, Store, Workplace, fail_stack, serve, train_stack
+from .processes import StackProcess
+from .worker import RunEnd, Store, Workplace, fail_stack
+
+LONGEST_WAIT = 1.0
+"""Seconds until clocks are looked at, and Ctrl-C gets through where it does not wake this up."""
 
 
 @dataclass(frozen=True)
@@ -51,41 +51,44 @@ def execute(
     data_dir: Path,
     workers: int | None = None,
     device: str = "cpu",
+    timeout: float | None = None,
     progress: Callable[[Advance], None],
     runner: str = "plasticity_bench.harness.loop.stack:run_stack",
 ) -> Outcome:
     """Run what is not done yet and put the results into the store.
 
-    Seeds train in lockstep in stacks, see `jobs.stacks`. A worker process that dies fails the runs
-    of its stack and is replaced; the others go on. Ctrl-C stops the workers and keeps what has
-    ended.
+    Seeds train in lockstep in stacks, see `jobs.stacks`. Each stack has a process of its own: what
+    a plug-in does there, to libraries or to the process, fails the runs of its stack at most.
+    Ctrl-C stops the processes and keeps what has ended.
 
     Args:
         jobs: of `prepare`.
         store: where results and logs go; written from the workers, so it must be picklable.
         data_dir: where data sets are cached.
-        workers: processes at a time. None takes one per physical core, or one on a GPU; 1 runs in
-            this process.
+        workers: processes at a time. None takes one per physical core, or one on a GPU.
         device: for example "cpu" or "cuda".
+        timeout: seconds that a run may take, those in lockstep taken together, above 0; None for
+            no limit. Runs that take longer have failed.
         progress: called every so often.
         runner: trains a stack, as "module:function"; see `worker.Runner`.
 
     Raises:
-        BenchError: the device is not there, `workers` is below 1, or results cannot be kept.
+        BenchError: the device is not there, `workers` is below 1, `timeout` is not above 0, or
+            results cannot be kept.
     """
     _check_device(device)
     done = {job.fingerprint for job in jobs if store.has(job.fingerprint)}
     kept = tuple(job for job in jobs if job.fingerprint in done)
     at_once = _checked_workers(workers, device)
+    if timeout is not None and not timeout > 0:
+        raise BenchError(f"a timeout of {timeout:g} seconds lets nothing run. Give more than 0.")
     todo = stacks(jobs, done)
     if todo:
         store.check()
-    at_once = max(1, min(at_once, len(todo)))
-    place = Workplace(store, data_dir, device, thread_count(), runner)
+    place = Workplace(store, data_dir, device, thread_count(), runner, dict(os.environ))
     tracker = _Tracker(todo, progress)
-    train = _train_here if at_once == 1 else _train_in_workers
     try:
-        train(todo, place, at_once, tracker)
+        _train(todo, place, at_once, timeout, tracker)
     except KeyboardInterrupt:
         return Outcome(tuple(tracker.ends), kept, interrupted=True)
     return Outcome(tuple(tracker.ends), kept)
@@ -142,105 +145,47 @@ class _Tracker:
         self.advance(stack, 1, 1)
 
 
-def _train_here(todo: Sequence[Stack], place: Workplace, at_once: int, tracker: _Tracker) -> None:
-    del at_once
-    with _threads(place.threads):
-        for stack in todo:
-
-            def report(done: int, total: int, stack: Stack = stack) -> None:
-                tracker.advance(stack, done, total)
-
-            tracker.finish(stack, train_stack(stack, place, report))
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@dataclass(eq=False)
-class _Worker:
-    """A worker process, our end of its pipe, and the stack that it has.
-
-    Each has a pipe of its own: a queue shared by all could be left locked by one that is killed.
-    """
-
-    process: BaseProcess
-    connection: Connection
-    stack: Stack | None = field(default=None)
-
-    @classmethod
-    def start(cls, place: Workplace) -> "_Worker":
-        context = multiprocessing.get_context("spawn")  # a fork would share torch's threads
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, place), daemon=True)
-        process.start()
-        theirs.close()  # so that our end tells when the process is gone
-        return cls(process, ours)
-
-    def give(self, stack: Stack) -> None:
-        self.stack = stack
-        with suppress(OSError):  # it is gone: reading from it will say so
-            self.connection.send(stack)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.join()
-        self.connection.close()
-
-    def cause_of_death(self) -> str:
-        self.process.join()
-        code = self.process.exitcode or 0
-        if code >= 0:
-            return f"its worker process ended with status {code}"
-        name = signal.Signals(-code).name
-        hint = "; perhaps the machine ran out of memory" if name == "SIGKILL" else ""
-        return f"its worker process was killed by {name}{hint}"
-
-
-def _train_in_workers(
-    todo: Sequence[Stack], place: Workplace, at_once: int, tracker: _Tracker
+def _train(
+    todo: Sequence[Stack],
+    place: Workplace,
+    at_once: int,
+    timeout: float | None,
+    tracker: _Tracker,
 ) -> None:
     waiting = deque(todo)
-    workers: list[_Worker] = []
+    running: list[StackProcess] = []
     try:
-        while waiting or workers:
-            while waiting and len(workers) < at_once:
-                workers.append(_Worker.start(place))
-                workers[-1].give(waiting.popleft())
-            # The timeout lets Ctrl-C through where it does not wake this up, as on Windows.
-            ready = wait([worker.connection for worker in workers], timeout=1.0)
-            for worker in [worker for worker in workers if worker.connection in ready]:
-                if _listen(worker, place, tracker):
-                    continue
-                if waiting and worker.process.is_alive():
-                    worker.give(waiting.popleft())
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                running.append(StackProcess.start(waiting.popleft(), place, timeout))
+            ready = wait([one.connection for one in running], timeout=LONGEST_WAIT)
+            for one in [*running]:
+                if one.connection in ready:
+                    ended = _listen(one, place, tracker)
                 else:
-                    workers.remove(worker)
-                    worker.stop()
+                    ended = one.is_late and _give_up(one, place, tracker)
+                if ended:
+                    running.remove(one)
     finally:
-        for worker in workers:
-            worker.stop()
+        for one in running:
+            one.stop()
 
 
-def _listen(worker: _Worker, place: Workplace, tracker: _Tracker) -> bool:
-    """Take one message of a worker; return whether it still works on its stack."""
-    stack = worker.stack
-    assert stack is not None
-    try:
-        message: tuple[int, int] | list[RunEnd] = worker.connection.recv()
-    except (EOFError, OSError):
-        tracker.finish(stack, fail_stack(stack, place, worker.cause_of_death()))
-        return False
+def _listen(one: StackProcess, place: Workplace, tracker: _Tracker) -> bool:
+    """Take one message of a process; return whether it was the last."""
+    message = one.receive()
     if isinstance(message, tuple):
-        tracker.advance(stack, *message)
-        return True
-    tracker.finish(stack, message)
-    return False
+        tracker.advance(one.stack, *message)
+        return one.is_late and _give_up(one, place, tracker)
+    one.stop()
+    ends = fail_stack(one.stack, place, message) if isinstance(message, str) else message
+    tracker.finish(one.stack, ends)
+    return True
+
+
+def _give_up(one: StackProcess, place: Workplace, tracker: _Tracker) -> bool:
+    """Stop a process that has taken too long, and fail its runs."""
+    one.stop()
+    reason = f"it took longer than the timeout of {one.timeout:g} seconds"
+    tracker.finish(one.stack, fail_stack(one.stack, place, reason))
+    return True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..fingerprint import fingerprint
 from ..plugins.registry import is_learner, load_entrant, load_stream
+from ..process_state import kept_process_state
 from ..specs.spec import RunSpec, StreamSpec, build_settings
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ def prepare(runs: Iterable[RunSpec], data_dir: Path) -> list[Job]:
 def _stream_and_samples(name: str, settings: str, data_dir: Path) -> "tuple[Stream, Samples]":
     spec = StreamSpec(name, json.loads(settings))
     stream = build_settings(load_stream(name).cls, spec.settings, f"stream {name}")
-    samples = stream.load(data_dir)
-    stream.task_sequence(samples, seed=0)  # refuses settings that do not fit the samples
+    with kept_process_state():
+        samples = stream.load(data_dir)
+        stream.task_sequence(samples, seed=0)  # refuses settings that do not fit the samples
     return stream, samples
 
 

@@ -1,17 +1,21 @@
-"""Training one stack and keeping what comes of it; in this process or in one of its own."""
+"""Training one stack and keeping what comes of it, in a process of its own."""
 
 import os
 import signal
+import sys
+import threading
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from ..blame import raised, text_of, traceback_of
 from ..errors import BenchError
+from ..process_state import kept_process_state
 from ..row import Row
 from ..specs.spec import RunSpec
 from .environment import environment
@@ -58,15 +62,17 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Workplace:
-    """What a worker has to know; it is sent to worker processes."""
+    """What the process of a stack has to know; it is sent there."""
 
     store: Store
     data_dir: Path
     device: str
     threads: int
-    """Of this worker alone."""
+    """Of each process alone."""
     runner: str
     """A `Runner` as "module:function"."""
+    environ: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Environment variables of the process that asks."""
 
 
 @dataclass(frozen=True)
@@ -84,20 +90,21 @@ def train_stack(stack: Stack, place: Workplace, report: Report) -> list[RunEnd]:
 
     Whatever is raised inside fails the runs that have not ended, and is their reason.
     """
+    environment(place.device)  # known from now on, whatever a plug-in does to this process
     module, _, function = place.runner.partition(":")
     log = _Log(stack, place.store)
-    reason = "the run stopped before its end without saying why"
+    reason, trace = "the run stopped before its end without saying why", None
     try:
         runner: Runner = getattr(import_module(module), function)
         specs = [job.run for job in stack.jobs]
-        for replica, row in runner(specs, place.data_dir, place.device, report):
-            log.add(replica, row)
-    except Exception as error:
-        reason = _reason(error)
-    finally:
-        log.flush()  # an interrupted run keeps its rows as well
+        with kept_process_state():
+            for replica, row in runner(specs, place.data_dir, place.device, report):
+                log.add(replica, row)
+    except BaseException as error:  # an exit or an interruption is a plug-in's as well
+        reason, trace = _reason(error), traceback_of(error)
+    log.flush()
     return [
-        write_result(job, place, log.rows[replica], log.ends.get(replica) or _failed(reason))
+        write_result(job, place, log.rows[replica], log.ends.get(replica) or _failed(reason, trace))
         for replica, job in enumerate(stack.jobs)
         if job.fingerprint not in stack.done
     ]
@@ -113,6 +120,7 @@ def write_result(job: Job, place: Workplace, rows: list[Row], end: Row) -> RunEn
         "results_version": job.results_version,
         "status": end["status"],
         "reason": end["reason"],
+        **({"traceback": end["traceback"]} if end.get("traceback") else {}),
         "needs": list(job.needs),
         "stream_digest": end["stream_digest"],
         "metrics": end["metrics"],
@@ -128,21 +136,37 @@ def write_result(job: Job, place: Workplace, rows: list[Row], end: Row) -> RunEn
 
 
 def fail_stack(stack: Stack, place: Workplace, reason: str) -> list[RunEnd]:
-    """Write the results of a stack whose worker is gone, with the rows in the logs."""
+    """Write the results of a stack whose process is gone, with the rows in the logs.
+
+    Those that it had written before are not lost.
+    """
     return [
-        write_result(job, place, _logged_rows(job, place.store), _failed(reason))
+        RunEnd(job.run, job.fingerprint, "done", None)
+        if place.store.has(job.fingerprint)
+        else write_result(job, place, _logged_rows(job, place.store), _failed(reason))
         for job in stack.missing
     ]
 
 
-def serve(connection: Connection, place: Workplace) -> None:
-    """Be a worker process: train the stacks that come, until None comes or the parent is gone."""
+def serve(connection: Connection, stack: Stack, place: Workplace) -> None:
+    """Be the process of a stack: train it, send how its runs have ended, and end."""
+    os.environ.clear()
+    os.environ.update(place.environ)  # that of the process it was forked from may be older
+    os.dup2(2, 1)  # stdout may be JSON for programs: what a plug-in prints goes to stderr
+    sys.stdout = sys.stderr
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, args=(connection,), daemon=True).start()
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(place.threads)
-    for stack in _received(connection):
-        _send(connection, train_stack(stack, place, _Reporter(connection)))
+    _send(connection, train_stack(stack, place, _Reporter(connection)))
+
+
+def _end_with_parent(connection: Connection) -> None:
+    """Wait until the parent is gone: nobody would stop a plug-in that never ends."""
+    with suppress(EOFError, OSError):
+        connection.recv()
+    os._exit(1)
 
 
 class _Log:
@@ -190,14 +214,6 @@ class _Reporter:
             _send(self.connection, (done, total))
 
 
-def _received(connection: Connection) -> Iterator[Stack]:
-    try:
-        while (stack := connection.recv()) is not None:
-            yield stack
-    except (EOFError, OSError):
-        return
-
-
 def _send(connection: Connection, message: object) -> None:
     try:
         connection.send(message)
@@ -206,8 +222,9 @@ def _send(connection: Connection, message: object) -> None:
         os._exit(1)
 
 
-def _failed(reason: str) -> Row:
-    return {"status": "failed", "reason": reason, "stream_digest": None, "metrics": {}}
+def _failed(reason: str, trace: str | None = None) -> Row:
+    ended = {"status": "failed", "reason": reason, "traceback": trace}
+    return {**ended, "stream_digest": None, "metrics": {}}
 
 
 def _logged_rows(job: Job, store: Store) -> list[Row]:
@@ -217,9 +234,5 @@ def _logged_rows(job: Job, store: Store) -> list[Row]:
         return []
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, BenchError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+def _reason(error: BaseException) -> str:
+    return text_of(error, named=False) if isinstance(error, BenchError) else raised(error)

@@ -20,6 +20,7 @@ from ..modules.health import evaluating, hidden_layers, module_health
 from ..modules.single_learner import Circumstances, Lesson, SingleLearner
 from ..modules.torch_learner import TorchTrainer
 from ..plugins.registry import load_learner, load_stream
+from ..process_state import kept_process_state
 from ..randomness import OwnRandom, ReplicaRandom, unmoved_random
 from ..row import Row
 from ..specs.spec import RunSpec, build_settings
@@ -332,7 +333,8 @@ def check_first_task(spec: RunSpec, stream: Stream, samples: Samples) -> None:
         BenchError: says which learner on which stream, and why.
     """
     try:
-        build_learner(spec).check_task(next(stream.task_sequence(samples, spec.seed)))
+        with kept_process_state():
+            build_learner(spec).check_task(next(stream.task_sequence(samples, spec.seed)))
     except BenchError as error:
         named = f"'{spec.entrant.name}' on stream '{spec.stream.name}'"
         raise BenchError(f"learner {named}: {error}") from error

@@ -5,6 +5,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from ..blame import raised
 from ..engine.strategy import PluginError
 from ..errors import BenchError
 from .health import evaluating
@@ -166,8 +167,8 @@ class TorchTrainer(Trainer):
             return getattr(self.learner, method)(*given)
         except BenchError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"learner '{self.given.name}' raised in {method} after {self.updates} updates: "
-                f"{type(error).__name__}: {error}"
+                f"{raised(error, type(self.learner))}"
             ) from error

@@ -17,8 +17,10 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from ..blame import raised
 from ..errors import BenchError, unknown_name
 from ..metrics import FAMILIES, METRICS
+from ..process_state import kept_process_state
 from ..specs.grammar import Settings
 from .docstrings import first_line
 
@@ -181,14 +183,14 @@ def load(kind: Kind, name: str) -> Any:
         return _avalanche().learner_class(name)
     module, _, attribute = provider.target.partition(":")
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), kept_process_state():
             loaded: Any = import_module(module)
             for part in attribute.split("."):
                 loaded = getattr(loaded, part)
     except (Exception, SystemExit) as error:
         raise BenchError(
             f"the {kind} '{name}' of {provider.distribution} cannot be imported from "
-            f"{provider.target}: {type(error).__name__}: {error}. Repair or uninstall that package."
+            f"{provider.target}: {raised(error)}. Repair or uninstall that package."
         ) from error
     return loaded
 

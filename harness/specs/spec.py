@@ -8,13 +8,16 @@ range is an error that names the setting and what would be right.
 import inspect
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
+from ..blame import raised
 from ..errors import BenchError, unknown_name
+from ..process_state import kept_process_state
 from .grammar import Call, Settings, format_calls, parse_call
 
 T = TypeVar("T")
@@ -149,14 +152,19 @@ def build_settings(cls: type[T], settings: Settings, what: str, *, remedy: str |
     try:
         # JSON is strict about types and still takes lists for tuples and whole numbers for floats.
         text = json.dumps(_without_minus_zero(dict(settings)), allow_nan=False, default=str)
-        made: T = _adapter(cls).validate_json(text, strict=True)  # type: ignore[arg-type]
+        with kept_process_state() if _is_of_others(cls) else nullcontext():
+            made: T = _adapter(cls).validate_json(text, strict=True)  # type: ignore[arg-type]
         return made
     except ValidationError as error:
         raise BenchError(f"{what}: {_first_problem(error)} {see}") from error
     except BenchError as error:
         raise BenchError(f"{what}: {error} {see}") from error
-    except Exception as error:  # whatever a plug-in's own checks raise
-        raise BenchError(f"{what} cannot be made: {type(error).__name__}: {error} {see}") from error
+    except (Exception, SystemExit) as error:  # whatever a plug-in's own checks raise
+        raise BenchError(f"{what} cannot be made: {raised(error, cls)}. {see}") from error
+
+
+def _is_of_others(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
 def _without_minus_zero(value: Any) -> Any:

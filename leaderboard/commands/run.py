@@ -19,6 +19,7 @@ from ...harness.commands.options import (
     Sets,
     Streams,
     SuiteName,
+    Timeout,
     Workers,
 )
 from ...harness.places import default_data_dir
@@ -37,6 +38,7 @@ def run(
     set_: Sets = [],  # noqa: B006
     workers: Workers = None,
     device: Device = "cpu",
+    timeout: Timeout = None,
     controls: Annotated[
         bool,
         typer.Option(
@@ -68,7 +70,13 @@ def run(
     jobs = prepare(runs, data_dir)
     with live_curves(wandb, jobs, store), progress_bar(Console(stderr=True)) as progress:
         outcome = execute(
-            jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress
+            jobs,
+            store,
+            data_dir=data_dir,
+            workers=workers,
+            device=device,
+            timeout=timeout,
+            progress=progress,
         )
     typer.echo(json.dumps(as_json(outcome), indent=1) if json_ else "\n".join(summary(outcome)))
     if outcome.interrupted:

@@ -115,12 +115,12 @@ def may_leave(result: Result) -> bool:
 
     It goes as it is, byte for byte, or not at all.
     """
-    reason = result.reason or ""
-    return is_clean(result.model_dump()) and scrubbed_text(reason) == reason
+    texts = [text for text in (result.reason, result.traceback) if text is not None]
+    return is_clean(result.model_dump()) and [*map(scrubbed_text, texts)] == texts
 
 
 def with_clean_reason(result: Result) -> Result:
     """Return the result as it may be shown on W&B: its reason names no machine and no person."""
     if result.reason is None:
         return result
-    return result.model_copy(update={"reason": scrubbed_text(result.reason)})
+    return result.model_copy(update={"reason": scrubbed_text(result.reason), "traceback": None})

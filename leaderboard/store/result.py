@@ -13,6 +13,9 @@ from ...harness.row import Row
 
 Status = Literal["done", "diverged", "failed"]
 
+ABOUT = ("reason", "needs", "stream_digest", "traceback")
+"""What the hash `about` is over; the last only where it is there."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -82,6 +85,8 @@ class Record(_Strict):
     status: Status
     reason: str | None
     """Why the run diverged or failed; None for a run that is done."""
+    traceback: str | None = None
+    """Where an exception that ended the run came from: the last part of its traceback."""
     needs: list[str]
     """What the entrant has to be told, for example "task boundary"."""
     stream_digest: str | None = None
@@ -164,7 +169,7 @@ def _hashes(content: Mapping[str, Any]) -> dict[str, str]:
     return {
         "environment": digest(content.get("environment")),
         "outputs": _digest_of(content, ("metrics", "rows", "status")),
-        "about": _digest_of(content, ("reason", "needs", "stream_digest")),
+        "about": _digest_of(content, ABOUT if "traceback" in content else ABOUT[:-1]),
     }
 
 

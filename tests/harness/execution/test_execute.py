@@ -1,5 +1,7 @@
 import _thread
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -54,6 +56,7 @@ def run(
     workers: int | None = 1,
     runner: str = "run",
     advances: list[Advance] | None = None,
+    timeout: float | None = None,
 ) -> tuple[Outcome, ResultStore]:
     store = ResultStore(folder / f"results-{workers}")
     outcome = execute(
@@ -61,6 +64,7 @@ def run(
         store,
         data_dir=folder,
         workers=workers,
+        timeout=timeout,
         progress=(advances if advances is not None else []).append,
         runner=f"fake_runner:{runner}",
     )
@@ -137,7 +141,7 @@ def test_a_worker_that_dies_fails_only_its_own_runs(tmp_path: Path) -> None:
     expected = {"exits": "failed", "killed": "failed", "a": "done", "b": "done"}
     assert statuses(outcome) == {f"{n}/{seed}": s for n, s in expected.items() for seed in (0, 1)}
     reasons = {end.run.entrant.name: end.reason for end in outcome.ended("failed")}
-    assert reasons["exits"] == "its worker process ended with status 3"
+    assert reasons["exits"] == "its process ended with status 3 before the run did"
     assert reasons["killed"] is not None
     assert "killed by SIGKILL" in reasons["killed"]
     result = store.read(jobs[0].fingerprint)
@@ -145,7 +149,7 @@ def test_a_worker_that_dies_fails_only_its_own_runs(tmp_path: Path) -> None:
     assert [row["task"] for row in result.rows] == [0, 1]  # as far as they were logged
 
 
-def test_workers_and_this_process_give_the_same_results(tmp_path: Path) -> None:
+def test_one_worker_and_two_give_the_same_results(tmp_path: Path) -> None:
     jobs = make_jobs(["fine", "diverges", "raises"])
     _, here = run(jobs, tmp_path, workers=1)
     _, there = run(jobs, tmp_path, workers=2)
@@ -163,13 +167,121 @@ def test_progress_counts_replica_updates_up_to_all_of_them(tmp_path: Path) -> No
     assert [a.done for a in advances] == sorted(a.done for a in advances)
 
 
-def test_an_interruption_keeps_what_has_ended_and_the_rows_of_the_rest(tmp_path: Path) -> None:
-    jobs = [*make_jobs(["fine"]), *make_jobs(["interrupts"], seeds=[0])]
+@pytest.mark.parametrize(
+    ("entrant", "reason"),
+    [
+        ("leaves", "SystemExit: 0 (fake_runner.py, line "),
+        ("leaves at once", "its process ended with status 0 before the run did"),
+        ("interrupts", "KeyboardInterrupt (fake_runner.py, line "),
+        ("surrogate", "ValueError: \\ud800 cannot be written (fake_runner.py, line "),
+        ("talks", f"ValueError: {'x' * 900}"),
+        ("cannot say", "Mute: its text cannot be made (fake_runner.py, line "),
+        ("writes into the pipe", "its process sent what "),
+    ],
+)
+def test_no_way_to_end_harms_the_runs_of_others(tmp_path: Path, entrant: str, reason: str) -> None:
+    jobs = make_jobs([entrant, "fine"])
     outcome, store = run(jobs, tmp_path)
-    assert outcome.interrupted
-    assert statuses(outcome) == {"fine/0": "done", "fine/1": "done"}
-    assert not store.path(jobs[2].fingerprint).exists()
-    assert len(store.read_rows(jobs[2].fingerprint)) == 2
+    assert not outcome.interrupted
+    assert [end.status for end in outcome.ends] == ["failed"] * 2 + ["done"] * 2
+    result = store.read(jobs[0].fingerprint)
+    assert (result.reason or "").startswith(reason)
+    assert len(result.reason or "") < 1_200
+
+
+def test_a_result_keeps_the_traceback_without_anybodys_folders(tmp_path: Path) -> None:
+    jobs = make_jobs(["raises"])
+    _, store = run(jobs, tmp_path)
+    trace = store.read(jobs[0].fingerprint).traceback or ""
+    assert trace.startswith("Traceback (most recent call last):")
+    assert 'File "fake_runner.py", line ' in trace
+    assert 'raise ZeroDivisionError("by a plug-in")' in trace
+    assert str(Path(__file__).parent) not in trace
+
+
+def test_what_a_plugin_does_to_its_process_is_over_with_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    jobs = make_jobs(["changes everything", "fine"])
+    outcome, store = run(jobs, tmp_path, runner="looks")
+    assert [end.status for end in outcome.ends] == ["done"] * 4
+    for job in jobs:
+        assert not any(row["changed"] for row in store.read(job.fingerprint).rows)
+    assert Path.cwd() != Path("/")
+    assert capfd.readouterr().out == ""  # stdout may be JSON for programs
+
+
+@pytest.mark.parametrize("entrant", ["loops", "holds on"])
+def test_a_run_that_takes_too_long_is_given_up(tmp_path: Path, entrant: str) -> None:
+    jobs = make_jobs([entrant, "fine"])
+    started = time.monotonic()
+    outcome, store = run(jobs, tmp_path, timeout=10.0)
+    assert time.monotonic() - started < 60
+    assert statuses(outcome) == {
+        f"{entrant}/0": "failed",
+        f"{entrant}/1": "failed",
+        "fine/0": "done",
+        "fine/1": "done",
+    }
+    result = store.read(jobs[0].fingerprint)
+    assert result.reason == "it took longer than the timeout of 10 seconds"
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan")])
+def test_a_timeout_lets_something_run(tmp_path: Path, timeout: float) -> None:
+    with pytest.raises(BenchError, match=f"a timeout of {timeout:g} seconds lets nothing run"):
+        run(make_jobs(["fine"]), tmp_path, timeout=timeout)
+
+
+def test_a_script_that_asks_for_runs_is_not_run_again_by_their_processes(tmp_path: Path) -> None:
+    # No `if __name__ == "__main__"`: a process that imported the script would start more of them.
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from plasticity_bench.harness.execution.execute import execute\n"
+        "from plasticity_bench.leaderboard.store.result_store import ResultStore\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent.parent.parent)!r})\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from tests.harness.execution.test_execute import make_jobs\n"
+        "print('once')\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "outcome = execute(make_jobs(['fine']), ResultStore(folder / 'r'), data_dir=folder,\n"
+        "                  progress=lambda _: None, runner='fake_runner:run')\n"
+        "print([end.status for end in outcome.ends])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.splitlines() == ["once", "['done', 'done']"], done.stderr
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    script = (
+        "import os\n"
+        "from pathlib import Path\n"
+        "import sys\n"
+        f"sys.path[:0] = [{str(Path(__file__).parents[3])!r}, {str(Path(__file__).parent)!r}]\n"
+        "from tests.harness.execution.test_execute import make_jobs, run\n"
+        f"run(make_jobs(['notes and loops']), Path({str(tmp_path)!r}))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script])
+    noted = tmp_path / "process"
+    while not noted.exists() or not noted.read_text():
+        assert parent.poll() is None
+        time.sleep(0.1)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while _is_alive(int(noted.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split(") ")[1][0] != "Z"
+    except OSError:
+        return False
 
 
 def test_an_interruption_stops_the_workers(tmp_path: Path) -> None:

@@ -159,8 +159,17 @@ def test_a_built_in_name_cannot_be_taken_over(install: Install) -> None:
 @pytest.mark.parametrize(
     ("code", "target", "cause"),
     [
-        ("import no_such_module", "Mine", "ModuleNotFoundError: No module named 'no_such_module'"),
-        ("1 / 0", "Mine", "ZeroDivisionError: division by zero"),
+        (
+            "import no_such_module",
+            "Mine",
+            "ModuleNotFoundError: No module named 'no_such_module' (broken_one.py, line 1, "
+            "in <module>)",
+        ),
+        (
+            "1 / 0",
+            "Mine",
+            "ZeroDivisionError: division by zero (broken_one.py, line 1, in <module>)",
+        ),
         (IDEA, "Yours", "AttributeError: module 'broken_one' has no attribute 'Yours'"),
     ],
 )
