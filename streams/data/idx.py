@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...harness.errors import BenchError
-from .reader import ELSEWHERE, Arrays, Bytes, DamagedFile, Reader, Workspace
+from .reader import ELSEWHERE, MOST_BYTES, Arrays, Bytes, DamagedFile, Reader, Workspace
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -146,15 +146,23 @@ def parsed_idx(path: Path, content: bytes) -> Bytes:
     shape = tuple(int(n) for n in np.frombuffer(content[4:header], dtype=">u4"))
     values = np.frombuffer(content[header:], dtype=np.uint8)
     if values.size != math.prod(shape) or not values.size:
-        raise DamagedFile(path, f"its header says shape {shape}, but it has {values.size} values")
+        has = "more" if values.size > math.prod(shape) else f"{values.size}"
+        raise DamagedFile(path, f"its header says shape {shape}, but it has {has} values")
     return values.reshape(shape).copy()
 
 
 def _unpacked(path: Path) -> bytes:
+    """Return what a file holds: no more than its header says, and one byte if there is more."""
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix == ".gz" else content
-    except (OSError, EOFError, zlib.error) as error:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            start = file.read(4)
+            axes = start[3] if start[:3] == b"\0\0\x08" and len(start) == 4 else 0
+            lengths = file.read(4 * axes)
+            size = math.prod(int.from_bytes(lengths[n : n + 4]) for n in range(0, 4 * axes, 4))
+            if size > MOST_BYTES:
+                raise DamagedFile(path, f"its header says {size:,} values")
+            return start + lengths + file.read(size + 1)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DamagedFile(path, str(error)) from None
 
 

@@ -1,13 +1,14 @@
 """Read a user's own pictures: `train/<class>/*` and `test/<class>/*`."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
-from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes
 
 from ...harness.errors import BenchError, unknown_name
 from .reader import Arrays, Bytes, Images, Labels, Moments, Reader, Workspace
@@ -15,6 +16,10 @@ from .reader import Arrays, Bytes, Images, Labels, Moments, Reader, Workspace
 GREY = {"1", "L"}
 TOO_DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}
 """Modes of PIL with more than 8 bits a channel, which a conversion would cut off."""
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
+"""What a picture may be, whatever its name says: PIL would start other programs for others."""
+MOST_PIXELS = 2**24
+"""A picture with more, 4096 x 4096, is refused before it is decoded."""
 AT_ONCE = 1000
 """Pictures whose pixels are counted at once."""
 
@@ -93,7 +98,7 @@ def two_parts(train: Path, test: Path) -> tuple[Listing, Listing]:
             remedy = f"Every class in {test} needs training pictures, too."
             raise unknown_name("training class", name, classes, remedy)
     number = {name: i for i, name in enumerate(classes)}
-    test_listing = make_dataset(test, number, IMG_EXTENSIONS, allow_empty=True)
+    test_listing = _listed(test, number)
     if not test_listing:
         raise BenchError(f"no picture in {test}. Put {test.name}/<class>/*.png there.")
     return listing, test_listing
@@ -106,7 +111,7 @@ def class_folders(folder: Path) -> tuple[list[str], Listing]:
         BenchError: there is no class, or one without pictures.
     """
     classes, number = _classes(folder)
-    listing: Listing = make_dataset(folder, number, IMG_EXTENSIONS, allow_empty=True)
+    listing = _listed(folder, number)
     empty = sorted(set(number.values()) - {label for _, label in listing})
     if empty:
         names = ", ".join(classes[label] for label in empty)
@@ -173,8 +178,17 @@ def _size_and_greyness(picture: Image.Image) -> tuple[tuple[int, int], bool]:
 
 def _opened(path: str, read: Callable[[Image.Image], Read]) -> Read:
     try:
-        with Image.open(path) as picture:
-            mode = picture.mode
+        with warnings.catch_warnings():
+            # PIL's own bound is another; ours is looked at below.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(path, formats=FORMATS)
+        with opened as picture:
+            mode, (width, height) = picture.mode, picture.size
+            if width * height > MOST_PIXELS:
+                raise BenchError(
+                    f"the picture {path} is {width} x {height} pixels; at most {MOST_PIXELS:,} "
+                    "are read. Make it smaller."
+                )
             if mode not in TOO_DEEP:
                 return read(picture)
     # PIL reports damage as any of these, depending on the format.
@@ -193,3 +207,26 @@ def _classes(folder: Path) -> tuple[list[str], dict[str, int]]:
     except FileNotFoundError as error:
         raise BenchError(f"{error} A folder of pictures has {folder.name}/<class>/*.png.") from None
     return classes, number
+
+
+def _listed(folder: Path, number: Mapping[str, int]) -> Listing:
+    """List the pictures of the classes in a folder, in the order that torchvision has them."""
+    return [
+        (str(file), number[name])
+        for name in sorted(number)
+        for root in sorted(_folders(folder / name, frozenset()), key=str)
+        for file in sorted(root.iterdir(), key=lambda entry: entry.name)
+        if file.name.lower().endswith(IMG_EXTENSIONS) and file.is_file()  # and not a pipe
+    ]
+
+
+def _folders(folder: Path, above: Set[tuple[int, int]]) -> Iterator[Path]:
+    """Yield a folder and those below it; one that lies in itself, by a link, has no end."""
+    if not folder.is_dir():
+        return
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here not in above:
+        yield folder
+        for entry in folder.iterdir():
+            yield from _folders(entry, above | {here})

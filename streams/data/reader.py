@@ -27,6 +27,8 @@ Item = TypeVar("Item")
 ELSEWHERE = (
     f"or name the folder of your data sets with --data or the environment variable {DATA_VARIABLE}"
 )
+MOST_BYTES = 4 * 2**30
+"""A file that says it unpacks to more is refused before anything is unpacked: no source has one."""
 EVERY = 5
 """Where a source has no test part of its own, every fifth sample of a class is one."""
 
@@ -229,12 +231,31 @@ def counted(name: str, arrays: Arrays) -> Counts:
     """Count samples and classes of a source.
 
     Raises:
-        BenchError: a test label that no training sample has.
+        BenchError: its parts do not fit together: images of two sizes, a test label that no
+            training sample has, more classes than samples.
     """
+    train, test = arrays.train_x.shape[1:], arrays.test_x.shape[1:]
+    if train != test:
+        raise BenchError(
+            f"the source '{name}' has training samples of {_size(train)} and test samples of "
+            f"{_size(test)}. Bring all to one size."
+        )
+    if min(arrays.train_y.min(), arrays.test_y.min()) < 0:
+        raise BenchError(f"the source '{name}' has a label below 0. Number its classes from 0.")
     classes = int(arrays.train_y.max()) + 1
     if int(arrays.test_y.max()) >= classes:
         raise BenchError(f"the source '{name}' has test labels that no training sample has.")
+    if classes > len(arrays.train_y):
+        raise BenchError(
+            f"the source '{name}' has labels up to {classes - 1:,} and {len(arrays.train_y):,} "
+            "training samples. Number its classes from 0, without gaps."
+        )
     return Counts(len(arrays.train_y), len(arrays.test_y), classes)
+
+
+def _size(shape: Sequence[int]) -> str:
+    channels, height, width = shape
+    return f"{channels} x {height} x {width} (channels, height, width)"
 
 
 def find(reader: Reader) -> Path | None:
