@@ -11,6 +11,7 @@ For others:
     errors: BenchError, unknown_name
     fingerprint: canonical, digest, fingerprint
     places: DATA_VARIABLE, default_data_dir, USERS_OWN
+    plural: plural
     randomness: derive_seed, OwnRandom, ReplicaRandom, unmoved_random, untouched_randomness
     row: Row, spread
     stream: chained_digest, Evaluate, RealTime, Samples, Stream, Task

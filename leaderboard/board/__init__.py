@@ -12,7 +12,7 @@ For others:
     exports: csv, escaped, latex, markdown, parquet
     grouping: EntrantRuns, grouped, Marks, R, StreamRuns
     ranking: Question, rank, stream_key, unusual_settings
-    standings: ALPHA, Board, Coverage, HEADLINE_FROM, Incomplete, LEAST_STREAMS, OlderCode, Overall,
+    standings: Board, Coverage, HEADLINE_FROM, Incomplete, LEAST_STREAMS, OlderCode, Overall,
         OverallStanding, PROVISIONAL_BELOW, Rank, Standing, Trust
     table: as_json, tables
     table_notes: environment_notes, incomplete_notes, older_notes

@@ -7,13 +7,12 @@ from math import isnan, nan
 from ...harness.errors import BenchError, unknown_name
 from ...harness.fingerprint import digest
 from ...harness.visible import visible
-from ..statistics.inference import CONFIDENCE, Difference, Interval
+from ..statistics.inference import ALPHA, CONFIDENCE, Difference, Interval
 from ..statistics.numbers import number, p_text
 from ..statistics.power import POWER, seeds_needed
 from ..statistics.resampling import improvement, improvement_interval
 from .placing import between
 from .standings import (
-    ALPHA,
     PROVISIONAL_BELOW,
     Board,
     Estimate,

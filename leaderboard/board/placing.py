@@ -6,8 +6,8 @@ from itertools import combinations
 from math import isnan
 
 from ..statistics import power
-from ..statistics.inference import Difference, holm
-from .standings import ALPHA, Pair, Rank
+from ..statistics.inference import ALPHA, Difference, holm
+from .standings import Pair, Rank
 
 Verdicts = set[tuple[str, str]]
 """Two labels, where the first is significantly better than the second."""

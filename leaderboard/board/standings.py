@@ -10,10 +10,8 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from ..statistics.inference import Difference, Interval, Summary
+from ..statistics.inference import ALPHA, Difference, Interval, Summary
 
-ALPHA = 0.05
-"""Level of every test, after Holm's correction."""
 PROVISIONAL_BELOW = 5
 """A standing on fewer seeds is marked as provisional."""
 HEADLINE_FROM = 10

@@ -4,11 +4,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from math import isfinite, isnan
 
-from ..statistics.losses import FEWEST_SEEDS
+from ..statistics.inference import ALPHA, FEWEST_SEEDS
 from ..statistics.numbers import count, number
 from ..statistics.power import POWER
 from .standings import (
-    ALPHA,
     HEADLINE_FROM,
     PROVISIONAL_BELOW,
     Board,

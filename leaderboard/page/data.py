@@ -10,9 +10,9 @@ from typing import Any
 from ...harness.fingerprint import canonical
 from ...harness.metrics import METRICS
 from ..board.grouping import EntrantRuns, Marks, StreamRuns, grouped
-from ..board.standings import ALPHA, HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
+from ..board.standings import HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
 from ..board.table import as_json
-from ..statistics.inference import CONFIDENCE
+from ..statistics.inference import ALPHA, CONFIDENCE
 from ..store.result import Result, plain
 from .lines import Json, learning_curves, parity, survival
 
