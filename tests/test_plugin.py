@@ -157,7 +157,7 @@ def test_a_plugin_tells_its_settings(command: Command) -> None:
 def test_a_suite_runs_a_plugin_by_name(command: Command, tmp_path: Path) -> None:
     done = command("run", write_suite(tmp_path, "random-reset(share=1.0)"), "--workers", "1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("1 runs done, 0 were done before.\n")
+    assert done.stdout.startswith("1 run done, 0 were done before.\n")
     result = read_results(tmp_path)["random-reset(share=1.0)"]
     assert result["status"] == "done"
     assert result["sources"]["strategies"].keys() == {"random-reset"}
@@ -175,7 +175,7 @@ def test_a_plugin_that_raises_fails_its_own_runs_only(command: Command, tmp_path
     assert done.returncode == 1, done.stderr
     cause = f"strategy 'falling' raised in begin_task after {UPDATES_PER_TASK} updates: "
     cause += "ZeroDivisionError: the idea ends here"
-    assert f"failed: falling on permuted-digits, seeds 0: {cause}\n" in done.stdout
+    assert f"failed: falling on permuted-digits, seed 0: {cause}\n" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     results = read_results(tmp_path)
     assert {name: result["status"] for name, result in results.items()} == {
