@@ -57,8 +57,9 @@ def difference(pairs: Pairs, better: int) -> Difference:
 
     Where the one who lost more is behind in the values too, or neither lost more, the difference
     and its interval are over the runs that ended (`Difference.ended` says so where any was lost),
-    and p is as this module says. Where the one who lost more is ahead in the values, losses and values contradict each other: then lost runs count
-    as the worst case in difference, interval and p.
+    and p is as this module says. Where the one who lost more is ahead in the values, losses and
+    values contradict each other: then lost runs count as the worst case in difference, interval
+    and p.
 
     Args:
         pairs: both entrants on every stream.

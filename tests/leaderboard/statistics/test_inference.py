@@ -97,7 +97,7 @@ def test_differences_without_spread_are_certain(shift: float, p: float) -> None:
     difference = compare({s: v + shift for s, v in reference.items()}, reference)
     assert difference.p == p
     assert (difference.interval.low, difference.interval.high) == (shift, shift)
-    constant = compare({s: 0.5 + shift for s in (10, 11, 12)}, dict.fromkeys(range(3), 0.5))
+    constant = compare(dict.fromkeys((10, 11, 12), 0.5 + shift), dict.fromkeys(range(3), 0.5))
     assert constant.p == p
 
 
