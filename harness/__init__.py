@@ -12,6 +12,7 @@ For others:
     errors: BenchError, unknown_name
     fingerprint: canonical, digest, fingerprint
     places: DATA_VARIABLE, default_data_dir, USERS_OWN
+    plural: plural
     process_state: kept_process_state
     randomness: derive_seed, OwnRandom, ReplicaRandom, unmoved_random, untouched_randomness
     row: Row, spread

@@ -177,7 +177,7 @@ def test_a_plugin_tells_its_settings(command: Command) -> None:
 def test_a_suite_runs_a_plugin_by_name(command: Command, tmp_path: Path) -> None:
     done = command("run", write_suite(tmp_path, "random-reset(share=1.0)"), "--workers", "1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("1 runs done, 0 were done before.\n")
+    assert done.stdout.startswith("1 run done, 0 were done before.\n")
     result = read_results(tmp_path)["random-reset(share=1.0)"]
     assert result["status"] == "done"
     assert result["sources"]["strategies"].keys() == {"random-reset"}
@@ -195,7 +195,7 @@ def test_a_plugin_that_raises_fails_its_own_runs_only(command: Command, tmp_path
     assert done.returncode == 1, done.stderr
     cause = f"strategy 'falling' raised in begin_task after {UPDATES_PER_TASK} updates: "
     cause += "ZeroDivisionError: the idea ends here (their_falling.py, line 11, in begin_task)"
-    assert f"failed: falling on permuted-digits, seeds 0: {cause}\n" in done.stdout
+    assert f"failed: falling on permuted-digits, seed 0: {cause}\n" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     results = read_results(tmp_path)
     assert {name: result["status"] for name, result in results.items()} == {
@@ -215,7 +215,7 @@ def test_a_plugin_changes_no_bit_of_anybodys_runs(command: Command, tmp_path: Pa
     done = command("run", suite, "--workers", "1")
     assert done.returncode == 1, done.stderr
     cause = f"strategy 'harmful' raised in begin_task after {UPDATES_PER_TASK} updates: SystemExit"
-    assert f"seeds 0: {cause}: 0 (their_harmful.py, line " in done.stdout
+    assert f"seed 0: {cause}: 0 (their_harmful.py, line " in done.stdout
     expected, found = read_results(tmp_path, "alone"), read_results(tmp_path)
     assert found["harmful"]["status"] == "done"
     for name in ("dense", "leaky-relu"):
@@ -227,7 +227,7 @@ def test_a_plugin_changes_no_bit_of_anybodys_runs(command: Command, tmp_path: Pa
 def test_a_run_may_be_given_a_time(command: Command, tmp_path: Path) -> None:
     done = command("run", write_suite(tmp_path, "dense"), "--timeout", "0.01")
     assert done.returncode == 1, done.stderr
-    assert "failed: dense on permuted-digits, seeds 0: it took longer than the timeout" in (
+    assert "failed: dense on permuted-digits, seed 0: it took longer than the timeout" in (
         done.stdout
     )
     again = command("run", "theirs.toml", "--timeout", "600")

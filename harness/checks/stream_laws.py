@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
+from ..plural import plural
 from ..randomness import untouched_randomness
 from ..stream import Samples, Stream, Task, chained_digest
 from .memory import held_memory, size_of, tracing
@@ -58,12 +59,13 @@ def same_number_of_tasks(case: Case) -> Iterator[str]:
         streams = case.stream.benchmark(seed, case.data_dir).streams
         drawn = sum(1 for _ in case.tasks(seed, most=None))
         trained, tested = len(streams["train"]), len(streams["test"])
+        are_drawn = plural(drawn, "task is drawn", "tasks are drawn")
         if drawn != case.count:
-            yield f"{drawn} tasks are drawn, but task_updates has {case.count}"
+            yield f"{are_drawn}, but task_updates has {case.count}"
         if trained != drawn:
-            yield f"{drawn} tasks are drawn, but the Avalanche view has {trained} to train on"
+            yield f"{are_drawn}, but the Avalanche view has {trained} to train on"
         if tested not in (1, drawn):
-            yield f"{drawn} tasks are drawn, but the Avalanche view has {tested} to test on"
+            yield f"{are_drawn}, but the Avalanche view has {tested} to test on"
 
 
 def same_samples(case: Case) -> Iterator[str]:
@@ -152,7 +154,8 @@ def late_start(case: Case) -> Iterator[str]:
                     yield f"seed {seed}: task {number} is another when started at task {start}"
             if len(late) != len(whole) - start:
                 missing = len(whole) - start - len(late)
-                yield f"seed {seed}: started at task {start}, the last {missing} tasks are missing"
+                lacking = plural(missing, "task is", "tasks are")
+                yield f"seed {seed}: started at task {start}, {lacking} missing at the end"
 
 
 def generators_rest(case: Case) -> Iterator[str]:
@@ -202,7 +205,7 @@ def indices_fit(case: Case) -> Iterator[str]:
             if index.dtype != torch.int64 or index.ndim != 1 or not len(index):
                 yield f"{place}: {part} rows are not a list of at least one int64"
             elif len(labels) != len(index):
-                yield f"{place}: {len(index)} {part} samples have {len(labels)} labels"
+                yield f"{place}: {len(labels)} labels of {plural(len(index), f'{part} sample')}"
             elif int(index.min()) < 0 or int(index.max()) >= rows:
                 wrong = ((index < 0) | (index >= rows)).nonzero()[0]
                 yield (f"{place}: {part} sample {int(wrong)} is row {int(index[wrong])} of {rows}")
@@ -218,7 +221,8 @@ def updates_fit(case: Case) -> Iterator[str]:
     passes = case.stream.passes
     for number, updates in enumerate(case.stream.task_updates(case.samples)):
         if updates < 1 or updates % passes:
-            yield f"task {number} has {updates} updates in {passes} passes"
+            made = plural(updates, "update")
+            yield f"task {number} has {made} in {plural(passes, 'pass', 'passes')}"
 
 
 def memory_rests(case: Case) -> Iterator[str]:

@@ -16,6 +16,7 @@ from rich.progress import (
 
 from ..execution.execute import Advance, Outcome
 from ..execution.worker import RunEnd
+from ..plural import plural
 
 SPEED_WINDOW = 600.0
 """Seconds over which the time left is estimated: stacks differ, so the average must be long."""
@@ -48,7 +49,7 @@ def progress_bar(console: Console) -> Iterator[Callable[[Advance], None]]:
 
 def summary(outcome: Outcome) -> list[str]:
     """Say in lines how many runs ended how, and of those that went wrong which and why."""
-    lines = [f"{len(outcome.ended('done'))} runs done, {len(outcome.kept)} were done before."]
+    lines = [_done_text(outcome)]
     for status in ("diverged", "failed"):
         wrong: dict[tuple[str, str, str | None], list[int]] = {}
         for end in outcome.ended(status):
@@ -56,8 +57,15 @@ def summary(outcome: Outcome) -> list[str]:
             wrong.setdefault(key, []).append(end.run.seed)
         for (entrant, stream, reason), seeds in wrong.items():
             named = ", ".join(map(str, sorted(seeds)))
-            lines.append(f"{status}: {entrant} on {stream}, seeds {named}: {reason}")
+            lines.append(
+                f"{status}: {entrant} on {stream}, seed{'s' * (len(seeds) > 1)} {named}: {reason}"
+            )
     return lines
+
+
+def _done_text(outcome: Outcome) -> str:
+    done, before = len(outcome.ended("done")), len(outcome.kept)
+    return f"{plural(done, 'run')} done, {plural(before, 'was', 'were')} done before."
 
 
 def as_json(outcome: Outcome) -> list[dict[str, Any]]:

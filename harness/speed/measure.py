@@ -18,6 +18,7 @@ from rich.progress import track as show_progress
 from rich.table import Table
 
 from ..execution.environment import environment
+from ..plural import plural
 from .contestants import (
     BARE,
     BATCH,
@@ -170,7 +171,7 @@ def tables(report: Report) -> Group:
     machine = report.machine
     about = (
         f"Microseconds per replica and update; permuted MNIST, MLP {'-'.join(map(str, WIDTHS))}, "
-        f"batch {BATCH}, on {report.data}. 1 thread of {machine['cores']} cores, "
+        f"batch {BATCH}, on {report.data}. 1 thread of {plural(machine['cores'], 'core')}, "
         f"torch {machine['torch']}."
     )
     drawn = (

@@ -7,15 +7,17 @@ other forms of it.
 May import: harness/metrics, harness/plugins, leaderboard/statistics, leaderboard/store.
 
 For others:
-    comparison: comparison, family_sentence, sentences
+    comparison: comparison
+    comparison_words: family_sentence, not_run, sentences
     environments: made_otherwise
     exports: csv, escaped, latex, markdown, parquet
     grouping: EntrantRuns, grouped, Marks, R, StreamRuns
     ranking: Question, rank, stream_key, unusual_settings
-    standings: ALPHA, Board, Coverage, HEADLINE_FROM, Incomplete, LEAST_STREAMS, OlderCode, Overall,
+    scoring: direction, Score, score, told_apart, worst_case
+    standings: Board, Coverage, HEADLINE_FROM, Incomplete, LEAST_STREAMS, OtherCode, Overall,
         OverallStanding, PROVISIONAL_BELOW, Rank, Standing, Trust
     table: as_json, tables
-    table_notes: environment_notes, incomplete_notes, older_notes
+    table_notes: environment_notes, incomplete_notes, other_code_notes
     versions: Current, Versions
     wanted: Wanted
 """

@@ -1,19 +1,16 @@
-"""Two entrants side by side: paired, stream by stream, in words."""
+"""Two entrants side by side: paired, stream by stream."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 
 from ...harness.errors import BenchError, unknown_name
 from ...harness.fingerprint import digest
-from ...harness.visible import visible
-from ..statistics.inference import CONFIDENCE, Difference, Interval
-from ..statistics.numbers import number, p_text
-from ..statistics.power import POWER, seeds_needed
+from ..statistics.inference import ALPHA, Difference, Interval
+from ..statistics.power import seeds_needed
 from ..statistics.resampling import improvement, improvement_interval
 from .placing import between
 from .standings import (
-    ALPHA,
     PROVISIONAL_BELOW,
     Board,
     Estimate,
@@ -42,6 +39,11 @@ class StreamComparison:
     """Shared seeds on which the first is better; higher, by a diagnostic metric."""
     shared: int
     """Seeds that pair the two; 0 where the difference is not paired."""
+    lacking: Mapping[str, str]
+    """What is in the way of a difference, by whoever of the two has no value."""
+    missing: Mapping[str, tuple[int, ...]]
+    """Seeds asked for that were not run, by whoever lacks any; none named where nothing was asked
+    of it there."""
 
 
 @dataclass(frozen=True)
@@ -103,35 +105,6 @@ def comparison(board: Board, first: str, second: str) -> Comparison:
     )
 
 
-def sentences(found: Comparison) -> Iterator[str]:
-    """Say in words what a comparison found."""
-    return map(visible, _sentences(found))
-
-
-def _sentences(found: Comparison) -> Iterator[str]:
-    direction = "" if found.better == "diagnostic" else f" ({found.better} is better)"
-    yield (
-        f"{found.first} against {found.second} by {found.metric}{direction}; tests at "
-        f"{ALPHA:.0%}, Holm over all pairs of each board ({_listed(found.tests)}):"
-    )
-    yield from (f"* {_stream_sentence(found, stream)}" for stream in found.streams)
-    if found.score:
-        yield _score_sentence(found, found.score)
-    if found.no_score:
-        yield f"Over all streams they are not compared: {found.no_score}."
-    if len(found.tests) > 1:
-        yield family_sentence(len(found.tests))
-    if found.improvement:
-        low, high = found.improvement.interval.low, found.improvement.interval.high
-        limits = f"[{low:.2f}, {high:.2f}] (bootstrap over seeds)"
-        if isnan(low):
-            limits = f"(without an interval below {PROVISIONAL_BELOW} seeds)"
-        yield (
-            f"A run of {found.first} is {_ahead(found)} than one of {found.second} with "
-            f"probability {found.improvement.value:.2f} {limits}."
-        )
-
-
 def _no_score(board: Board, names: tuple[str, str]) -> str:
     if board.overall is None:
         return board.no_overall or "there is no score"
@@ -169,11 +142,35 @@ def _on_stream(stream: StreamBoard, names: tuple[str, str], sign: float) -> Stre
     apart = not p_holm >= ALPHA
     level = ALPHA / max(1, tested(stream.pairs))
     needed = None if pair is None or apart else seeds_needed(pair.difference, level)
-    standings = [_standing(stream, name) for name in names]
-    lost = tuple(len(one.lost) if one else 0 for one in standings)
+    standings = {name: _standing(stream, name) for name in names}
+    lost = tuple(len(one.lost) if one else 0 for one in standings.values())
     return StreamComparison(
-        stream.stream, difference, p_holm, needed, (lost[0], lost[1]), wins, len(seeds)
+        stream.stream,
+        difference,
+        p_holm,
+        needed,
+        (lost[0], lost[1]),
+        wins,
+        len(seeds),
+        lacking={
+            name: _why_without(stream, one)
+            for name, one in standings.items()
+            if one is None or one.summary is None
+        },
+        missing={
+            name: one.missing if one else ()
+            for name, one in standings.items()
+            if one is None or one.missing
+        },
     )
+
+
+def _why_without(stream: StreamBoard, standing: Standing | None) -> str:
+    if standing is None or not standing.lost:
+        return "no run"
+    if set(standing.lost.values()) == {"undefined"}:
+        return f"no value of {stream.metric}, {stream.undefined}"
+    return "every run lost"
 
 
 def _improvement(
@@ -187,77 +184,3 @@ def _improvement(
         return Estimate(improvement(first, second), Interval(nan, nan))
     seed = int(digest([first, second])[:8], 16)
     return Estimate(improvement(first, second), improvement_interval(first, second, seed))
-
-
-def _stream_sentence(found: Comparison, stream: StreamComparison) -> str:
-    difference = stream.difference
-    if difference is None:
-        return f"{stream.stream}: one of them has no value there."
-    if difference.p != difference.p:
-        return f"{stream.stream}: {number(difference.mean, '+')}, too few seeds to test."
-    word = _words(found, difference.mean, stream.p_holm < ALPHA, found.better)
-    test = f"paired t-test over {difference.count} seeds" if difference.paired else "Welch's test"
-    if any(stream.lost):
-        lost = f"{stream.lost[0]} against {stream.lost[1]}"
-        test = f"lost runs first, {lost}, then a {'paired' * difference.paired or 'Welch'} t-test"
-    wins = f"; {_ahead(found)} on {stream.wins} of {stream.shared} seeds" if stream.shared else ""
-    effect = (
-        f", effect size {difference.effect_size:+.1f}"
-        if difference.effect_size == (difference.effect_size)
-        else ""
-    )
-    return (
-        f"{stream.stream}: {found.first} is {word}: {_numbers(difference)}, "
-        f"{p_text(stream.p_holm)}{effect} ({test}){wins}.{_needed(stream)}"
-    )
-
-
-def _needed(stream: StreamComparison) -> str:
-    difference = stream.difference
-    if stream.seeds_needed is None or difference is None:
-        return ""
-    more = max(1, stream.seeds_needed - difference.count)
-    return (
-        f" If the difference and its spread are what they seem, {more} more "
-        f"seed{'s' * (more > 1)} would tell them apart in {POWER:.0%} of cases."
-    )
-
-
-def family_sentence(families: int) -> str:
-    """Say what may be concluded from several boards with a family of tests each."""
-    return (
-        f"Each board is a family of its own: on each, some difference is false in at most "
-        f"{ALPHA:.0%} of cases, on {families} together in up to {1 - (1 - ALPHA) ** families:.0%}."
-    )
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
-
-
-def _score_sentence(found: Comparison, pair: Pair) -> str:
-    score = pair.difference
-    if score.p != score.p:
-        return "Over all streams: too few seeds to test."
-    word = _words(found, score.mean, pair.p_holm < ALPHA, "higher")
-    return (
-        f"Over all streams {found.first} is {word}: score {_numbers(score)}, {p_text(pair.p_holm)}."
-    )
-
-
-def _ahead(found: Comparison) -> str:
-    return "higher" if found.better == "diagnostic" else "better"
-
-
-def _words(found: Comparison, mean: float, apart: bool, better: str) -> str:
-    if not apart:
-        return f"not told apart from {found.second}"
-    if better == "diagnostic":
-        return f"{'higher' if mean > 0 else 'lower'} than {found.second}"
-    return f"{'better' if (mean > 0) == (better == 'higher') else 'worse'} than {found.second}"
-
-
-def _numbers(difference: Difference) -> str:
-    low, high = difference.interval.low, difference.interval.high
-    limits = f"[{number(low, '+')}, {number(high, '+')}]"
-    return f"{number(difference.mean, '+')} ({CONFIDENCE:.0%} CI {limits})"

@@ -103,6 +103,7 @@ def _on_stream(stream: StreamBoard, standing: Standing) -> Mapping[str, Any]:
         "p_holm": standing.p_holm,
         "effect_size": difference.effect_size if difference else None,
         "paired": difference.paired if difference else None,
+        "difference_of_ended": difference.ended if difference else None,
         "environment": standing.environment,
         **standing.beside,
     }
@@ -135,7 +136,8 @@ def _printed(board: Board) -> pd.DataFrame:
             if not board.overall:
                 columns.setdefault("rank", {})[standing.entrant] = rank_text(standing.rank)
             if standing.coverage.done < standing.coverage.asked or standing.provisional:
-                text += f" ({seeds_text(standing)} seeds)"
+                noun = "seed" if standing.coverage.asked == 1 else "seeds"
+                text += f" ({seeds_text(standing)} {noun})"
             columns.setdefault(stream.stream, {})[standing.entrant] = text
     entrants = list(dict.fromkeys(name for column in columns.values() for name in column))
     rows = [

@@ -47,8 +47,8 @@ class StreamRuns(Generic[R]):
 class Marks:
     """What labels say of results whatever stands beside them, by fingerprint."""
 
-    older: Sequence[str] = ()
-    """Of older code: where they have their code in their labels, those of newer code do not."""
+    other_code: Sequence[str] = ()
+    """Of other code: where their labels say of which, those of the code that is here do not."""
     unusual: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     """Settings of network and optimiser in which the learner is not the usual one."""
 
@@ -90,7 +90,7 @@ class _Codes:
     """
 
     def __init__(self, results: Iterable[Record], marks: Marks) -> None:
-        self.older = frozenset(marks.older)
+        self.other_code = frozenset(marks.other_code)
         self.unusual = marks.unusual
         self._values: dict[str, dict[str, set[str]]] = {}
         self._outdated: set[str] = set()
@@ -99,14 +99,14 @@ class _Codes:
             of_name = self._values.setdefault(name, {})
             for key, value in _code(result).items():
                 of_name.setdefault(key, set()).add(value)
-            if result.fingerprint in self.older:
+            if result.fingerprint in self.other_code:
                 self._outdated.add(name)
 
     def said(self, result: Record) -> Details:
         """Return what a label says of the code and the learner of a result."""
         name = result.spec.entrant.name
         learner = dict(self.unusual.get(result.fingerprint, {}))
-        if name in self._outdated and result.fingerprint not in self.older:
+        if name in self._outdated and result.fingerprint not in self.other_code:
             return learner
         code = _code(result)
         differing = {key: value for key, value in code.items() if len(self._values[name][key]) > 1}

@@ -9,7 +9,15 @@ from typing import Literal
 import numpy as np
 
 from ...harness.fingerprint import canonical, digest
-from ..statistics.inference import Difference, Moments, moments, stratified
+from ..statistics.inference import (
+    FEWEST_SEEDS,
+    Difference,
+    Interval,
+    Moments,
+    known_from,
+    moments,
+    stratified,
+)
 from ..statistics.losses import Outcomes, difference
 from ..statistics.resampling import interquartile_mean, iqm_interval, profile
 from .placing import between, detectable, pairs, ranks
@@ -103,6 +111,16 @@ class _Entry:
     def values(self) -> list[list[float]]:
         return [list(found.counted.values()) for found in self.strata.values()]
 
+    @property
+    def fewest(self) -> int:
+        """Number of runs that count on the stream that has fewest."""
+        return min(map(len, self.values))
+
+    def iqm_interval(self, seed: int) -> Interval:
+        """Return the bootstrap interval of the interquartile mean, where there are seeds enough."""
+        enough = self.fewest >= FEWEST_SEEDS
+        return iqm_interval(self.values, seed) if enough else Interval(nan, nan)
+
 
 def _why_not(boards: Sequence[StreamBoard], better: str) -> str | None:
     if better == "diagnostic":
@@ -169,8 +187,8 @@ def _standing(
     return OverallStanding(
         entrant=entry.label,
         rank=place,
-        score=Estimate(entry.score.mean, entry.score.interval()),
-        iqm=Estimate(float(interquartile_mean(everything)), iqm_interval(entry.values, seed)),
+        score=Estimate(entry.score.mean, known_from(entry.fewest, entry.score)),
+        iqm=Estimate(float(interquartile_mean(everything)), entry.iqm_interval(seed)),
         by_stream=entry.by_stream,
         p_leader=to_leader.p_holm if to_leader else nan,
         detectable=hidden,
@@ -209,4 +227,6 @@ def _covered(parts: Sequence[Coverage]) -> Coverage:
 def _profile(entry: _Entry, seed: int) -> Profile:
     curves = profile(entry.values, THRESHOLDS, seed)
     share, low, high = (tuple(round(float(value), 4) for value in curve) for curve in curves)
+    if entry.fewest < FEWEST_SEEDS:
+        low = high = (nan,) * len(THRESHOLDS)
     return Profile(entry.label, tuple(THRESHOLDS.round(4).tolist()), share, low, high)

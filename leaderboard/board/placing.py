@@ -6,8 +6,8 @@ from itertools import combinations
 from math import isnan
 
 from ..statistics import power
-from ..statistics.inference import Difference, holm
-from .standings import ALPHA, Pair, Rank
+from ..statistics.inference import ALPHA, Difference, holm
+from .standings import Pair, Rank
 
 Verdicts = set[tuple[str, str]]
 """Two labels, where the first is significantly better than the second."""
@@ -110,8 +110,9 @@ def between(compared: Sequence[Pair]) -> dict[tuple[str, str], Pair]:
 
 def _turned(pair: Pair) -> Pair:
     one = pair.difference
-    interval = replace(one.interval, low=-one.interval.high, high=-one.interval.low)
-    turned = replace(one, mean=-one.mean, interval=interval, effect_size=-one.effect_size)
+    # Taken from zero and not negated: nothing turned round is nothing, and not -0.
+    interval = replace(one.interval, low=0.0 - one.interval.high, high=0.0 - one.interval.low)
+    turned = replace(one, mean=0.0 - one.mean, interval=interval, effect_size=0.0 - one.effect_size)
     return Pair(pair.second, pair.first, turned, pair.p_holm)
 
 

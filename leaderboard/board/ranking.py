@@ -28,7 +28,8 @@ from .scoring import (
     told_apart,
     worst_case,
 )
-from .standings import Board, OlderCode, Pair, Rank, Standing, StreamBoard, Trust
+from .standings import Board, OtherCode, Pair, Rank, Standing, StreamBoard, Trust
+from .undefined import why_undefined
 
 Anchors = tuple[float, float]
 """Values of the metric that become 0 and 1."""
@@ -65,8 +66,8 @@ class Question:
     """The command that makes the runs asked for."""
     usual: Mapping[bytes, Mapping[str, JsonValue]] = field(default_factory=dict)
     """Settings of the usual learner on a stream, as "network.hidden", by `stream_key`."""
-    older_code: OlderCode = field(default_factory=OlderCode)
-    """What was left out of the records, or is older among them."""
+    other_code: OtherCode = field(default_factory=OtherCode)
+    """What was left out of the records, or is of other code among them."""
 
     def metric_on(self, stream: Mapping[str, Any]) -> str:
         """Return what a stream's entrants are ranked by.
@@ -106,7 +107,7 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
         for record in listed
         if (settings := unusual_settings(record, asked.usual))
     }
-    marks = Marks(asked.older_code.runs, unusual)
+    marks = Marks(asked.other_code.runs, unusual)
     scored = [(stream, _scores(stream, asked)) for stream in grouped(listed, marks)]
     streams = [_stream_board(stream, scores, asked) for stream, scores in scored]
     better = _one_direction(streams)
@@ -125,7 +126,7 @@ def rank(records: Iterable[Record], question: Question | None = None) -> Board:
         no_overall=why_not,
         head=asked.head,
         not_run=_not_run(asked, scored),
-        older_code=asked.older_code,
+        other_code=asked.other_code,
         unusual=unusual,
     )
 
@@ -224,6 +225,9 @@ def _stream_board(
             )
         ),
         pairs=compared,
+        undefined=why_undefined(metric, spec["settings"])
+        if any("undefined" in entry.lost.values() for entry in scores)
+        else None,
     )
 
 

@@ -10,7 +10,7 @@ from ...harness.errors import unknown_name
 from ...harness.metrics import METRICS, Metric
 from ..statistics.losses import Outcomes
 from ..store.result import Record
-from .grouping import EntrantRuns
+from .grouping import EntrantRuns, R
 from .standings import BESIDE, Cost, Coverage, Lost
 
 Pairing = Mapping[tuple[int, str], float]
@@ -68,7 +68,7 @@ class Score:
         }
 
 
-def score(entrant: EntrantRuns[Record], metric: str, asked: Iterable[int] = ()) -> Score:
+def score(entrant: EntrantRuns[R], metric: str, asked: Iterable[int] = ()) -> Score:
     """Return what an entrant's runs say by a metric.
 
     Args:

@@ -10,10 +10,8 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from ..statistics.inference import Difference, Interval, Summary
+from ..statistics.inference import ALPHA, Difference, Interval, Summary
 
-ALPHA = 0.05
-"""Level of every test, after Holm's correction."""
 PROVISIONAL_BELOW = 5
 """A standing on fewer seeds is marked as provisional."""
 HEADLINE_FROM = 10
@@ -164,6 +162,8 @@ class StreamBoard:
     standings: tuple[Standing, ...]
     pairs: tuple[Pair, ...]
     """Every two entrants with values, in the order of the standings."""
+    undefined: str | None = None
+    """Why runs that are done have no value of the metric; None where all have one."""
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,10 @@ class OverallStanding:
     entrant: str
     rank: Rank
     score: Estimate
-    """Mean over streams of the normalised means; stratified Welch interval."""
+    """Mean over streams of the normalised means; stratified Welch interval, NaN where some stream
+    has fewer than `FEWEST_SEEDS` seeds."""
     iqm: Estimate
-    """Interquartile mean of all normalised values; stratified bootstrap interval."""
+    """Interquartile mean of all normalised values; stratified bootstrap interval, NaN as well."""
     by_stream: Mapping[str, float]
     """Normalised mean by stream."""
     p_leader: float
@@ -214,7 +215,7 @@ class Profile:
     """From 0 to 1."""
     share: tuple[float, ...]
     low: tuple[float, ...]
-    """Lower limits of a pointwise bootstrap band."""
+    """Lower limits of a pointwise bootstrap band, NaN where the score has no interval."""
     high: tuple[float, ...]
 
 
@@ -243,22 +244,22 @@ class Overall:
 
 
 @dataclass(frozen=True)
-class OlderCode:
+class OtherCode:
     """Results that were made with other code than is installed here, as far as that is known."""
 
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Number of results by entrant that are not shown, since newer ones are, or could be made."""
+    """Number of results by entrant that are not shown: those of the code here are, or could be."""
     shown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Number of results by entrant and stream that are shown for want of newer ones."""
+    """Number of results by entrant and stream that are shown for want of others."""
     runs: tuple[str, ...] = ()
-    """Fingerprints of all that are shown, for want of newer ones or since they were asked for."""
+    """Fingerprints of all that are shown, for want of others or since they were asked for."""
     elsewhere: Mapping[str, int] = field(default_factory=dict)
     """Number of results by entrant on other samples or of another results version, not shown."""
 
-    def __add__(self, other: "OlderCode") -> "OlderCode":
+    def __add__(self, other: "OtherCode") -> "OtherCode":
         """Put together what is to be said of two sets of results that share none."""
         names = sorted({*self.shown, *other.shown})
-        return OlderCode(
+        return OtherCode(
             left_out=_sum(self.left_out, other.left_out),
             shown={
                 name: {**self.shown.get(name, {}), **other.shown.get(name, {})} for name in names
@@ -290,7 +291,7 @@ class Board:
     """Hash over the store's journal when the board was made."""
     not_run: tuple[str, ...] = ()
     """Streams asked for on which nothing has a result; they are on no board above."""
-    older_code: OlderCode = field(default_factory=OlderCode)
+    other_code: OtherCode = field(default_factory=OtherCode)
     """What is not shown, or is not of the code that is installed here."""
     unusual: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     """Settings of network and optimiser in which a learner is not the usual one, by fingerprint."""

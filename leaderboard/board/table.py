@@ -176,7 +176,7 @@ def _difference(standing: Standing) -> str:
     difference = standing.difference
     if difference is None:
         return "-"
-    marks = "*" * standing.significant + "u" * (not difference.paired)
+    marks = "*" * standing.significant + "u" * (not difference.paired) + "e" * difference.ended
     return estimate(difference.mean, difference.interval, sign="+") + marks
 
 

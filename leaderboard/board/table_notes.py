@@ -4,16 +4,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from math import isfinite, isnan
 
-from ..statistics.losses import FEWEST_SEEDS
+from ...harness.plural import plural
+from ..statistics.inference import ALPHA, FEWEST_SEEDS
 from ..statistics.numbers import count, number
 from ..statistics.power import POWER
 from .standings import (
-    ALPHA,
+    BESIDE,
     HEADLINE_FROM,
     PROVISIONAL_BELOW,
     Board,
     Incomplete,
-    OlderCode,
+    OtherCode,
     Overall,
     OverallStanding,
     Pair,
@@ -31,14 +32,17 @@ def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]
     """Explain the marks of a stream's table, and say what it has no columns for."""
     standings = stream.standings
     if not wide and even(standings):
-        yield f"{standings[0].coverage.done} of {standings[0].coverage.asked} seeds for everybody"
+        covered = standings[0].coverage
+        yield f"{covered.done} of {plural(covered.asked, 'seed')} for everybody"
     differences = [s.difference for s in standings if s.difference is not None]
     if stream.reference is None:
         yield "No differences: the reference has no value on this stream."
+    is_lost = any(s.lost and s.summary for s in standings)
     if any(s.significant for s in standings):
+        first = "lost runs first, " * is_lost
         yield (
             f"* differs from {stream.reference} at {ALPHA:.0%} "
-            f"(t-test paired by seed, Holm over {_plural(tested(stream.pairs), 'pair')})"
+            f"({first}t-test paired by seed, Holm over {plural(tested(stream.pairs), 'pair')})"
         )
     elif differences and all(isnan(difference.p) for difference in differences):
         yield f"Not tested against {stream.reference}: it takes {FEWEST_SEEDS} seeds"
@@ -46,10 +50,25 @@ def stream_notes(stream: StreamBoard, board: Board, wide: bool) -> Iterator[str]
         yield f"Nobody differs from {stream.reference} at {ALPHA:.0%} (paired t-test, Holm)"
     if not all(difference.paired for difference in differences):
         yield "u unpaired (Welch's test): fewer than two seeds are shared"
+    if any(difference.ended for difference in differences):
+        yield "e over the runs that ended; in the mean a lost run counts as the worst"
+    if (
+        wide
+        and is_lost
+        and (beside := [n for n in BESIDE if any(n in s.beside for s in standings)])
+    ):
+        yield f"{', '.join(beside)} over the runs that ended"
+    if any(s.summary and s.summary.count < FEWEST_SEEDS for s in standings):
+        yield f"no interval of fewer than {FEWEST_SEEDS} seeds"
     yield from _rank_notes(standings, tested(stream.pairs))
     if not_run := [s.entrant for s in standings if not s.coverage.done and not s.coverage.lost]:
         yield f"not run yet: {', '.join(not_run)}"
-    yield from (_lost_line(s, stream.worst, stream.metric) for s in standings if s.lost)
+    yield from _undefined_notes(stream)
+    yield from (
+        _lost_line(s, stream.worst, stream.metric)
+        for s in standings
+        if s.lost and not _is_silent(s)
+    )
     yield from environment_notes({s.entrant: s.environment for s in standings})
     if not wide:
         yield from _cost_notes(standings)
@@ -61,6 +80,8 @@ def overall_notes(overall: Overall, wide: bool) -> Iterator[str]:
         "Score: mean over streams, 0 is the worst anchor and 1 the best; stratified Welch interval."
     )
     yield from _rank_notes(overall.standings, tested(overall.pairs))
+    if any(isnan(s.score.interval.low) for s in overall.standings):
+        yield f"no interval where a stream has fewer than {FEWEST_SEEDS} seeds"
     if all(s.least_seeds < HEADLINE_FROM for s in overall.standings):
         yield f"IQM without interval: below {HEADLINE_FROM} seeds bootstraps promise too much"
     else:
@@ -91,24 +112,26 @@ def incomplete_notes(incomplete: Sequence[Incomplete], run: str) -> Iterator[str
         yield f"run what is missing: {run}"
 
 
-def older_notes(older: OlderCode) -> Iterator[str]:
-    """Say what results of older code there are: those left out, and those that are shown.
+def other_code_notes(other: OtherCode) -> Iterator[str]:
+    """Say what results of other code there are: those left out, and those that are shown.
+
+    Which code is older is not said: who goes back to earlier code has results of later code.
 
     Of the latter some may be of the same code: hashes from before they were over what code does
     cannot tell.
     """
-    if older.left_out:
-        yield f"left out: {_results(older.left_out)} of older code of {_few(older.left_out)}"
-    if older.elsewhere:
+    if other.left_out:
+        yield f"left out: {_results(other.left_out)} of other code of {_few(other.left_out)}"
+    if other.elsewhere:
         yield (
-            f"left out: {_results(older.elsewhere)} on other samples or of another results "
-            f"version, of {_few(older.elsewhere)}"
+            f"left out: {_results(other.elsewhere)} on other samples or of another results "
+            f"version, of {_few(other.elsewhere)}"
         )
-    by_entrant = {entrant: sum(streams.values()) for entrant, streams in older.shown.items()}
+    by_entrant = {entrant: sum(streams.values()) for entrant, streams in other.shown.items()}
     if by_entrant:
-        streams = sorted({name for streams in older.shown.values() for name in streams})
+        streams = sorted({name for streams in other.shown.values() for name in streams})
         yield (
-            f"shown for want of newer: {_results(by_entrant)} not known to be of the code "
+            f"shown for want of others: {_results(by_entrant)} not known to be of the code "
             f"installed here, of {_few(by_entrant)} on {_few(streams)}"
         )
 
@@ -131,7 +154,7 @@ def _updates_notes(standings: Sequence[Placed]) -> Iterator[str]:
         if standing.cost.updates is not None:
             by_number.setdefault(count(standing.cost.updates), []).append(standing.entrant)
     if len(by_number) == 1:
-        yield f"{next(iter(by_number))} updates for everybody"
+        yield f"{plural(next(iter(by_number)), 'update')} for everybody"
     elif by_number:
         half = sum(map(len, by_number.values())) / 2
         named = {n: "most" if len(who) > half else ", ".join(who) for n, who in by_number.items()}
@@ -139,7 +162,7 @@ def _updates_notes(standings: Sequence[Placed]) -> Iterator[str]:
 
 
 def _results(numbers: Mapping[str, int]) -> str:
-    return _plural(sum(numbers.values()), "result")
+    return plural(sum(numbers.values()), "result")
 
 
 def _few(names: Collection[str]) -> str:
@@ -148,17 +171,15 @@ def _few(names: Collection[str]) -> str:
     return ", ".join([*islice(names, MOST_NAMED), *([f"{rest} more"] if rest > 0 else [])])
 
 
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def _rank_notes(standings: Sequence[Placed], tests: int) -> Iterator[str]:
     placed = [s.rank for s in standings if s.rank]
     unsure = next((rank for rank in placed if rank.low < rank.high), None)
-    if unsure:
+    if unsure and not tests:
+        yield f"({unsure.low}-{unsure.high}) nothing is tested, so all ranks are possible"
+    elif unsure:
         yield (
             f"({unsure.low}-{unsure.high}) ranks that the data allow at {ALPHA:.0%}, Holm over "
-            f"{_plural(tests, 'pair')}; a place is shared where they cannot tell apart"
+            f"{plural(tests, 'pair')}; a place is shared where they cannot tell apart"
         )
     hidden = {s.entrant: s.detectable for s in standings if s.detectable is not None}
     if hidden:
@@ -196,6 +217,20 @@ def _tuning_notes(standings: Sequence[Placed]) -> Iterator[str]:
         parts.append("others none")
     if parts:
         yield f"tuning trials: {', '.join(parts)}"
+
+
+def _undefined_notes(stream: StreamBoard) -> Iterator[str]:
+    """Say who has no value of the metric on a run that is done, and what it would take."""
+    names = [s.entrant for s in stream.standings if "undefined" in s.lost.values()]
+    if names:
+        all_of = len(names) == len(stream.standings) > 1
+        who = "anybody" if all_of else _few(names)
+        yield f"no value of {stream.metric} for {who}: {stream.undefined}"
+
+
+def _is_silent(standing: Standing) -> bool:
+    """Tell whether the metric says nothing about an entrant: one sentence is said of all such."""
+    return standing.summary is None and set(standing.lost.values()) == {"undefined"}
 
 
 def _lost_line(standing: Standing, worst: float | None, metric: str) -> str:

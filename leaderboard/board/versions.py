@@ -1,4 +1,4 @@
-"""Results of one entrant that were made with different code: which are current, which older."""
+"""Results of one entrant that were made with different code: which are shown, which left out."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from ...harness.fingerprint import canonical
 from ...harness.plugins.sources import RESULTS_VERSION, code_of
 from ..store.journal import Journal, newest
 from ..store.result import Record
-from .standings import OlderCode
+from .standings import OtherCode
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Current:
 
     records: list[Record] = field(default_factory=list)
     """In the order of their fingerprints."""
-    older: OlderCode = field(default_factory=OlderCode)
+    other_code: OtherCode = field(default_factory=OtherCode)
 
 
 class Versions:
@@ -36,11 +36,11 @@ class Versions:
         self._installed: dict[tuple[tuple[str, ...], str], bytes | None] = {}
 
     def all(self, records: Iterable[Record]) -> Current:
-        """Keep all results, and say which are of older code."""
+        """Keep all results, and say which are of other code."""
         kept = sorted(records, key=lambda record: record.fingerprint)
-        return Current(kept, OlderCode(runs=self._older(kept)))
+        return Current(kept, OtherCode(runs=self._of_other_code(kept)))
 
-    def current(self, records: Iterable[Record], older: Iterable[Record] = ()) -> Current:
+    def current(self, records: Iterable[Record], others: Iterable[Record] = ()) -> Current:
         """Keep the results of one version of the code of every entrant on every stream.
 
         Of every stream it is one edition, results of one results version on the same samples, so
@@ -50,19 +50,19 @@ class Versions:
 
         Of the code it is the version that is installed here. Where that has no result, or the
         entrant is not here, it is the one that was written down last, those made here before those
-        imported; what the journal does not know is older than what it knows. Versions are never
-        mixed: a seed that only an older one has is missing. Of an entrant that is not here, other
+        imported; what the journal does not know comes before what it knows. Versions are never
+        mixed: a seed that only another one has is missing. Of an entrant that is not here, other
         settings are another entrant.
 
         Args:
             records: of which one version is kept.
-            older: further ones that are only counted.
+            others: further ones that are only counted.
         """
         listed, elsewhere = self._one_edition(records)
         groups: dict[bytes, list[Record]] = defaultdict(list)
         for record in listed:
             groups[self._line(record)].append(record)
-        left_out = Counter(record.spec.entrant.name for record in older)
+        left_out = Counter(record.spec.entrant.name for record in others)
         kept: list[Record] = []
         shown: dict[str, dict[str, int]] = defaultdict(dict)
         for group in groups.values():
@@ -71,16 +71,16 @@ class Versions:
             kept += chosen
             left_out[spec.entrant.name] += len(group) - len(chosen)
             is_unknown = len(chosen) < len(group) and self._here(chosen[0]) is None
-            if is_unknown or self.is_older(chosen[0]):
+            if is_unknown or self.is_other_code(chosen[0]):
                 streams = shown[spec.entrant.name]
                 streams[spec.stream.name] = streams.get(spec.stream.name, 0) + len(chosen)
         kept.sort(key=lambda record: record.fingerprint)
         return Current(
             kept,
-            OlderCode(
+            OtherCode(
                 left_out=dict(sorted((+left_out).items())),
                 shown=dict(sorted(shown.items())),
-                runs=self._older(kept),
+                runs=self._of_other_code(kept),
                 elsewhere=dict(sorted(elsewhere.items())),
             ),
         )
@@ -116,12 +116,12 @@ class Versions:
         origins = {entry.origin for entry in self._journal.matching(record)}
         return origins != {"imported"}
 
-    def is_older(self, record: Record) -> bool:
+    def is_other_code(self, record: Record) -> bool:
         """Tell whether a result's entrant is here, with other code than made it."""
         return self._here(record) not in (None, _version(record))
 
-    def _older(self, records: Iterable[Record]) -> tuple[str, ...]:
-        return tuple(record.fingerprint for record in records if self.is_older(record))
+    def _of_other_code(self, records: Iterable[Record]) -> tuple[str, ...]:
+        return tuple(record.fingerprint for record in records if self.is_other_code(record))
 
     def _line(self, record: Record) -> bytes:
         """Return what results share that are compared with each other, but for the code."""
@@ -172,7 +172,7 @@ def edition(record: Record) -> tuple[int, str]:
 def lineage(spec: Mapping[str, Any]) -> bytes:
     """Return what a run shares with those of the same entrant by other code, and of other seeds.
 
-    Settings of its strategies are not in it: older code may have had others, or other defaults.
+    Settings of its strategies are not in it: other code may have had others, or other defaults.
 
     Args:
         spec: as `RunSpec.as_json` gives it.

@@ -17,7 +17,7 @@ class Wanted:
     asked: set[bytes]
     """The canonical specs of the runs."""
     lineages: set[bytes]
-    """What results of the same entrants by older code have in common with them."""
+    """What results of the same entrants by other code have in common with them."""
     names: set[str]
     """Of the entrants."""
     streams: set[bytes]
@@ -50,5 +50,5 @@ class Wanted:
         return is_guest and is_beside
 
     def had(self, record: Record) -> bool:
-        """Tell whether it may be of one of the runs as older code knew it: by other settings."""
+        """Tell whether it may be of one of the runs as other code knew it: by other settings."""
         return record.spec.seed in self.seeds and lineage(record.spec.model_dump()) in self.lineages

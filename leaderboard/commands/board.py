@@ -10,11 +10,12 @@ from typer.core import TyperGroup
 
 from ...harness.commands.options import Entrants, Json, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import BenchError
-from .found import Against, AllVersions, By, UsualOnly, board_of, find, store_of, tell_older
+from .found import Against, AllVersions, By, UsualOnly, board_of, find, store_of, tell_other_code
 from .page import build, serve
 
 if TYPE_CHECKING:
     from ..board.standings import Board
+    from .found import Found
 
 
 class _ShowByDefault(TyperGroup):
@@ -92,7 +93,7 @@ def show(
         console = Console()
         console.print(tables(board, console.width))
         found.tell_missing()
-    tell_older(found.older)
+    tell_other_code(found.other_code)
 
 
 def compare(
@@ -112,18 +113,43 @@ def compare(
     from dataclasses import asdict
 
     from ...harness.commands.selection import Selection
-    from ..board.comparison import comparison, sentences
+    from ..board.comparison import comparison
+    from ..board.comparison_words import not_run, sentences
     from ..store.result import plain
 
     selection = Selection(suite, stream, (), seeds, set_)
     found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
-    compared = comparison(board_of(found, by, None), first, second)
+    board = board_of(found, by, None)
+    _refuse_absent(found, board, (first, second))
+    compared = comparison(board, first, second)
+    # What was asked for goes by its name, whatever its label adds to that.
+    without = {
+        name.partition(" [")[0] if seeds else name
+        for stream in compared.streams
+        for name, seeds in stream.missing.items()
+    }
+    run = found.command_for(sorted(without)) if without else None
     if json_:
-        content = {**asdict(compared), "older_code": asdict(found.older)}
+        content = {**asdict(compared), "run": run, "other_code": asdict(found.other_code)}
         typer.echo(json.dumps(plain(content), indent=1))
     else:
         typer.echo("\n".join(sentences(compared)))
-    tell_older(found.older)
+        if without:
+            typer.echo(f"{not_run(compared)}{f' Run it: {run}' if run else ''}", err=True)
+    tell_other_code(found.other_code)
+
+
+def _refuse_absent(found: "Found", board: "Board", names: tuple[str, str]) -> None:
+    """Say how to run who could be on the board and has no run there at all."""
+    labels = {one.entrant for stream in board.streams for one in stream.standings}
+    absent = [
+        name for name in names if name not in labels | {one.partition(" [")[0] for one in labels}
+    ]
+    run = found.command_for(absent) if absent else None
+    if run:
+        have = "has" if len(absent) == 1 else "have"
+        who = " and ".join(f"'{name}'" for name in absent)
+        raise BenchError(f"{who} {have} no run on the board. Run it: {run}")
 
 
 app.command()(build)

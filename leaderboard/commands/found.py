@@ -1,16 +1,18 @@
 """Which results a selection of runs means, and the board of them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ...harness.errors import BenchError, unknown_name
+from ...harness.plural import plural
 
 if TYPE_CHECKING:
     from ...harness.commands.selection import Selection
-    from ..board.standings import Board, OlderCode
+    from ..board.standings import Board, OtherCode
     from ..store.result import Record
     from ..store.result_store import ResultStore
 
@@ -25,7 +27,7 @@ AllVersions = Annotated[
     bool,
     typer.Option(
         ALL_VERSIONS,
-        help="Show results of older code as well: under the entrant's name and a hash of the code.",
+        help="Show results of other code as well: under the entrant's name and a hash of the code.",
     ),
 ]
 
@@ -52,8 +54,8 @@ class Found:
     """Runs selected that have no result, or only one that is not known to be of the code here."""
     usual: dict[bytes, dict[str, Any]]
     """Settings of the usual learner by stream; see `Question.usual`."""
-    older: "OlderCode"
-    """Results of older code that were left out, or are shown for want of newer."""
+    other_code: "OtherCode"
+    """Results of other code that were left out, or are shown for want of others."""
 
     @property
     def fingerprints(self) -> list[str]:
@@ -63,24 +65,42 @@ class Found:
     def tell_missing(self) -> None:
         """Say how many runs have no result, and how to have them."""
         if self.missing:
-            which = "by the code installed here" if self.older.runs else "yet"
+            which = "by the code installed here" if self.other_code.runs else "yet"
+            runs = plural(self.missing, "run has", "runs have")
             again = f"plasticity-bench run {self.selection.words()}"
-            typer.echo(f"{self.missing} runs have no result {which}: {again}", err=True)
+            typer.echo(f"{runs} no result {which}: {again}", err=True)
+
+    def command_for(self, names: Sequence[str]) -> str | None:
+        """Return the command that makes the selected runs of some entrants.
+
+        It names them where an option can: an entrant that the suite has under a name of its own is
+        made with the whole suite. None where neither says what it is.
+        """
+        alone = replace(self.selection, entrants=tuple(names))
+        known = {spec["entrant"]["name"] for spec in self.specs}
+        try:
+            runs = alone.runs()
+        except BenchError:  # a name that is no entrant as one is typed
+            runs = []
+        is_typed = {run.entrant.name for run in runs} == set(names)
+        if is_typed and all(r.as_json() in self.specs for r in runs if r.entrant.name in known):
+            return f"plasticity-bench run {alone.words()}"
+        return f"plasticity-bench run {self.selection.words()}" if known >= set(names) else None
 
 
-def tell_older(older: "OlderCode", hint: str = f"{ALL_VERSIONS} shows it") -> None:
-    """Say in one line which results of older code there are, if any.
+def tell_other_code(other: "OtherCode", hint: str = f"{ALL_VERSIONS} shows it") -> None:
+    """Say in one line which results of other code there are, if any.
 
     Args:
-        older: those left out, and those shown.
+        other: those left out, and those shown.
         hint: what can be done about those left out.
     """
     from ...harness.visible import visible
-    from ..board.table_notes import older_notes
+    from ..board.table_notes import other_code_notes
 
-    line = "; ".join(older_notes(older))
+    line = "; ".join(other_code_notes(other))
     if line:
-        ending = f" ({hint})" if (older.left_out or older.elsewhere) and hint else ""
+        ending = f" ({hint})" if (other.left_out or other.elsewhere) and hint else ""
         typer.echo(visible(f"{line}{ending}"), err=True)
 
 
@@ -108,7 +128,7 @@ def find(
     Args:
         selection: the runs.
         store: where the results are.
-        all_versions: take results of older code as well.
+        all_versions: take results of other code as well.
         usual_only: leave out those of learners that are not the usual ones of their streams.
 
     Raises:
@@ -128,17 +148,17 @@ def find(
     )
     versions = Versions(store.folder)
     usual = _usual(selection)
-    found, older = [], []
+    found, others = [], []
     for record in records:
         if usual_only and unusual_settings(record, usual):
             continue
         if wanted.has(record):
             found.append(record)
-        elif wanted.had(record) and versions.is_older(record):
-            older.append(record)
-    taken = versions.all([*found, *older]) if all_versions else versions.current(found, older)
+        elif wanted.had(record) and versions.is_other_code(record):
+            others.append(record)
+    taken = versions.all([*found, *others]) if all_versions else versions.current(found, others)
     if not taken.records:
-        but = f", but {len(older)} of older code, which {ALL_VERSIONS} shows" if older else ""
+        but = f", but {len(others)} of other code, which {ALL_VERSIONS} shows" if others else ""
         raise BenchError(
             f"no results of {selection.words()} in {store.folder}{but}. "
             f"Run it first: plasticity-bench run {selection.words()}"
@@ -146,10 +166,10 @@ def find(
     there = {
         canonical(record.spec.model_dump())
         for record in taken.records
-        if not versions.is_older(record)
+        if not versions.is_other_code(record)
     }
     missing = len(wanted.asked - there)
-    return Found(selection, store, taken.records, specs, missing, usual, taken.older)
+    return Found(selection, store, taken.records, specs, missing, usual, taken.other_code)
 
 
 def _usual(selection: "Selection") -> dict[bytes, dict[str, Any]]:
@@ -213,7 +233,7 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         head=found.store.head(),
         run=f"plasticity-bench run {found.selection.words()}",
         usual=found.usual,
-        older_code=found.older,
+        other_code=found.other_code,
     )
     board = rank(found.records, question)
     if against:

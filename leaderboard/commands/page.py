@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .found import Against, AllVersions, By, Found, UsualOnly, board_of, find, store_of, tell_older
+from .found import (
+    Against,
+    AllVersions,
+    By,
+    Found,
+    UsualOnly,
+    board_of,
+    find,
+    store_of,
+    tell_other_code,
+)
 
 if TYPE_CHECKING:
     from ..board.standings import Board
@@ -44,7 +54,7 @@ def build(
     path = write(page_of(found, board_of(found, by, against)), out)
     typer.echo(f"The page is {path}, {path.stat().st_size / 1e6:.1f} MB.")
     found.tell_missing()
-    tell_older(found.older)
+    tell_other_code(found.other_code)
 
 
 def serve(

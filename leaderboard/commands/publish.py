@@ -9,7 +9,8 @@ import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import unknown_name
-from .found import AllVersions, By, board_of, find, store_of, tell_older
+from ...harness.plural import plural
+from .found import AllVersions, By, board_of, find, store_of, tell_other_code
 from .page import page_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def publish(
         target, there = connect(entity or os.environ.get("WANDB_ENTITY"), project_name(project))
         selection = Selection(suite, stream, entrant, seeds, set_)
         found = find(selection, store_of(results), all_versions=all_versions)
-        tell_older(found.older)
+        tell_other_code(found.other_code)
         board = board_of(found, by, None)
         page = page_of(found, board, shown=with_clean_reason)
         job = plan(board, found.store, found.fingerprints, page, target)
@@ -115,7 +116,8 @@ def _tell_plan(job: "Publication", there: bool) -> None:
     runs = sum(name.startswith("run-") for name in left)
     entries = sum(name.startswith("entry-") for name in left)
     board = "the board" if any(name.startswith("board-") for name in left) else "no board"
-    typer.echo(f"To {job.target.words}: {runs} runs, {entries} entries, {board}.")
+    parts = [plural(runs, "run"), plural(entries, "entry", "entries"), board]
+    typer.echo(f"To {job.target.words}: {', '.join(parts)}.")
     if job.page is None:
         typer.echo("Without the HTML page: settings in it name folders of this machine.", err=True)
     if not there:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
-from .found import AllVersions, UsualOnly, board_of, find, store_of, tell_older
+from .found import AllVersions, UsualOnly, board_of, find, store_of, tell_other_code
 
 
 def report(
@@ -38,7 +38,7 @@ def report(
     records = found.store.records(fingerprints=beside) if beside else ()
     controls = versions.all(records) if all_versions else versions.current(records)
     runs += found.store.results(fingerprints={control.fingerprint for control in controls.records})
-    found = replace(found, older=found.older + controls.older)
+    found = replace(found, other_code=found.other_code + controls.other_code)
     typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()
-    tell_older(found.older)
+    tell_other_code(found.other_code)

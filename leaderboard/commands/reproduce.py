@@ -11,7 +11,8 @@ import typer
 from ...harness.commands.options import FAILED, INTERRUPTED, Data, Json, Results, Seeds
 from ...harness.errors import BenchError, unknown_name
 from ...harness.places import default_data_dir
-from .found import store_of, tell_older
+from ...harness.plural import plural
+from .found import store_of, tell_other_code
 
 if TYPE_CHECKING:
     from ...harness.execution.jobs import Job
@@ -137,13 +138,13 @@ def _tell_times(
         seconds = sum(found[run].seconds for run in runs) / at_once
         tried = sum(found[run].source == "trial" for run in runs)
         typer.echo(
-            f"{one.label}: {len(runs)} runs to make, about {duration(seconds)} on {at_once} "
-            f"workers ({len(runs) - tried} estimated from results of the same shape, {tried} from "
-            "a short trial, without evaluation).",
+            f"{one.label}: {plural(len(runs), 'run')} to make, about {duration(seconds)} on "
+            f"{plural(at_once, 'worker')} ({len(runs) - tried} estimated from results of the same "
+            f"shape, {tried} from a short trial, without evaluation).",
             err=True,
         )
     total = sum(one.seconds for one in found.values()) / at_once
-    typer.echo(f"In all {len(todo)} runs, about {duration(total)}.", err=True)
+    typer.echo(f"In all {plural(len(todo), 'run')}, about {duration(total)}.", err=True)
 
 
 def _report(
@@ -173,7 +174,7 @@ def _report(
     )
     wanted = Wanted.of([run.as_json() for run in runs], guests=False)
     taken = Versions(store.folder).current(filter(wanted.has, records))
-    tell_older(taken.older, hint="")
+    tell_other_code(taken.other_code, hint="")
     found = by_spec(store.results(fingerprints={one.fingerprint for one in taken.records}))
     made = report.report_of(
         f"{first.paper.name}: {first.paper.source}",

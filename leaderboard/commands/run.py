@@ -23,6 +23,7 @@ from ...harness.commands.options import (
     Workers,
 )
 from ...harness.places import default_data_dir
+from ...harness.plural import plural
 from .found import store_of
 from .publish import Wandb, live_curves
 
@@ -81,7 +82,10 @@ def run(
     typer.echo(json.dumps(as_json(outcome), indent=1) if json_ else "\n".join(summary(outcome)))
     if outcome.interrupted:
         left = len(jobs) - len(outcome.ends) - len(outcome.kept)
-        typer.echo(f"stopped: {left} runs are left; the same command goes on with them.", err=True)
+        typer.echo(
+            f"stopped: {plural(left, 'run is', 'runs are')} left; the same command goes on.",
+            err=True,
+        )
         raise typer.Exit(INTERRUPTED)
     if not json_:
         shown = "report" if controls else "leaderboard"

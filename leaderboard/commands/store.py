@@ -10,6 +10,7 @@ import typer
 
 from ...harness.commands.options import FAILED, Json, Results
 from ...harness.errors import BenchError
+from ...harness.plural import plural
 from .found import store_of
 
 if TYPE_CHECKING:
@@ -40,8 +41,10 @@ def rebuild(results: Results = None, json_: Json = False) -> None:
         return
     _tell(rebuilt.problems)
     typer.echo(
-        f"{rebuilt.results} results are in the index, {len(rebuilt.problems)} files are damaged; "
-        f"{rebuilt.adopted} were new to the journal; {rebuilt.removed} old temporary files removed."
+        f"{plural(rebuilt.results, 'result is', 'results are')} in the index, "
+        f"{plural(len(rebuilt.problems), 'file is', 'files are')} damaged; "
+        f"{plural(rebuilt.adopted, 'was', 'were')} new to the journal; "
+        f"{plural(rebuilt.removed, 'old temporary file')} removed."
     )
 
 
@@ -60,8 +63,9 @@ def verify(results: Results = None, json_: Json = False) -> None:
     else:
         _tell(verification.problems)
         typer.echo(
-            f"{verification.results} results, {verification.entries} entries in the journal, "
-            f"{len(verification.problems)} problems. Head: {verification.head or 'none'}"
+            f"{plural(verification.results, 'result')}, "
+            f"{plural(verification.entries, 'entry', 'entries')} in the journal, "
+            f"{plural(len(verification.problems), 'problem')}. Head: {verification.head or 'none'}"
         )
     if verification.problems:
         raise typer.Exit(FAILED)
@@ -89,9 +93,12 @@ def merge(
         for message in [*merged.damaged, *merged.conflicts]:
             typer.echo(message, err=True)
         typer.echo(
-            f"{merged.added} results added, {merged.replaced} took the place of failed ones, "
-            f"{merged.kept} were here; {len(merged.conflicts)} conflicts, "
-            f"{len(merged.damaged)} damaged files left out; {merged.journals} journals taken in."
+            f"{plural(merged.added, 'result')} added, {merged.replaced} took the place of "
+            f"{'a failed one' if merged.replaced == 1 else 'failed ones'}, "
+            f"{plural(merged.kept, 'was', 'were')} here; "
+            f"{plural(len(merged.conflicts), 'conflict')}, "
+            f"{plural(len(merged.damaged), 'damaged file')} left out; "
+            f"{plural(merged.journals, 'journal')} taken in."
         )
     if merged.conflicts or merged.damaged:
         raise typer.Exit(FAILED)

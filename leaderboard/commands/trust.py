@@ -12,6 +12,7 @@ import typer
 from ...harness.commands.options import FAILED, Data, Json, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import BenchError
 from ...harness.places import default_data_dir
+from ...harness.plural import plural
 from .found import store_of
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ def submit(
     replace_file(out, content)
     there, asked = len(archive.records), archive.manifest.asked
     typer.echo(
-        f"{out} has {there} results of {archive.manifest.entrant}; SHA-256 {archive.digest}."
+        f"{out} has {plural(there, 'result')} of {archive.manifest.entrant}; "
+        f"SHA-256 {archive.digest}."
     )
     if there < asked:
-        tell(f"{asked - there} of {asked} runs have no result: run them to submit all.")
+        lacking = plural(asked - there, f"of {plural(asked, 'run')} has", f"of {asked} runs have")
+        tell(f"{lacking} no result: run what is missing to submit all.")
 
 
 def verify(
@@ -140,8 +143,8 @@ def verify(
         Console().print(_table(checks, metrics))
         typer.echo(
             f"{attestation.entrant} is {attestation.level}: {len(checks)} of "
-            f"{len(checked.records)} runs made again (choice {chosen_with}), "
-            f"{sum(check.agrees for check in checks)} agree. "
+            f"{plural(len(checked.records), 'run')} made again (choice {chosen_with}), "
+            f"{plural(sum(check.agrees for check in checks), 'agrees', 'agree')}. "
             f"Attested in {out}."
         )
         otherwise = made_otherwise(chosen, environment(device))
@@ -172,8 +175,9 @@ def import_(
         for message in merged.conflicts:
             typer.echo(message, err=True)
         typer.echo(
-            f"{checked.manifest.entrant}: {merged.added + merged.replaced} results added, "
-            f"{merged.kept} were here, {len(merged.conflicts)} conflicts; {level}."
+            f"{checked.manifest.entrant}: {plural(merged.added + merged.replaced, 'result')} "
+            f"added, {plural(merged.kept, 'was', 'were')} here, "
+            f"{plural(len(merged.conflicts), 'conflict')}; {level}."
         )
     if merged.conflicts:
         raise typer.Exit(FAILED)

@@ -10,9 +10,9 @@ from typing import Any
 from ...harness.fingerprint import canonical
 from ...harness.metrics import METRICS
 from ..board.grouping import EntrantRuns, Marks, StreamRuns, grouped
-from ..board.standings import ALPHA, HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
+from ..board.standings import HEADLINE_FROM, LEAST_STREAMS, PROVISIONAL_BELOW, Board
 from ..board.table import as_json
-from ..statistics.inference import CONFIDENCE
+from ..statistics.inference import ALPHA, CONFIDENCE
 from ..store.result import Result, plain
 from .lines import Json, learning_curves, parity, survival
 
@@ -44,7 +44,7 @@ def page_data(board: Board, results: Iterable[Result], built: datetime) -> Json:
     """
     runs = {
         stream.label: stream
-        for stream in grouped(results, Marks(board.older_code.runs, board.unusual))
+        for stream in grouped(results, Marks(board.other_code.runs, board.unusual))
     }
     known = _Known()
     behind = [_behind(runs.get(stream.stream), stream.metric, known) for stream in board.streams]
@@ -82,10 +82,16 @@ def identity(name: str) -> str:
 
 
 def rounded(value: Any, digits: int = DIGITS) -> Any:
-    """Return JSON values with every float cut to so many significant digits."""
+    """Return JSON values with every float cut to so many significant digits.
+
+    A p-value that this would put onto the level of the tests stays as it is: which side of it the
+    value is on is the verdict.
+    """
     match value:
         case float():
             short = float(f"{value:.{digits}g}")
+            if short == ALPHA:
+                return value
             return int(short) if short.is_integer() else short
         case Mapping():
             return {key: rounded(part, digits) for key, part in value.items()}

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from ...harness.plural import plural
 from ...harness.visible import visible
-from ..board.comparison import family_sentence
-from ..board.standings import Incomplete, OlderCode
-from ..board.table_notes import environment_notes, incomplete_notes, older_notes
+from ..board.comparison_words import family_sentence
+from ..board.standings import Incomplete, OtherCode
+from ..board.table_notes import environment_notes, incomplete_notes, other_code_notes
+from ..statistics.inference import FEWEST_SEEDS
 from ..trust.attestation import VERIFIED_FROM
 from .lines import Json
 
@@ -26,8 +28,8 @@ def coverage(data: Json) -> dict[str, int]:
 def notes(data: Json) -> list[str]:
     """Return one sentence or two for each thing that the tables leave unsaid."""
     if data["board"]["better"] == "diagnostic":
-        return [*_diagnostic(data), *_older(data)]
-    return [*_tests(data), *_seeds(data), *_besides(), *_environments(data), *_older(data)]
+        return [*_diagnostic(data), *_other_code(data)]
+    return [*_tests(data), *_seeds(data), *_besides(), *_environments(data), *_other_code(data)]
 
 
 _ENDS = ("done", "diverged", "failed", "undefined", "missing")
@@ -55,9 +57,10 @@ def _tests(data: Json) -> Iterator[str]:
         f"{family_sentence(len(data['board']['streams']) + bool(data['board']['overall']))}"
     )
     yield (
-        f"Intervals hold {data['confidence']:.0%}: Student's over seeds on a stream, a stratified "
-        "Welch interval for the score over streams, a stratified bootstrap for the interquartile "
-        f"mean, which is grey below {data['headline_from']} seeds, where it is too narrow."
+        f"Intervals hold {data['confidence']:.0%} and begin with {FEWEST_SEEDS} seeds: "
+        "Student's over seeds on a stream, a stratified Welch interval for the score over streams, "
+        "a stratified bootstrap for the interquartile mean, which is grey below "
+        f"{data['headline_from']} seeds, where it is too narrow."
     )
 
 
@@ -68,8 +71,8 @@ def _environments(data: Json) -> Iterator[str]:
             yield visible(f"On {stream['stream']}: {note.removeprefix('~ ')}.")
 
 
-def _older(data: Json) -> Iterator[str]:
-    for note in older_notes(OlderCode(**data["board"]["older_code"])):
+def _other_code(data: Json) -> Iterator[str]:
+    for note in other_code_notes(OtherCode(**data["board"]["other_code"])):
         yield f"{note[0].upper()}{visible(note[1:])}."
 
 
@@ -77,7 +80,8 @@ def _families(data: Json) -> str:
     board = data["board"]
     sizes = {len(stream["pairs"]["rows"]) for stream in board["streams"]}
     low, high = min(sizes, default=0), max(sizes, default=0)
-    text = f"{high} pairs on each stream" if low == high else f"{low} to {high} pairs on a stream"
+    size = plural(high, "pair")
+    text = f"{size} on each stream" if low == high else f"{low} to {size} on a stream"
     return f"{text}, {len(board['overall']['pairs']['rows'])} overall" if board["overall"] else text
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from math import isclose
 from typing import Any
 
+from ...harness.plural import plural
 from ..store.result import Result
 from .board_plan import COLUMNS, ENTRY_FIELDS, BoardPlan
 from .client import FINISH_PATIENCE, define_metrics, settings
@@ -182,7 +183,7 @@ def _difference(run: Any, plan: RunPlan, rows: int | None, exactly: Iterable[str
     # The client has no property for this field of the answer.
     count = run._attrs["historyLineCount"]
     if rows is not None and count != rows:
-        return f"has {count} rows, not {rows}"
+        return f"has {plural(count, 'row')}, not {rows}"
     return None
 
 

@@ -5,7 +5,8 @@ import scikit_posthocs
 from matplotlib.figure import Figure
 
 from ...harness.visible import visible
-from ..board.standings import ALPHA, LEAST_STREAMS, Overall
+from ..board.standings import LEAST_STREAMS, Overall
+from ..statistics.inference import ALPHA
 from .pictures import look
 
 CAPTION = (

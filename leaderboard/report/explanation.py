@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...harness.fingerprint import canonical
+from ...harness.plural import plural
 from ..board.grouping import EntrantRuns, StreamRuns
 from ..curves.integration_study import Cohort, Study, groups
 from ..curves.over_time import edit_steps, layer_names, over_time
@@ -72,7 +73,7 @@ def _pictures(title: str, runs: Sequence[Result], cohorts: Sequence[Cohort]) -> 
         yield Picture("time", "Over time", figure, caption)
     if cohorts:
         caption = (
-            f"{len(cohorts)} cohorts. Line: median over cohorts, band: quartiles. Right: "
+            f"{plural(len(cohorts), 'cohort')}. Line: median over cohorts, band: quartiles. Right: "
             "Kaplan-Meier; tick: a cohort was cut off there."
         )
         yield Picture("newborns", "Newborns by age", newborn_figure(title, cohorts), caption)

@@ -1,13 +1,17 @@
 """What one entrant's runs say in words: each sentence from a stated rule, where the data exist."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from statistics import fmean, median
 
 from ...harness.metrics.summary import FACTORS
+from ...harness.plural import plural
 from ..board.grouping import EntrantRuns, StreamRuns
+from ..board.scoring import Score, direction, score, told_apart, worst_case
 from ..curves.integration_study import Cohort, Key, pace
 from ..curves.over_time import edit_steps
-from ..statistics.inference import CONFIDENCE, Difference, Interval, compare, summarise
+from ..statistics.inference import ALPHA, CONFIDENCE, FEWEST_SEEDS, Difference, Interval, summarise
+from ..statistics.losses import difference
 from ..store.result import Result
 from .integration_tables import ratio_at_birth, ratio_over_cycle
 
@@ -42,25 +46,39 @@ def _accuracy(stream: StreamRuns[Result], entrant: EntrantRuns[Result]) -> Itera
     metric = next((name for name in _ORDER if by_key(entrant.done, name)), None)
     if metric is None:
         return
-    own = by_key(entrant.done, metric)
-    yield f"Its {_NAMES[metric]} is {_mean(list(own.values()), 3)} over {_count(len(own), 'seed')}."
+    scores = told_apart([score(one, metric) for one in stream.entrants])
+    by_label = {one.label: one for one in scores}
+    own, worst = by_label[entrant.label], worst_case(metric, scores)
+    yield from _means(own, worst, _NAMES[metric])
+    better = -1 if direction(metric) == "lower" else 1
     for name in ("dense", "reset"):
-        other = next((one for one in stream.entrants if one.name == name), None)
-        if other is None or other.label == entrant.label:
-            continue
-        reference = by_key(other.done, metric)
-        if reference:
-            yield _against(compare(own, reference), other.label)
+        other = next((one for one in scores if one.name == name), None)
+        if other and other is not own and other.counted(worst):
+            pair = own.outcomes(worst), other.outcomes(worst)
+            yield _against(difference([pair], better), other.label)
 
 
-def _against(difference: Difference, label: str) -> str:
-    """Say it is above or below only where the interval of the difference leaves out 0."""
-    how = "paired by seed" if difference.paired else "not paired"
-    numbers = f"{difference.mean:+.3f}{_interval(difference.interval, 3, sign=True)}, {how}"
-    side = _side(difference.interval)
-    if side == 0:
+def _means(own: Score, worst: float | None, name: str) -> Iterator[str]:
+    """Give the mean over the runs that ended and, where some did not, that of the board as well."""
+    values = list(own.values.values())
+    ended = " that ended" * bool(own.lost)
+    yield f"Its {name} is {_mean(values, 3)} over {plural(len(values), 'seed')}{ended}."
+    if own.lost and worst is not None:
+        lost = plural(len(own.lost), "lost run counts", "lost runs count")
+        mean = fmean(own.counted(worst).values())
+        yield f"On the board {lost} as the worst case, {worst:.3f}, and the mean is {mean:z.3f}."
+
+
+def _against(found: Difference, label: str) -> str:
+    """Say it is above or below only where the test that the board makes says so by itself."""
+    how = "paired by seed" if found.paired else "not paired"
+    ended = ", over the runs that ended" * found.ended
+    numbers = f"{found.mean:+z.3f}{_interval(found.interval, 3, sign=True)}, {how}{ended}"
+    if isnan(found.p):
+        return f"That takes {FEWEST_SEEDS} seeds to be tested against {label} ({numbers})."
+    if not found.p < ALPHA:
         return f"That is not told apart from {label} ({numbers})."
-    return f"That is {'above' if side > 0 else 'below'} {label} ({numbers})."
+    return f"That is {'above' if found.mean > 0 else 'below'} {label} ({numbers})."
 
 
 def _trend(runs: Sequence[Result]) -> Iterator[str]:
@@ -70,8 +88,10 @@ def _trend(runs: Sequence[Result]) -> Iterator[str]:
         return
     found = summarise(slopes)
     side = _side(found.interval)
-    numbers = f"{found.mean:+.3f} per 100 tasks{_interval(found.interval, 3, sign=True)}"
-    if side == 0:
+    numbers = f"{found.mean:+z.3f} per 100 tasks{_interval(found.interval, 3, sign=True)}"
+    if isnan(found.interval.low):
+        yield f"For a trend over tasks it takes {FEWEST_SEEDS} seeds ({numbers})."
+    elif side == 0:
         yield f"Over tasks its online accuracy has no trend told from chance ({numbers})."
     else:
         yield f"Over tasks its online accuracy {'rises' if side > 0 else 'falls'} ({numbers})."
@@ -80,15 +100,15 @@ def _trend(runs: Sequence[Result]) -> Iterator[str]:
 def _edits(runs: Sequence[Result]) -> Iterator[str]:
     for kind, steps in edit_steps(runs).items():
         if kind == "restart":
-            yield f"All its weights are rewound or drawn anew at {_count(len(steps), 'moment')}."
+            yield f"All its weights are rewound or drawn anew at {plural(len(steps), 'moment')}."
             continue
         rows = [row for run in runs for row in run.rows if row["kind"] == "edit"]
         own = [row for row in rows if row["edit"] == kind]
         units = sum(len(row["units"]) for row in own) / len(runs)
         known = [s for row in own if (s := row.get("insertion_shock")) is not None]
-        shock = f"; the loss changes by {fmean(known):+.3f} at once, in the mean" if known else ""
-        moments = _count(len(steps), "moment")
-        yield f"It edits ({kind}) at {moments}, {units:,.0f} units a run in all{shock}."
+        shock = f"; the loss changes by {fmean(known):+z.3f} at once, in the mean" if known else ""
+        moments, edited = plural(len(steps), "moment"), plural(f"{units:,.0f}", "unit")
+        yield f"It edits ({kind}) at {moments}, {edited} a run in all{shock}."
 
 
 def _parity(cohorts: Sequence[Cohort]) -> Iterator[str]:
@@ -97,7 +117,7 @@ def _parity(cohorts: Sequence[Cohort]) -> Iterator[str]:
     if fires is not None and receives is not None:
         yield (
             f"At birth newborns fire {fires:.2f} times as often as incumbents and receive "
-            f"{receives:.2f} of their gradient (medians over {_count(len(cohorts), 'cohort')})."
+            f"{receives:.2f} of their gradient (medians over {plural(len(cohorts), 'cohort')})."
         )
     factors = {n: v for n in FACTORS if (v := _at_birth(cohorts, n)) is not None}
     if factors:
@@ -128,18 +148,19 @@ def _integration(cohorts: Sequence[Cohort]) -> Iterator[str]:
             f"(Kaplan-Meier); {found.censored:.0%} are cut off before."
         )
     else:
+        age = plural(f"{found.median:,.0f}", "update")
         yield (
             "Half of the cohorts integrate, at half of the incumbents' gradient, "
-            f"{f'within {found.median:,.0f} updates of' if found.median else 'at'} their birth "
+            f"{f'within {age} of' if found.median else 'at'} their birth "
             f"(Kaplan-Meier); {found.censored:.0%} are cut off before they do."
         )
     if found.overshooting:
         yield f"{found.overshooting:.0%} of cohorts at some age receive more than twice as much."
     ends = {ended: sum(c.ended == ended for c in cohorts) for ended in ("edit", "death")}
     yield (
-        f"Of {_count(len(cohorts), 'cohort')} {ends['edit']} were followed to the next edit in "
-        f"their layer, {ends['death']} to their death, "
-        f"{len(cohorts) - sum(ends.values())} to the end of the run."
+        f"Of {plural(len(cohorts), 'cohort')}, followed to the next edit in their layer: "
+        f"{ends['edit']}; to their death: {ends['death']}; to the end of the run: "
+        f"{len(cohorts) - sum(ends.values())}."
     )
 
 
@@ -209,15 +230,11 @@ def _side(interval: Interval) -> int:
 
 def _mean(values: Sequence[float], digits: int) -> str:
     found = summarise(values)
-    return f"{found.mean:.{digits}f}{_interval(found.interval, digits)}"
+    return f"{found.mean:z.{digits}f}{_interval(found.interval, digits)}"
 
 
 def _interval(interval: Interval, digits: int, *, sign: bool = False) -> str:
-    if interval.low != interval.low:
+    if isnan(interval.low):
         return ""
-    form = f"{'+' if sign else ''}.{digits}f"
+    form = f"{'+' if sign else ''}z.{digits}f"
     return f" ({CONFIDENCE:.0%} CI {interval.low:{form}} to {interval.high:{form}})"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
 from ...harness.metrics.pooling import SMALLEST_COHORT
+from ...harness.plural import plural
 from ..board.grouping import Marks, StreamRuns, grouped
 from ..board.standings import Board
 from ..curves.integration_study import Study, study_of
@@ -21,7 +22,7 @@ from ..curves.lines import (
     alive_over_steps,
     smoothing_window,
 )
-from ..statistics.inference import CONFIDENCE
+from ..statistics.inference import CONFIDENCE, FEWEST_SEEDS
 from ..store.result import Result
 from .controls_table import controls_table
 from .explanation import explanations
@@ -53,7 +54,7 @@ def report(results: Iterable[Result], folder: Path, board: Board | None = None) 
     Raises:
         BenchError: there is no result.
     """
-    marks = Marks() if board is None else Marks(board.older_code.runs, board.unusual)
+    marks = Marks() if board is None else Marks(board.other_code.runs, board.unusual)
     streams = grouped(results, marks)
     if not streams:
         raise BenchError("no results to report on. Run something first: plasticity-bench run quick")
@@ -98,7 +99,10 @@ def _draw_accuracy(stream: StreamRuns[Result], looks: Mapping[str, Style]) -> It
         figure, axes = _figure(stream.label, *axis)
         _draw_lines(axes, lines, looks)
         legend(figure, axes)
-        caption = f"Line: mean over seeds. Band: {CONFIDENCE:.0%} t interval over seeds."
+        caption = (
+            f"Line: mean over the runs that ended. Band: {CONFIDENCE:.0%} t interval, from "
+            f"{FEWEST_SEEDS} seeds on."
+        )
         yield Picture("accuracy", title, figure, f"{caption} {_seeds_text(stream)}")
 
 
@@ -192,7 +196,7 @@ def _origin(stream: StreamRuns[Result]) -> Iterator[str]:
     runs = [run for entrant in stream.entrants for run in entrant.runs]
     first = runs[0]
     yield (
-        f"{len(runs)} runs. Stream `{_json(first.spec.stream.settings)}`, "
+        f"{plural(len(runs), 'run')}. Stream `{_json(first.spec.stream.settings)}`, "
         f"data {first.sources.data[:12]}, results version {first.results_version}.\n"
     )
     for entrant in stream.entrants:

@@ -1,6 +1,7 @@
 """Tables of newborn integration in Markdown: times, tests between entrants, parity and factors."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from ...harness.metrics.summary import FACTORS, INTEGRATION_QUANTITIES, PARITIES
 from ...harness.metrics.table import INTEGRATION_RHOS
 from ..curves.integration_study import Cohort, Pace, Study, pace
 from ..statistics.inference import CONFIDENCE
+from ..statistics.numbers import p_number
 from .pace_tests import PaceTest, pace_tests
 from .pictures import file_stem
 from .styles import in_order
@@ -79,21 +81,20 @@ def comparison_tables(study: Study) -> Iterator[str]:
 
 
 def _test_line(test: PaceTest) -> str:
-    rank = "-" if test.log_rank is None else f"{test.log_rank.statistic:+.2f}"
+    rank = "-" if test.log_rank is None else f"{test.log_rank.statistic:+z.2f}"
     difference, runs = "-", "-"
     if test.difference is not None:
         low, high = test.difference.interval.low, test.difference.interval.high
         paired = "" if test.difference.paired else " (not paired)"
-        difference = f"{test.difference.mean:+,.0f} [{low:+,.0f}, {high:+,.0f}]{paired}"
+        limits = "" if isnan(low) else f" [{low:+z,.0f}, {high:+z,.0f}]"
+        difference = f"{test.difference.mean:+z,.0f}{limits}{paired}"
         runs = str(test.difference.count)
     cells = (rank, _p(test.p_log_rank), difference, runs, _p(test.p_difference))
     return f"| {test.first} and {test.second} | {' | '.join(cells)} |"
 
 
 def _p(value: float) -> str:
-    if value != value:
-        return "-"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "-" if isnan(value) else p_number(value)
 
 
 def parity_table(first_column: str, groups: Groups) -> Iterator[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..board.exports import escaped, markdown
 from ..board.standings import LEAST_STREAMS, Board
-from ..board.table_notes import older_notes
+from ..board.table_notes import other_code_notes
 from .critical_difference import CAPTION, diagram
 from .pictures import Picture, file_stem, saved
 
@@ -12,7 +12,7 @@ from .pictures import Picture, file_stem, saved
 def overview(board: Board, folder: Path) -> str:
     """Return the board as a table, and mean ranks over streams where there are enough."""
     parts = [f"## The board by {board.metric}", "", markdown(board)]
-    parts += [f"{escaped(note)}.\n" for note in older_notes(board.older_code)]
+    parts += [f"{escaped(note)}.\n" for note in other_code_notes(board.other_code)]
     figure = diagram(board.overall) if board.overall else None
     if figure:
         picture = Picture("ranks", "Mean ranks over streams", figure, CAPTION)

@@ -1,10 +1,12 @@
 """The report's table of how accuracy develops over tasks: loss of plasticity."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 
 import numpy as np
 
 from ...harness.metrics.accuracy import fresh_gap
+from ...harness.plural import plural
 from ..board.grouping import EntrantRuns, StreamRuns
 from ..statistics.inference import summarise
 from ..store.result import Result
@@ -26,9 +28,9 @@ def plasticity_table(stream: StreamRuns[Result]) -> Iterator[str]:
         return
     fresh = next((e.done for e in stream.entrants if e.name == FRESH), ())
     yield (
-        "Online accuracy over tasks, mean and 95 % interval over seeds. Loss: best early tenth of "
-        "the tasks minus the last tenth. Slope: per 100 tasks (Theil-Sen). Gap to fresh: a network "
-        f"that is new on every task (`{FRESH}`, same seeds) minus the entrant.\n"
+        "Online accuracy over tasks, mean and 95 % interval over the runs that ended. Loss: best "
+        "early tenth of the tasks minus the last tenth. Slope: per 100 tasks (Theil-Sen). Gap to "
+        f"fresh: a network that is new on every task (`{FRESH}`, same seeds) minus the entrant.\n"
     )
     yield "| entrant | loss | slope | gap to fresh |"
     yield "|---|---|---|---|"
@@ -57,10 +59,10 @@ def _collapses(stream: StreamRuns[Result]) -> Iterator[str]:
         dead = sum(value > MOSTLY for value in known)
         if dead:
             yield (
-                f"**{entrant.label} collapsed in {dead} of {len(known)} seeds**: at most of the "
-                "task ends that were measured no unit of a whole hidden layer fired on any sample, "
-                "so that the network gave one answer to all. There, no loss and no slope mean that "
-                "nothing was left to lose.\n"
+                f"**{entrant.label} collapsed in {dead} of {plural(len(known), 'seed')}**: at most "
+                "of the task ends that were measured no unit of a whole hidden layer fired on any "
+                "sample, so that the network gave one answer to all. There, no loss and no slope "
+                "mean that nothing was left to lose.\n"
             )
 
 
@@ -72,9 +74,9 @@ def _shown(values: Sequence[float]) -> str:
     if not values:
         return "-"
     summary = summarise(values)
-    if len(values) == 1:
-        return f"{summary.mean:+.3f}"
-    return f"{summary.mean:+.3f} [{summary.interval.low:+.3f}, {summary.interval.high:+.3f}]"
+    low, high = summary.interval.low, summary.interval.high
+    limits = "" if isnan(low) else f" [{low:+z.3f}, {high:+z.3f}]"
+    return f"{summary.mean:+z.3f}{limits}"
 
 
 def _online(run: Result) -> list[float]:

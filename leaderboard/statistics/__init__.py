@@ -6,10 +6,10 @@ tables and sentences alike, is in `numbers`.
 May import: nothing but the ground.
 
 For others:
-    inference: band, compare, CONFIDENCE, Curve, Difference, difference_moments, holm, Interval,
-        Moments, moments, stratified, summarise, Summary
-    losses: difference, FEWEST_SEEDS, Outcomes
-    numbers: count, duration, estimate, number, p_text
+    inference: ALPHA, band, compare, CONFIDENCE, Curve, Difference, difference_moments,
+        FEWEST_SEEDS, holm, Interval, known_from, Moments, moments, stratified, summarise, Summary
+    losses: difference, Outcomes
+    numbers: count, duration, estimate, number, p_number, p_text
     power: detectable, POWER, seeds_needed
     resampling: improvement, improvement_interval, interquartile_mean, iqm_interval, profile
 """

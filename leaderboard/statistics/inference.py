@@ -16,6 +16,11 @@ from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 """Coverage of every interval."""
+ALPHA = 0.05
+"""Level of every test, after Holm's correction."""
+FEWEST_SEEDS = 3
+"""With fewer there is neither test nor interval: two seeds that agree by chance would look certain,
+and two that do not have an interval that says nothing."""
 
 Curve = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
@@ -46,7 +51,7 @@ class Summary:
     error: float
     """Standard error of the mean, sd / sqrt(n)."""
     interval: Interval
-    """Student's."""
+    """Student's; NaN below `FEWEST_SEEDS`."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,16 @@ class Difference:
     mean: float
     """Entrant minus reference."""
     interval: Interval
+    """NaN below `FEWEST_SEEDS`."""
     p: float
     """Two-sided p-value of no difference; NaN where there is too little data to test."""
     effect_size: float
     """Mean over the sd of the paired differences (Cohen's d_z); unpaired, over the root of the
     mean of the two variances (d_av). NaN where the spread is zero or unknown."""
     paired: bool
+    ended: bool = False
+    """Whether mean and interval are over the runs that ended, and so leave lost ones out; see
+    `losses`."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,12 @@ def summarise(values: Sequence[float]) -> Summary:
     """
     found = moments(values)
     sd = found.error * sqrt(len(values))
-    return Summary(len(values), found.mean, sd, found.error, found.interval())
+    return Summary(len(values), found.mean, sd, found.error, known_from(len(values), found))
+
+
+def known_from(count: int, found: Moments) -> Interval:
+    """Return the interval of an estimate over so many seeds: NaN below `FEWEST_SEEDS`."""
+    return found.interval() if count >= FEWEST_SEEDS else Interval(nan, nan)
 
 
 def difference_moments(
@@ -176,18 +190,19 @@ def compare(values: Mapping[Key, float], reference: Mapping[Key, float]) -> Diff
     compared pairwise (paired t-test). Seeds that mean different tasks must have different keys.
     With fewer than two shared seeds it is Welch's test on all values (Welch 1947: unequal
     variances, approximate degrees of freedom). Differences without any spread count as certain:
-    p is 1 at zero and 0 elsewhere.
+    p is 1 at zero and 0 elsewhere. With fewer than `FEWEST_SEEDS` seeds interval and p are NaN.
 
     Raises:
         ValueError: either has no value.
     """
     found, paired = difference_moments(values, reference)
     shared = len(values.keys() & reference.keys())
+    count = shared if paired else min(len(values), len(reference))
     return Difference(
-        count=shared if paired else min(len(values), len(reference)),
+        count=count,
         mean=found.mean,
-        interval=found.interval(),
-        p=found.p_value(),
+        interval=known_from(count, found),
+        p=found.p_value() if count >= FEWEST_SEEDS else nan,
         effect_size=_over(
             found.mean,
             found.error * sqrt(shared)
@@ -234,12 +249,12 @@ def band(curves: ArrayLike) -> tuple[Curve, Curve, Curve]:
         curves: (seeds, points), finite.
 
     Returns:
-        Three arrays of (points,); the limits are NaN for a single seed.
+        Three arrays of (points,); the limits are NaN below `FEWEST_SEEDS`.
     """
     values = np.asarray(curves, dtype=np.float64)
     count = len(values)
     mean = values.mean(axis=0)
-    if count < 2:
+    if count < FEWEST_SEEDS:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     half = values.std(axis=0, ddof=1) / sqrt(count) * float(stdtrit(count - 1, _UPPER))
     return mean, mean - half, mean + half

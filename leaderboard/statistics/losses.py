@@ -18,7 +18,15 @@ from typing import TypeVar
 import numpy as np
 from scipy.stats import hypergeom
 
-from .inference import Difference, Moments, compare, difference_moments, stratified
+from .inference import (
+    FEWEST_SEEDS,
+    Difference,
+    Moments,
+    compare,
+    difference_moments,
+    known_from,
+    stratified,
+)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -42,19 +50,16 @@ Pairs = Sequence[tuple[Outcomes, Outcomes]]
 """Two entrants on every stream; at least one."""
 
 
-FEWEST_SEEDS = 3
-"""With fewer nothing is tested: two seeds that agree by chance would look certain."""
-
-
 def difference(pairs: Pairs, better: int) -> Difference:
     """Compare the first entrant with the second by the mean over streams, losses first.
 
     With fewer than `FEWEST_SEEDS` seeds p is NaN.
 
     Where the one who lost more is behind in the values too, or neither lost more, the difference
-    and its interval are over the runs that ended, and p is as this module says. Where the one who
-    lost more is ahead in the values, losses and values contradict each other: then lost runs count
-    as the worst case in difference, interval and p.
+    and its interval are over the runs that ended (`Difference.ended` says so where any was lost),
+    and p is as this module says. Where the one who lost more is ahead in the values, losses and
+    values contradict each other: then lost runs count as the worst case in difference, interval
+    and p.
 
     Args:
         pairs: both entrants on every stream.
@@ -73,16 +78,18 @@ def _difference(pairs: Pairs, better: int) -> Difference:
     if not any(one.lost for pair in pairs for one in pair):
         return counted
     there = all(one.values for pair in pairs for one in pair)
-    ended = _mean([(first.values, second.values) for first, second in pairs]) if there else None
+    parts = [(first.values, second.values) for first, second in pairs] if there else []
+    shown = replace(_mean(parts), ended=True) if parts else counted
     if lost == 0:
-        return ended or counted
-    lead = 0.0 if ended is None else better * ended.mean * (1 if lost > 0 else -1)
-    if lead > 0:
+        return shown
+    if parts and better * shown.mean * (1 if lost > 0 else -1) > 0:
         return counted
-    one_sided = 1.0 if ended is None or isnan(ended.p) else ended.p / 2
+    # Two runs that ended have no interval of their own, but a part in this p.
+    of_values = _moments(parts)[0].p_value() if parts else nan
+    one_sided = 1.0 if isnan(of_values) else of_values / 2
     more, as_many = tail(pairs if lost > 0 else [(second, first) for first, second in pairs])
     p = min(1.0, 2 * (more + as_many * one_sided))
-    return replace(ended or counted, p=p, count=counted.count)
+    return replace(shown, p=p, count=counted.count)
 
 
 def tail(pairs: Pairs) -> tuple[float, float]:
@@ -107,16 +114,22 @@ def _mean(parts: Sequence[tuple[Mapping[Key, float], Mapping[Key, float]]]) -> D
     """Return the mean over streams of the differences; its count is that of the fewest seeds."""
     if len(parts) == 1:
         return compare(*parts[0])
-    found = [difference_moments(first, second) for first, second in parts]
-    over_all: Moments = stratified(one for one, _ in found)
+    over_all, paired = _moments(parts)
     shared = min(len(first.keys() & second.keys()) for first, second in parts)
-    paired = all(is_paired for _, is_paired in found)
     spread = over_all.error * sqrt(len(parts) * shared) if paired else nan
     return Difference(
         count=shared,
         mean=over_all.mean,
-        interval=over_all.interval(),
-        p=over_all.p_value(),
+        interval=known_from(shared, over_all),
+        p=over_all.p_value() if shared >= FEWEST_SEEDS else nan,
         effect_size=over_all.mean / spread if spread else nan,
         paired=paired,
     )
+
+
+def _moments(
+    parts: Sequence[tuple[Mapping[Key, float], Mapping[Key, float]]],
+) -> tuple[Moments, bool]:
+    """Return the moments of the mean over streams, and whether all differences are paired."""
+    found = [difference_moments(first, second) for first, second in parts]
+    return stratified(one for one, _ in found), all(is_paired for _, is_paired in found)

@@ -2,12 +2,12 @@
 
 from math import isfinite, log10
 
-from .inference import Interval
+from .inference import ALPHA, Interval
 
 
 def number(value: float, sign: str = "") -> str:
-    """Write a value with four decimals, a large one with one."""
-    return f"{value:{sign}.4f}" if abs(value) < 10 else f"{value:{sign},.1f}"
+    """Write a value with four decimals, a large one with one; what rounds to zero is no -0."""
+    return f"{value:{sign}z.4f}" if abs(value) < 10 else f"{value:{sign},.1f}"
 
 
 def estimate(value: float, interval: Interval, sign: str = "") -> str:
@@ -35,5 +35,17 @@ def duration(seconds: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """Write a p-value, never as zero."""
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    """Write a p-value for a sentence, as "p = 0.035"; see `p_number`."""
+    shown = p_number(p)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+
+
+def p_number(p: float) -> str:
+    """Write a p-value for a table: never as zero, nor as the level that it is above or below.
+
+    Two digits, and as many more as it takes to see on which side of `ALPHA` it is.
+    """
+    if p < 1e-4:
+        return "< 0.0001"
+    shown = (f"{p:.{digits}g}" for digits in range(2, 18))
+    return next(text for text in shown if p == ALPHA or float(text) != ALPHA)

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ...harness.plural import plural
 from . import index, journal
 from .files import remove_abandoned
 from .index_row import IndexRow, read_rows
@@ -142,6 +143,6 @@ def _of_index(
         yield Problem(
             "wrong index",
             str(path),
-            f"{path} says of {len(wrong)} results what their files do not, first of "
+            f"{path} differs from the files in {plural(len(wrong), 'result')}, first in "
             f"{wrong[0][:12]}. Make it anew: plasticity-bench store rebuild",
         )

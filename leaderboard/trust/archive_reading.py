@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
+from ...harness.plural import plural
 from ...harness.specs.source_code import Link, Source
 from ..store.result import Record, checked
 from . import hostile
@@ -64,7 +65,7 @@ def _archive(content: bytes) -> Archive:
     if files[SETTINGS] != canonical(settings(records)) + b"\n":
         raise Refused(f"{SETTINGS} does not have the settings of its results")
     if len(records) > manifest.asked:
-        raise Refused(f"it has {len(records)} results of {manifest.asked} runs")
+        raise Refused(f"it has {plural(len(records), 'result')} of {plural(manifest.asked, 'run')}")
     return Archive(hashlib.sha256(content).hexdigest(), manifest, records, contents)
 
 

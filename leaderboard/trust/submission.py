@@ -6,6 +6,7 @@ from ...harness.errors import BenchError
 from ...harness.execution.environment import environment
 from ...harness.plugins.registry import load_entrant
 from ...harness.plugins.sources import RESULTS_VERSION, code_of
+from ...harness.plural import plural
 from ...harness.specs.source_code import source_of
 from ...harness.specs.spec import RunSpec
 from ..board.wanted import Wanted
@@ -47,8 +48,9 @@ def submission(
         elif not is_current and wanted.had(record):
             older += 1
     if older:
+        results = plural(older, "result that was", "results that were")
         report(
-            f"left out: {older} results that were made with other code than is installed here. "
+            f"left out: {results} made with other code than is installed here. "
             "They need their own source in the archive: submit them from where that is, or run "
             "them again. The command leaderboard shows them with --all-versions."
         )

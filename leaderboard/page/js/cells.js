@@ -27,6 +27,9 @@ function estimateCell(mean, interval, faint = false) {
   return el("span", { class: faint ? "faint" : null }, score(mean), el("span", { class: "sub" }, between(interval)));
 }
 
+/** Beside a difference that leaves lost runs out, which the means beside it count. */
+const ofEnded = " of runs that ended";
+
 /** How many of the runs asked for are done, and what became of the others. */
 function coverageCell(standing) {
   const { done, diverged, failed, undefined: without, missing } = standing.coverage;

@@ -50,9 +50,9 @@ function comparisonTable(first, second, rows) {
     { key: "stream", title: "Stream", head: true, value: (row) => row.name, cell: (row) => row.stream ? el("a", { href: toStream(row.stream) }, el("bdi", { class: "named" }, shortened(row.name, 120))) : el("b", {}, row.name) },
     { key: "a", title: shortened(first, 20), number: true, value: (row) => row.a, cell: (row) => score(row.a) },
     { key: "b", title: shortened(second, 20), number: true, value: (row) => row.b, cell: (row) => score(row.b) },
-    { key: "mean", title: "Difference", note: `first minus second, ${percent(data.confidence)} interval`, number: true, value: (row) => row.pair?.mean, cell: (row) => row.pair ? [signed(row.pair.mean), el("span", { class: "sub" }, between(row.pair, signed))] : "\u2013" },
+    { key: "mean", title: "Difference", note: `first minus second, ${percent(data.confidence)} interval`, number: true, value: (row) => row.pair?.mean, cell: (row) => row.pair ? [signed(row.pair.mean), el("span", { class: "sub" }, between(row.pair, signed), row.pair.ended && ofEnded)] : "\u2013" },
     { key: "p", title: "p (Holm)", note: "corrected over all pairs of the ranking", number: true, value: (row) => row.pair?.p_holm, cell: (row) => pValue(row.pair?.p_holm) },
-    { key: "effect", title: "Effect size", note: "mean over the standard deviation of the paired differences; unpaired, over that of the values", number: true, value: (row) => row.pair?.effect_size, cell: (row) => isNumber(row.pair?.effect_size) ? minus((row.pair.effect_size > 0 ? "+" : "") + row.pair.effect_size.toFixed(1)) : "\u2013" },
+    { key: "effect", title: "Effect size", note: "mean over the standard deviation of the paired differences; unpaired, over that of the values", number: true, value: (row) => row.pair?.effect_size, cell: (row) => signed(row.pair?.effect_size, (size) => minus(decimals(size, 1))) },
     { key: "seeds", title: "Seeds", number: true, value: (row) => row.pair?.count, cell: (row) => row.pair ? [row.pair.count, el("span", { class: "sub" }, row.pair.paired ? "paired" : "unpaired")] : "\u2013" },
     { key: "verdict", title: "The first is", value: (row) => verdict(row.pair, row.stream ? direction : 1), cell: (row) => verdictCell(verdict(row.pair, row.stream ? direction : 1)) },
   ];

@@ -13,8 +13,10 @@ function shortened(name, most) {
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
+/** A number with so many decimals; what rounds to zero has no minus. */
 function decimals(value, digits) {
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const text = value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return /[1-9]/.test(text) ? text : text.replace("-", "");
 }
 
 /** A value of the metric: four decimals where it is small, one where it is large. */
@@ -23,22 +25,27 @@ function score(value) {
   return minus(decimals(value, Math.abs(value) < 10 ? 4 : 1));
 }
 
-function signed(value) {
+function signed(value, format = score) {
   if (!isNumber(value)) return "\u2013";
-  return (value > 0 ? "+" : "") + score(value);
+  const text = format(value);
+  return text.startsWith("\u2212") ? text : `+${text}`;
 }
 
 const minus = (text) => text.replace("-", "\u2212");
 
-/** An interval, or nothing where a single seed has none. */
+/** An interval, or nothing where too few seeds have none. */
 function between(interval, format = score) {
   if (!interval || !isNumber(interval.low) || !isNumber(interval.high)) return "";
   return `[${format(interval.low)}, ${format(interval.high)}]`;
 }
 
+/** A p-value with two digits, and as many more as it takes to see on which side of the level it is. */
 function pValue(p) {
   if (!isNumber(p)) return "\u2013";
-  return p < 0.001 ? "<\u20090.001" : p.toFixed(3);
+  if (p < 0.0001) return "<\u20090.0001";
+  let digits = 2;
+  while (digits < 17 && Number(p.toPrecision(digits)) === data.alpha && p !== data.alpha) digits += 1;
+  return String(Number(p.toPrecision(digits)));
 }
 
 /** A large number in three digits: 46.9k, 1.2M, 3.4e12. */

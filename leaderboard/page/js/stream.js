@@ -45,7 +45,7 @@ function differenceCell(row) {
   if (!row.difference) return "\u2013";
   const good = direction * row.difference.mean > 0 ? "good" : "warn";
   return [el("a", { href: toCompare(row.entrant, streamOf(row).reference), class: row.significant && !diagnostic ? good : null },
-    signed(row.difference.mean)), el("span", { class: "sub" }, between(row.difference.interval, signed), !row.difference.paired && " unpaired")];
+    signed(row.difference.mean)), el("span", { class: "sub" }, between(row.difference.interval, signed), !row.difference.paired && " unpaired", row.difference.ended && ofEnded)];
 }
 
 const streamOf = (row) => board.streams.find((stream) => stream.standings.includes(row));
@@ -54,7 +54,8 @@ function streamNotes(stream) {
   const { reference, worst, anchors } = stream;
   return el("p", { class: "sub" },
     reference === null ? "No differences: the reference has no value here. " : `Differences are to ${shortened(reference, 60)}; p-values are those of all pairs, Holm-corrected. `,
-    isNumber(worst) && `A lost run counts as ${score(worst)}. `,
+    isNumber(worst) && `A lost run counts as ${score(worst)} in means; a difference says where it leaves lost runs out. `,
+    stream.undefined !== null && `Runs without a value of ${stream.metric}: ${stream.undefined}. `,
     anchors && `In the score over streams ${score(anchors[0])} counts as 0 and ${score(anchors[1])} as 1.`);
 }
 

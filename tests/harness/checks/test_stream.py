@@ -37,7 +37,7 @@ def test_a_sound_stream_keeps_every_law(tmp_path: Path) -> None:
         ("SameForAllSeeds", SEEDS, "seeds 0 and 1 give the same tasks"),
         ("SaysItDoesNotVary", SEEDS, "seeds 0 and 1 give other tasks, but varies_with_seed is F"),
         ("StartsOver", LATE, "seed 0: task 1 is another when started at task 1"),
-        ("StopsShort", LATE, "seed 0: started at task 1, the last 1 tasks are missing"),
+        ("StopsShort", LATE, "seed 0: started at task 1, 1 task is missing at the end"),
         ("TouchesTorch", GENERATORS, "drawing tasks draws from the global generator of torch"),
         ("TouchesNumpy", GENERATORS, "drawing tasks draws from the global generator of NumPy"),
         ("TouchesPython", GENERATORS, "making the benchmark draws from the global generator of P"),

@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from scipy import stats
 
 from plasticity_bench.harness.errors import BenchError
-from plasticity_bench.leaderboard.board.comparison import comparison, sentences
+from plasticity_bench.leaderboard.board.comparison import comparison
+from plasticity_bench.leaderboard.board.comparison_words import not_run, sentences
 from plasticity_bench.leaderboard.board.placing import between
 from plasticity_bench.leaderboard.board.ranking import Question, rank
 from plasticity_bench.leaderboard.board.standings import Board
@@ -73,11 +75,13 @@ def test_the_opposite_comparison_is_the_mirror_image(make_result: MakeResult) ->
 
 
 def test_it_is_said_in_words(make_result: MakeResult) -> None:
-    text = "\n".join(sentences(comparison(board(make_result), "grow", "dense")))
+    found = comparison(board(make_result), "grow", "dense")
+    text = "\n".join(sentences(found))
     assert "* one: grow is better than dense: +0.1060 (95% CI [+0.0" in text
     assert "(paired t-test over 5 seeds); better on 5 of 5 seeds." in text
     assert "* two: grow is not told apart from dense" in text
-    assert "* three: one of them has no value there." in text
+    assert "* three: not compared (grow: no run)." in text
+    assert not_run(found) == "Not run: grow on three."
     assert "Holm over all pairs of each board (1, 1):" in text
     assert "on 2 together in up to 10%" in text
     back = "\n".join(sentences(comparison(board(make_result), "dense", "grow")))
@@ -138,3 +142,60 @@ def test_what_is_not_told_apart_says_how_many_seeds_would_do(make_result: MakeRe
     assert only.seeds_needed is not None
     text = "\n".join(sentences(found))
     assert f"{only.seeds_needed - 5} more seeds would tell them apart in 80% of cases." in text
+
+
+def test_who_lacks_what_is_said_and_which_seeds(make_result: MakeResult) -> None:
+    made = [one for one in results(make_result) if one.spec.stream.name != "two"]
+    lost = [make_result(stream="three", entrant="grow", seed=s, status="failed") for s in (0, 1)]
+    silent = [make_result(stream="four", seed=s, metrics={"taoa": None}) for s in range(3)]
+    specs = [one.spec.model_dump() for one in [*made, *silent]]
+    gone = made.pop()  # seed 1 of dense on the stream three
+    found = comparison(rank([*made, *lost, *silent], Question(specs=specs)), "dense", "grow")
+    by_name = {one.stream: one for one in found.streams}
+    assert by_name["one"].lacking == {}
+    assert by_name["three"].missing == {"dense": (gone.spec.seed,)}
+    text = "\n".join(sentences(found))
+    assert "* three: +0.1000, not tested: it takes 3 seeds of both." in text
+    assert "* four: not compared (dense: no value of taoa, it is not defined on such runs" in text
+    assert "; grow: no run)." in text
+    assert not_run(found) == "Not run: grow on four; dense on three (seed 1)."
+    back = comparison(rank([*made, *lost, *silent], Question(specs=specs)), "grow", "dense")
+    assert not_run(back) == "Not run: grow on four; dense on three (seed 1)."
+
+
+def test_both_lack_a_metric_for_one_reason(make_result: MakeResult) -> None:
+    made = [
+        make_result(entrant=name, stream_settings={"evaluate": "current"}, seed=s, metrics={})
+        for name in ("dense", "grow")
+        for s in range(3)
+    ]
+    text = "\n".join(
+        sentences(comparison(rank(made, Question(metric="forgetting")), "grow", "dense"))
+    )
+    assert "by forgetting; nothing is tested:" in text
+    assert "not compared (grow and dense: no value of forgetting, it is defined only on" in text
+
+
+def test_a_difference_of_the_runs_that_ended_is_said_to_be_of_them(make_result: MakeResult) -> None:
+    made = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": value + seed / 1000})
+        for name, value in (("dense", 0.9), ("grow", 0.5))
+        for seed in range(5)
+    ]
+    lost = make_result(entrant="grow", seed=5, status="diverged", metrics={})
+    more = make_result(entrant="dense", seed=5, metrics={"taoa": 0.905})
+    text = "\n".join(sentences(comparison(rank([*made, lost, more]), "grow", "dense")))
+    assert (
+        "grow is worse than dense: -0.4000 (95% CI [-0.4000, -0.4000]) over the runs that" in text
+    )
+    assert "over the runs that ended, p < 0.0001" in text
+    assert "(lost runs first, 1 against 0" in text
+
+
+def test_p_values_beside_a_verdict_do_not_contradict_it(make_result: MakeResult) -> None:
+    found = comparison(board(make_result), "grow", "dense")
+    for p, said in ((0.0497, "better than dense"), (0.0503, "not told apart from dense")):
+        one = replace(found.streams[0], p_holm=p)
+        text = "\n".join(sentences(replace(found, streams=(one,))))
+        assert f"grow is {said}" in text
+        assert f"p = {p}," in text

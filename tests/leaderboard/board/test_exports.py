@@ -111,3 +111,35 @@ def test_markdown_keeps_its_columns_whatever_the_names(board: Board) -> None:
     columns = {len(line.replace(r"\|", "").split("|")) for line in lines}
     assert columns == {len(["", "entrant", "rank", "score", "one", "two", ""])}
     assert "(4/5? seeds)" in lines[3]
+
+
+def test_exports_say_what_a_difference_is_over_and_one_seed_is_one(
+    make_result: MakeResult,
+) -> None:
+    lost = [
+        make_result(
+            entrant=name,
+            seed=seed,
+            status="diverged" if name == "grow" and seed == 4 else "done",
+            metrics={"taoa": value + seed / 1000},
+        )
+        for name, value in (("dense", 0.9), ("grow", 0.5))
+        for seed in range(5)
+    ]
+    table = exports.frame(rank(lost)).set_index("entrant")
+    assert table.loc["grow", "mean"] == pytest.approx(0.8 * 0.5015)
+    assert table.loc["grow", "difference"] == pytest.approx(-0.4)
+    assert table.loc["grow", "difference_of_ended"]
+    one = exports.markdown(rank([make_result(metrics={"taoa": 0.5})]))
+    assert "0.5000 (1? seed)" in one
+
+
+def test_no_difference_is_no_negative_zero_in_any_form(make_result: MakeResult) -> None:
+    same = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": 0.5})
+        for name in ("dense", "grow")
+        for seed in range(3)
+    ]
+    board = rank(same)
+    assert "-0.0" not in exports.csv(board)
+    assert "-0.0" not in json.dumps(as_json(board))

@@ -6,8 +6,10 @@ import pytest
 from rich.console import Console
 
 from plasticity_bench.harness.fingerprint import canonical
+from plasticity_bench.leaderboard.board.exports import csv
 from plasticity_bench.leaderboard.board.ranking import Question, rank
 from plasticity_bench.leaderboard.board.table import as_json, tables
+from plasticity_bench.leaderboard.board.undefined import why_undefined
 from plasticity_bench.leaderboard.store.result import Result
 
 MakeResult = Callable[..., Result]
@@ -15,7 +17,7 @@ MakeResult = Callable[..., Result]
 
 def shown(results: list[Result], width: int = 80) -> str:
     stream = StringIO()
-    Console(file=stream, width=width, no_color=True).print(tables(rank(results)))
+    Console(file=stream, width=width, no_color=True).print(tables(rank(results), width))
     return stream.getvalue()
 
 
@@ -55,7 +57,8 @@ def test_a_row_says_rank_mean_interval_difference_and_cost(results: list[Result]
 
 def test_a_lost_seed_is_said_and_counts_as_zero(results: list[Result]) -> None:
     text = shown(results)
-    assert row(text, "reset")[2:4] == ["0.4750", "±6.0354"]  # of 0.95 and 0
+    assert row(text, "reset")[2:4] == ["0.4750", "-0.2270"]  # of 0.95 and 0
+    assert "no interval of fewer than 3 seeds" in text
     assert "1/2?" in row(text, "reset")
     assert "! reset: seed 1 diverged; counted as the worst taoa, 0.0000" in text
 
@@ -69,7 +72,10 @@ def test_lost_seeds_are_gathered_by_how_they_were_lost(make_result: MakeResult) 
 
 def test_every_mark_is_explained_under_the_table(results: list[Result]) -> None:
     text = " ".join(shown(results).split())
-    assert "* differs from dense at 5% (t-test paired by seed, Holm over 6 pairs)" in text
+    assert (
+        "* differs from dense at 5% (lost runs first, t-test paired by seed, Holm over 6 pairs)"
+        in text
+    )
     assert "ranks that the data allow at 5%, Holm over 6 pairs" in text
     assert "? provisional: fewer than 5 seeds" in text
     assert "needs task boundary: shrink-perturb" in text
@@ -234,3 +240,108 @@ def test_who_declares_nothing_is_not_taken_for_one_who_tuned_nothing(
     console = Console(width=100, record=True, file=StringIO())
     console.print(tables(rank(results, declared), 100))
     assert "tuning trials: dense 3, not declared by guest, others none" in console.export_text()
+
+
+def mixed(make_result: MakeResult, count: int, lost: int) -> list[Result]:
+    """Dense, and grow far below it with the last runs lost."""
+    return [
+        make_result(
+            entrant=name,
+            seed=seed,
+            status="diverged" if name == "grow" and seed >= count - lost else "done",
+            metrics={"taoa": value + (seed % 3) / 100 * (name == "grow"), "acc": 0.5},
+        )
+        for name, value in (("dense", 0.9), ("grow", 0.5))
+        for seed in range(count)
+    ]
+
+
+def test_a_difference_that_leaves_lost_runs_out_is_marked(make_result: MakeResult) -> None:
+    made = mixed(make_result, 5, 1)
+    text = shown(made)
+    assert row(text, "grow")[2] == "0.4060"  # a lost run is 0 in it
+    assert row(text, "grow")[4] == "-0.3925"  # and is not in this
+    assert row(text, "grow")[5].endswith("e")
+    said = " ".join(text.split())
+    assert "e over the runs that ended; in the mean a lost run counts as the worst" in said
+    wide = " ".join(shown(made, 140).split())
+    assert "acc over the runs that ended" in wide
+    none = " ".join(shown(mixed(make_result, 5, 0)).split())
+    assert "over the runs that ended" not in none
+    (content,) = as_json(rank(made))["streams"]
+    assert [one["difference"]["ended"] for one in content["standings"][1:]] == [True]
+
+
+@pytest.mark.parametrize(("seeds", "has"), [(1, False), (2, False), (3, True)])
+def test_intervals_begin_with_three_seeds_everywhere(
+    make_result: MakeResult, seeds: int, has: bool
+) -> None:
+    made = [
+        make_result(stream=stream, entrant=name, seed=seed, metrics={"taoa": value + seed / 50})
+        for stream in ("a", "b")
+        for name, value in (("dense", 0.7), ("grow", 0.5))
+        for seed in range(seeds)
+    ]
+    board = rank(made)
+    text = " ".join(shown(made).split())
+    assert ("±0" in text, "no interval of fewer than 3 seeds" in text) == (has, not has)
+    assert ("no interval where a stream has fewer" in text) != has
+    assert "nan" not in text
+    content = as_json(board)
+    (first, second), over = content["streams"][0]["standings"], content["overall"]["standings"]
+    intervals = [first["summary"], second["difference"], over[0]["score"]]
+    assert [(one["interval"]["low"] is not None) for one in intervals] == [has] * 3
+    assert (content["overall"]["profiles"][0]["low"][0] is not None) == has
+    assert over[0]["iqm"]["interval"]["low"] is not None or not has
+    plain = [line.split(",") for line in csv(board).splitlines()]
+    column = plain[0].index("ci_low")
+    assert [bool(line[column]) for line in plain[1:]] == [has] * 6
+
+
+def test_a_metric_that_a_stream_does_not_have_is_explained_once(make_result: MakeResult) -> None:
+    made = [
+        make_result(
+            stream=stream,
+            stream_settings={"evaluate": evaluate},
+            entrant=name,
+            seed=seed,
+            metrics={"forgetting": 0.1 + seed / 100 if evaluate == "seen" else None, "taoa": 0.5},
+        )
+        for stream, evaluate in (("a", "seen"), ("b", "current"), ("c", "none"))
+        for name in ("dense", "grow")
+        for seed in range(3)
+    ]
+    board = rank(made, Question(metric="forgetting"))
+    assert [one.undefined is None for one in board.streams] == [True, False, False]
+    stream = StringIO()
+    Console(file=stream, width=80, no_color=True).print(tables(board))
+    said = " ".join(stream.getvalue().split())
+    for evaluate in ("current", "none"):
+        assert (
+            "no value of forgetting for anybody: it is defined only on streams that test all tasks "
+            f"seen (evaluate=seen), and here evaluate is {evaluate}"
+        ) in said
+    assert "undefined" not in said
+
+
+@pytest.mark.parametrize(
+    ("metric", "settings", "part"),
+    [
+        ("backward_transfer", {}, "only on streams that test all tasks seen (evaluate=seen)"),
+        ("forward_transfer", {"evaluate": "seen"}, "it takes several tasks"),
+        ("acc", {"evaluate": "none"}, "it takes a stream that tests, and here evaluate is none"),
+        ("wt_acc", {"evaluate": "seen"}, "a winning ticket, and none was retrained"),
+        ("parity_gradient_early", {}, "units that are born in the course of a run"),
+        ("recovery_time", {}, "it is not defined on such runs"),
+    ],
+)
+def test_what_a_metric_needs_is_said(metric: str, settings: dict[str, str], part: str) -> None:
+    assert part in why_undefined(metric, settings)
+
+
+def test_one_of_a_thing_is_not_many(make_result: MakeResult) -> None:
+    one = [make_result(entrant=n, metrics={"taoa": 0.5, "updates": 1}) for n in ("dense", "grow")]
+    said = " ".join(shown(one).split())
+    assert "1 of 1 seed for everybody" in said
+    assert "1 update for everybody" in said
+    assert "nothing is tested, so all ranks are possible" in said

@@ -10,8 +10,8 @@ from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.fingerprint import fingerprint
 from plasticity_bench.leaderboard.board import versions
 from plasticity_bench.leaderboard.board.grouping import Marks, grouped
-from plasticity_bench.leaderboard.board.standings import OlderCode
-from plasticity_bench.leaderboard.board.table_notes import older_notes
+from plasticity_bench.leaderboard.board.standings import OtherCode
+from plasticity_bench.leaderboard.board.table_notes import other_code_notes
 from plasticity_bench.leaderboard.board.versions import Versions
 from plasticity_bench.leaderboard.store import journal
 from plasticity_bench.leaderboard.store.result import Record, Result, sealed
@@ -56,8 +56,8 @@ def codes(records: list[Record]) -> list[tuple[str, int, str]]:
     )
 
 
-def counts(older: OlderCode) -> tuple[Any, Any]:
-    return older.left_out, older.shown
+def counts(other: OtherCode) -> tuple[Any, Any]:
+    return other.left_out, other.shown
 
 
 def test_the_version_that_is_here_is_kept_whatever_else_there_is(
@@ -69,8 +69,10 @@ def test_the_version_that_is_here_is_kept_whatever_else_there_is(
     journal.append(tmp_path, older, "run")
     found = Versions(tmp_path).current([*older, newer])
     assert found.records == [newer]  # seed 1 is missing: versions are never mixed
-    assert counts(found.older) == ({"dense": 5}, {})
-    assert list(older_notes(found.older)) == ["left out: 5 results of older code of dense"]
+    assert counts(found.other_code) == ({"dense": 5}, {})
+    assert list(other_code_notes(found.other_code)) == [
+        "left out: 5 results of other code of dense"
+    ]
 
 
 def test_without_it_the_version_that_was_written_down_last_is_kept(
@@ -83,10 +85,10 @@ def test_without_it_the_version_that_was_written_down_last_is_kept(
     journal.append(tmp_path, second, "run")
     found = Versions(tmp_path).current([*unknown, *first, *second])
     assert codes(found.records) == [("permuted-digits", 0, "b"), ("permuted-digits", 1, "b")]
-    assert counts(found.older) == ({"dense": 12}, {"dense": {"permuted-digits": 2}})
-    assert list(older_notes(found.older)) == [
-        "left out: 12 results of older code of dense",
-        "shown for want of newer: 2 results not known to be of the code installed here, of dense "
+    assert counts(found.other_code) == ({"dense": 12}, {"dense": {"permuted-digits": 2}})
+    assert list(other_code_notes(found.other_code)) == [
+        "left out: 12 results of other code of dense",
+        "shown for want of others: 2 results not known to be of the code installed here, of dense "
         "on permuted-digits",
     ]
     journal.append(tmp_path, first[:1], "run")
@@ -108,14 +110,16 @@ def test_of_versions_that_nobody_wrote_down_the_one_with_most_runs_is_kept(
     assert len(chosen[0]) == 1
 
 
-def test_what_is_not_here_is_not_called_older(tmp_path: Path, make: Make, installed: Any) -> None:
+def test_what_is_not_here_is_not_called_other_code(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
     del installed["dense"]
     first, second = make(OLDER), make(OLD)
     journal.append(tmp_path, [second], "run")
     found = Versions(tmp_path).current([first, second])
     assert found.records == [second]
-    assert counts(found.older) == ({"dense": 1}, {"dense": {"permuted-digits": 1}})
-    assert Versions(tmp_path).current([first]).older == OlderCode()
+    assert counts(found.other_code) == ({"dense": 1}, {"dense": {"permuted-digits": 1}})
+    assert Versions(tmp_path).current([first]).other_code == OtherCode()
 
 
 def test_a_version_is_chosen_on_every_stream_by_itself(
@@ -135,7 +139,7 @@ def test_a_version_is_chosen_on_every_stream_by_itself(
         ("b", 1, "b"),
         ("b", 2, "b"),
     ]
-    assert counts(found.older) == ({"dense": 3}, {"dense": {"b": 3}})
+    assert counts(found.other_code) == ({"dense": 3}, {"dense": {"b": 3}})
 
 
 def chosen(folder: Path, own: list[Record], imported: list[Record]) -> list[Record]:
@@ -143,7 +147,9 @@ def chosen(folder: Path, own: list[Record], imported: list[Record]) -> list[Reco
     journal.append(folder, imported, "imported")
     found = Versions(folder).current([*own, *imported])
     left_out = len(own) + len(imported) - len(found.records)
-    assert sum([*found.older.elsewhere.values(), *found.older.left_out.values()]) == left_out
+    assert (
+        sum([*found.other_code.elsewhere.values(), *found.other_code.left_out.values()]) == left_out
+    )
     return found.records
 
 
@@ -155,8 +161,8 @@ def test_a_board_is_of_one_results_version_on_one_set_of_samples(
     others = [make(NEW, seed=seed, data="e" * 64) for seed in range(2)]
     assert codes(chosen(tmp_path, [*own, *before, *others], [])) == codes(own)
     found = Versions(tmp_path).current([*own, *before, *others])
-    assert found.older.elsewhere == {"dense": 7}
-    assert list(older_notes(found.older)) == [
+    assert found.other_code.elsewhere == {"dense": 7}
+    assert list(other_code_notes(found.other_code)) == [
         "left out: 7 results on other samples or of another results version, of dense"
     ]
     assert codes(chosen(tmp_path / "before", before, [])) == codes(before)
@@ -203,7 +209,7 @@ def test_other_networks_and_optimisers_are_other_entrants(
     records = [make(NEW, lr=0.1), make(OLD, lr=0.2), make(NEW, entrant="grow")]
     found = Versions(tmp_path).current(records)
     assert len(found.records) == 3
-    assert counts(found.older) == ({}, {"dense": {"permuted-digits": 1}})
+    assert counts(found.other_code) == ({}, {"dense": {"permuted-digits": 1}})
 
 
 def test_code_may_have_had_other_settings(tmp_path: Path, make: Make, installed: Any) -> None:
@@ -214,7 +220,7 @@ def test_code_may_have_had_other_settings(tmp_path: Path, make: Make, installed:
     ]
     found = Versions(tmp_path).current(records)
     assert codes(found.records) == [("permuted-digits", 0, "a")] * 2
-    assert counts(found.older) == ({"dense": 1}, {})
+    assert counts(found.other_code) == ({"dense": 1}, {})
 
 
 def test_of_what_is_not_here_other_settings_are_another_entrant(
@@ -224,28 +230,28 @@ def test_of_what_is_not_here_other_settings_are_another_entrant(
     first, second = make(OLDER, settings={"share": 0.1}), make(OLD, settings={"share": 0.2})
     found = Versions(tmp_path).current([first, second])
     assert sorted(found.records, key=id) == sorted([first, second], key=id)
-    assert found.older == OlderCode()
+    assert found.other_code == OtherCode()
 
 
-def test_what_is_shown_of_older_code_is_marked(tmp_path: Path, make: Make, installed: Any) -> None:
+def test_what_is_shown_of_other_code_is_marked(tmp_path: Path, make: Make, installed: Any) -> None:
     records = [make(NEW), make(OLD, stream="b"), make(OLD)]
     found = Versions(tmp_path).current(records)
-    assert found.older.runs == (records[1].fingerprint,)
+    assert found.other_code.runs == (records[1].fingerprint,)
     labels = {
         (stream.label, entrant.label)
-        for stream in grouped(found.records, Marks(found.older.runs))
+        for stream in grouped(found.records, Marks(found.other_code.runs))
         for entrant in stream.entrants
     }
     assert labels == {("permuted-digits", "dense"), ("b", "dense [code.dense=bbbbbbbb]")}
     everything = Versions(tmp_path).all(records)
-    assert set(everything.older.runs) == {one.fingerprint for one in records[1:]}
+    assert set(everything.other_code.runs) == {one.fingerprint for one in records[1:]}
     assert len(everything.records) == 3
 
 
 def test_what_is_said_of_two_sets_of_results_is_put_together() -> None:
-    first = OlderCode({"a": 1, "b": 2}, {"c": {"x": 1}}, ("1",))
-    second = OlderCode({"a": 1}, {"c": {"y": 2}, "d": {"x": 3}}, ("2",))
-    assert first + second == OlderCode(
+    first = OtherCode({"a": 1, "b": 2}, {"c": {"x": 1}}, ("1",))
+    second = OtherCode({"a": 1}, {"c": {"y": 2}, "d": {"x": 3}}, ("2",))
+    assert first + second == OtherCode(
         {"a": 2, "b": 2}, {"c": {"x": 1, "y": 2}, "d": {"x": 3}}, ("1", "2")
     )
 
@@ -266,11 +272,28 @@ def test_a_library_that_is_the_code_makes_versions_too(
 
 
 def test_a_line_names_only_some_of_many() -> None:
-    many = OlderCode({f"e{number}": 2 for number in range(9)}, {})
-    assert list(older_notes(many)) == [
-        "left out: 18 results of older code of e0, e1, e2, e3, e4, e5, 3 more"
+    many = OtherCode({f"e{number}": 2 for number in range(9)}, {})
+    assert list(other_code_notes(many)) == [
+        "left out: 18 results of other code of e0, e1, e2, e3, e4, e5, 3 more"
     ]
-    assert list(older_notes(OlderCode({"dense": 1}))) == [
-        "left out: 1 result of older code of dense"
+    assert list(other_code_notes(OtherCode({"dense": 1}))) == [
+        "left out: 1 result of other code of dense"
     ]
-    assert list(older_notes(OlderCode())) == []
+    assert list(other_code_notes(OtherCode())) == []
+
+
+def test_results_of_later_code_are_not_called_older_after_going_back(
+    tmp_path: Path, make: Make, installed: Any
+) -> None:
+    installed["dense"] = OLD  # as after the checkout of an earlier commit
+    earlier, later = make(OLD), make(NEW)
+    journal.append(tmp_path, [earlier], "run")
+    journal.append(tmp_path, [later], "run")
+    found = Versions(tmp_path).current([earlier, later])
+    assert found.records == [earlier]
+    (note,) = other_code_notes(found.other_code)
+    assert note == "left out: 1 result of other code of dense"
+    only = Versions(tmp_path).current([later])
+    notes = " ".join([*other_code_notes(only.other_code), note])
+    assert "shown for want of others: 1 result not known to be of the code" in notes
+    assert not any(word in notes for word in ("older", "newer"))

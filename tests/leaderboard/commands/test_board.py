@@ -63,3 +63,27 @@ def test_what_all_have_is_usual(folder: Path) -> None:
     wide = [*STREAM, "--entrant", "dense", "--set", "network.hidden=[30]", "--results", results]
     call("run", *wide, "--workers", "1")
     assert "dense [" not in call("leaderboard", *wide).stdout
+
+
+def test_a_comparison_says_what_is_missing_and_how_to_run_it(folder: Path) -> None:
+    here = words(folder, "--seeds", "0:4")
+    done = call("compare", "dense", LABEL, "--suite", *here)
+    suite = folder / "mine.toml"
+    assert "Not run: dense on permuted-digits (seed 3)" in done.stderr
+    assert (
+        f"{LABEL} on permuted-digits (seed 3). Run it: plasticity-bench run {suite}" in done.stderr
+    )
+    done = call("compare", "dense", "grow", "--suite", *here, status=2)
+    assert "'grow' has no run on the board. Run it: plasticity-bench run " in done.stderr
+    assert done.stderr.strip().endswith("--entrant grow --seeds 0:4")
+    done = call("compare", "prune", "grow", "--suite", *here, status=2)
+    assert "'prune' and 'grow' have no run on the board." in done.stderr
+    done = call("compare", "dense", "grwo", "--suite", *here, status=2)
+    assert "no entrant on the board 'grwo'" in done.stderr
+
+
+def test_nothing_is_said_to_be_missing_where_nothing_is(folder: Path) -> None:
+    done = call("compare", "dense", LABEL, "--suite", *words(folder))
+    assert done.stderr == ""
+    done = call("compare", "dense", LABEL, "--suite", *words(folder, "--json"))
+    assert json.loads(done.stdout)["run"] is None

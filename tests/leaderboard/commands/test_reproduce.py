@@ -115,7 +115,7 @@ def test_a_report_is_of_the_code_that_is_here(place: Path, tmp_path: Path) -> No
             parts = (draft["spec"], draft["sources"], draft["results_version"])
             store.write({**draft, "fingerprint": fingerprint(*parts)})
     second = call(*here, "--results", str(store.folder))
-    assert second.stderr == "left out: 6 results of older code of dense\n"
+    assert second.stderr == "left out: 6 results of other code of dense\n"
     assert json.loads(second.stdout) == json.loads(first.stdout)
 
 

@@ -83,7 +83,7 @@ def test_rebuild_adopts_what_was_copied_in(store: ResultStore, tmp_path: Path) -
     assert f"not in the journal: {path.name}" in done.stderr.replace(f"{store.folder}/", "")
     done = call("store", "rebuild", "--results", store.folder)
     assert done.stdout == (
-        "4 results are in the index, 0 files are damaged; 1 were new to the journal; "
+        "4 results are in the index, 0 files are damaged; 1 was new to the journal; "
         "0 old temporary files removed.\n"
     )
     again = json.loads(call("store", "rebuild", "--results", store.folder, "--json").stdout)
@@ -97,8 +97,8 @@ def test_two_stores_are_merged_and_conflicts_named(store: ResultStore, tmp_path:
         other.write(draft(seed))
     done = call("store", "merge", other.folder, "--results", store.folder)
     assert done.stdout == (
-        "2 results added, 0 took the place of failed ones, 1 were here; 0 conflicts, "
-        "0 damaged files left out; 1 journals taken in.\n"
+        "2 results added, 0 took the place of failed ones, 1 was here; 0 conflicts, "
+        "0 damaged files left out; 1 journal taken in.\n"
     )
     third = ResultStore(tmp_path / "third")
     third.write(draft(2, value=0.6))

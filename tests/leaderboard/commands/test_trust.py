@@ -56,7 +56,7 @@ def test_submit_packs_all_results_and_says_so(results: Path, tmp_path: Path) -> 
     assert archive.manifest.sources.keys() == {"reset"}
     more = [*SMALL[:-1], "0:5"]
     done = call("submit", *more, "--entrant", "reset", "--results", results, "--out", outs[1])
-    assert "6 of 10 runs have no result: run them to submit all." in done.stderr
+    assert "6 of 10 runs have no result: run what is missing to submit all." in done.stderr
 
 
 def test_submit_of_what_was_not_run_is_refused(results: Path, tmp_path: Path) -> None:
@@ -163,4 +163,4 @@ def test_an_archive_of_before_is_taken_in_but_cannot_be_verified(
     done = call("verify", path, *HERE, status=2)
     assert "nobody can say whether the code that is installed here is the same" in done.stderr
     done = call("import", path, "--results", tmp_path / "store")
-    assert "mine: 1 results added" in done.stdout
+    assert "mine: 1 result added" in done.stdout

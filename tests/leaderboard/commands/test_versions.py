@@ -1,4 +1,4 @@
-"""Results of older code, as users meet them: said in one line, and shown on request."""
+"""Results of other code, as users meet them: said in one line, and shown on request."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ SMALL = [
 ENTRANTS = ["--entrant", "dense", "--entrant", "reset"]
 QUOTED = [word if word.startswith("--") else f"'{word}'" for word in SMALL[:4]]
 OLD = "b" * 64
-LEFT_OUT = "left out: 4 results of older code of reset (--all-versions shows it)\n"
+LEFT_OUT = "left out: 4 results of other code of reset (--all-versions shows it)\n"
 
 Change = Callable[[dict[str, Any]], bool]
 """Changes a draft of a result, and says whether it is wanted."""
@@ -39,8 +39,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def older_code(**settings: Any) -> Change:
-    """Return what makes results of reset those of older code, with other settings if any."""
+def other_code(**settings: Any) -> Change:
+    """Return what makes results of reset those of other code, with other settings if any."""
 
     def change(draft: dict[str, Any]) -> bool:
         if "reset" not in draft["sources"]["strategies"]:
@@ -79,8 +79,8 @@ def store(folder: Path, results: Path, *changes: Change) -> Path:
 
 @pytest.fixture
 def both(tmp_path: Path, results: Path) -> Path:
-    """A store with results of older code and of the code that is here."""
-    return store(tmp_path / "both", results, as_it_is, older_code())
+    """A store with results of other code and of the code that is here."""
+    return store(tmp_path / "both", results, as_it_is, other_code())
 
 
 def labels(done: Result) -> list[str]:
@@ -96,7 +96,7 @@ def test_an_entrant_whose_code_has_changed_is_on_the_board_once(both: Path) -> N
     done = call("leaderboard", *words, "--json")
     assert sorted(labels(done)) == ["dense", "reset"]
     board = json.loads(done.stdout)
-    assert board["older_code"] == {
+    assert board["other_code"] == {
         "left_out": {"reset": 4},
         "shown": {},
         "runs": [],
@@ -129,25 +129,25 @@ def test_two_entrants_are_compared_by_their_current_code(both: Path) -> None:
     assert "dense against reset by taoa" in done.stdout
     assert done.stderr == LEFT_OUT
     done = call("compare", *words, "--json")
-    assert json.loads(done.stdout)["older_code"]["left_out"] == {"reset": 4}
+    assert json.loads(done.stdout)["other_code"]["left_out"] == {"reset": 4}
 
 
 def test_where_there_is_nothing_newer_results_stay_on_their_boards(
     results: Path, tmp_path: Path
 ) -> None:
-    old = store(tmp_path / "old", results, dense, older_code())
+    old = store(tmp_path / "old", results, dense, other_code())
     words = (*SMALL, *ENTRANTS, "--results", str(old))
     done = call("leaderboard", *words)
     assert done.stderr.splitlines() == [
         "4 runs have no result by the code installed here: plasticity-bench run quick "
         f"{' '.join(QUOTED)} --entrant dense --entrant reset --seeds 0:2",
-        "shown for want of newer: 4 results not known to be of the code installed here, of reset "
+        "shown for want of others: 4 results not known to be of the code installed here, of reset "
         "on permuted-digits, shifting-labels-digits",
     ]
     assert "reset [" not in done.stdout  # there is one version only
     board = json.loads(call("leaderboard", *words, "--json").stdout)
     assert board["missing_runs"] == 4
-    assert board["older_code"]["shown"] == {"reset": dict.fromkeys(STREAMS, 2)}
+    assert board["other_code"]["shown"] == {"reset": dict.fromkeys(STREAMS, 2)}
 
 
 def test_streams_are_told_apart_and_versions_are_not_mixed(results: Path, tmp_path: Path) -> None:
@@ -155,12 +155,12 @@ def test_streams_are_told_apart_and_versions_are_not_mixed(results: Path, tmp_pa
         spec = draft["spec"]
         return dense(draft) or (spec["stream"]["name"], spec["seed"]) == (STREAMS[0], 0)
 
-    folder = store(tmp_path / "mixed", results, older_code(), current)
+    folder = store(tmp_path / "mixed", results, other_code(), current)
     words = (*SMALL, *ENTRANTS, "--results", str(folder))
     done = call("leaderboard", *words)
     assert "3 runs have no result by the code installed here" in done.stderr
     assert done.stderr.splitlines()[1:] == [
-        "left out: 2 results of older code of reset; shown for want of newer: 2 results not known "
+        "left out: 2 results of other code of reset; shown for want of others: 2 results not known "
         "to be of the code installed here, of reset on shifting-labels-digits (--all-versions "
         "shows it)"
     ]
@@ -183,18 +183,18 @@ def test_streams_are_told_apart_and_versions_are_not_mixed(results: Path, tmp_pa
     )
 
 
-def test_a_default_that_was_another_one_is_older_code_as_well(
+def test_a_default_that_was_another_one_is_other_code_as_well(
     results: Path, tmp_path: Path
 ) -> None:
-    folder = store(tmp_path / "defaults", results, as_it_is, older_code(to="same"))
+    folder = store(tmp_path / "defaults", results, as_it_is, other_code(to="same"))
     words = (*SMALL, *ENTRANTS, "--results", str(folder))
     assert call("leaderboard", *words).stderr == LEFT_OUT
     shown = labels(call("leaderboard", *words, "--all-versions", "--json"))
     assert "reset [code.reset=bbbbbbbb, reset.to=same]" in shown
-    alone = store(tmp_path / "alone", results, older_code(to="same"))
+    alone = store(tmp_path / "alone", results, other_code(to="same"))
     words = (*SMALL, "--entrant", "reset", "--results", str(alone))
     done = call("leaderboard", *words, status=2)
-    assert "but 4 of older code, which --all-versions shows. Run it first" in done.stderr
+    assert "but 4 of other code, which --all-versions shows. Run it first" in done.stderr
     done = call("leaderboard", *words, "--all-versions", "--json")
     assert labels(done) == ["reset", "reset [not run]"]
     assert call("leaderboard", *words, "--all-versions").stderr.startswith("4 runs have no result")
@@ -202,7 +202,7 @@ def test_a_default_that_was_another_one_is_older_code_as_well(
 
 def test_versions_have_the_same_labels_on_every_stream(results: Path, tmp_path: Path) -> None:
     def on_one(draft: dict[str, Any]) -> bool:
-        return older_code()(draft) and draft["spec"]["stream"]["name"] == STREAMS[0]
+        return other_code()(draft) and draft["spec"]["stream"]["name"] == STREAMS[0]
 
     folder = store(tmp_path / "one", results, as_it_is, on_one)
     words = (*SMALL, *ENTRANTS, "--results", str(folder), "--all-versions", "--json")
@@ -211,7 +211,7 @@ def test_versions_have_the_same_labels_on_every_stream(results: Path, tmp_path: 
         ["dense", "reset", "reset [code.reset=bbbbbbbb]"],
         ["dense", "reset"],
     ]
-    alone = older_code()
+    alone = other_code()
     folder = store(tmp_path / "two", results, alone, lambda d: alone(d) and _other(d))
     words = (*SMALL, "--results", str(folder), "--all-versions", "--json")
     shown = {label for label in labels(call("leaderboard", *words)) if label.startswith("reset")}
@@ -222,7 +222,7 @@ def test_versions_have_the_same_labels_on_every_stream(results: Path, tmp_path: 
     assert shown >= {"reset [code.reset=bbbbbbbb]", "reset [code.reset=cccccccc]"}
 
 
-def test_the_same_code_with_other_settings_is_no_older_code(results: Path, tmp_path: Path) -> None:
+def test_the_same_code_with_other_settings_is_no_other_code(results: Path, tmp_path: Path) -> None:
     def of_a_suite(draft: dict[str, Any]) -> bool:
         draft["spec"]["entrant"]["strategies"][0]["settings"] |= {"to": "same"}
         return not dense(draft)
@@ -237,7 +237,7 @@ def test_pages_and_reports_say_it_and_show_it_once(both: Path, tmp_path: Path) -
     done = call("leaderboard", "build", *words, "--out", tmp_path / "page")
     assert done.stderr == LEFT_OUT
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
-    assert "<li>Left out: 4 results of older code of reset.</li>" in page
+    assert "<li>Left out: 4 results of other code of reset.</li>" in page
     assert OLD[:8] not in page
     done = call("leaderboard", "build", *words, "--out", tmp_path / "page", "--all-versions")
     assert done.stderr == ""
@@ -246,7 +246,7 @@ def test_pages_and_reports_say_it_and_show_it_once(both: Path, tmp_path: Path) -
     done = call("report", *words, "--out", tmp_path / "report")
     assert done.stderr == LEFT_OUT
     report = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
-    assert "left out: 4 results of older code of reset." in report
+    assert "left out: 4 results of other code of reset." in report
     assert OLD[:8] not in report
 
 
@@ -261,7 +261,7 @@ def test_submit_takes_the_code_that_is_here_and_says_what_it_needs_for_the_rest(
         "their own source in the archive: submit them from where that is, or run them again. "
         "The command leaderboard shows them with --all-versions.\n"
     )
-    defaults = store(tmp_path / "defaults", results, as_it_is, older_code(to="same"))
+    defaults = store(tmp_path / "defaults", results, as_it_is, other_code(to="same"))
     assert "left out: 4 results that were made with" in call("submit", *words, defaults).stderr
 
 
@@ -270,7 +270,7 @@ def test_run_counts_the_runs_of_the_code_that_is_here(
 ) -> None:
     words = (*SMALL, *ENTRANTS, "--workers", "1", "--results")
     assert call("run", *words, both).stdout.startswith("0 runs done, 8 were done before.")
-    old = store(tmp_path / "old", results, older_code())
+    old = store(tmp_path / "old", results, other_code())
     done = call("run", *words, old)
     assert done.stdout.startswith("8 runs done, 0 were done before.")
     assert call("leaderboard", *SMALL, *ENTRANTS, "--results", str(old)).stderr == LEFT_OUT

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from plasticity_bench.leaderboard.curves.lines import accuracy_over_tasks, parit
 from plasticity_bench.leaderboard.page import Page, page_data, render, write
 from plasticity_bench.leaderboard.page.data import rounded
 from plasticity_bench.leaderboard.page.lines import MOST_POINTS, thinned
+from plasticity_bench.leaderboard.statistics.inference import ALPHA
 from plasticity_bench.leaderboard.store.result import Result
 
 from ..board.made_boards import made_board, made_results
@@ -44,7 +46,8 @@ def test_pairs_are_those_of_the_board_as_rows(results: list[Result], data: dict[
         named = dict(zip(table["columns"], row, strict=True))
         assert (labels[named["first"]], labels[named["second"]]) == (pair.first, pair.second)
         assert named["mean"] == pytest.approx(pair.difference.mean, rel=1e-4)
-        assert named["low"] == pytest.approx(pair.difference.interval.low, rel=1e-4)
+        low = pair.difference.interval.low
+        assert named["low"] == (None if isnan(low) else pytest.approx(low, rel=1e-4))
         assert named["effect_size"] == pytest.approx(pair.difference.effect_size, rel=1e-4)
         assert named["p_holm"] == pytest.approx(pair.p_holm, rel=1e-4)
         assert named["paired"] is True
@@ -209,3 +212,21 @@ def test_fifty_entrants_ten_streams_and_ten_seeds_are_under_five_megabytes(
 ) -> None:
     size = len(big().html)
     assert 2e6 < size < 5e6
+
+
+@pytest.mark.parametrize("p", [0.0499999, 0.05000001, 0.05])
+def test_a_p_value_is_not_cut_onto_the_level_of_the_tests(p: float) -> None:
+    assert (rounded({"p_holm": p})["p_holm"] < ALPHA) == (p < ALPHA)
+    assert rounded({"p_holm": p})["p_holm"] == p
+
+
+def test_the_page_says_why_a_metric_has_no_value_on_a_stream(
+    make_result: Callable[..., Result],
+) -> None:
+    made = [
+        make_result(entrant=name, seed=seed, metrics={"forgetting": None})
+        for name in ("dense", "grow")
+        for seed in range(3)
+    ]
+    data = page_data(made_board(made, "forgetting"), made, BUILT)
+    assert "only on streams that test all tasks seen" in data["board"]["streams"][0]["undefined"]

@@ -129,7 +129,7 @@ def quick(lab: Lab) -> Lab:
 def test_the_command_says_what_it_would_send(quick: Lab) -> None:
     status, said = _run(quick, "--dry-run", "--project", "boards")
     assert (status, quick.state.runs) == (0, {})
-    assert "1 runs," in said
+    assert "1 run," in said
     assert "project boards is not there yet" in said
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from plasticity_bench.leaderboard.board.grouping import grouped
+from plasticity_bench.leaderboard.board.ranking import rank
 from plasticity_bench.leaderboard.curves.integration_study import cohorts_in, study_of
 from plasticity_bench.leaderboard.curves.over_time import (
     alive_unit_steps,
@@ -157,6 +158,57 @@ def test_what_chance_explains_is_not_called_a_trend_or_a_difference(
     assert "has no trend told from chance" in text
     assert "newborns" not in text
     assert "dormant" not in text
+
+
+def test_means_that_leave_lost_runs_out_say_so_and_give_the_boards(make_result: MakeResult) -> None:
+    made = [
+        make_result(
+            entrant=name,
+            seed=seed,
+            status="diverged" if name == "grow" and seed == 4 else "done",
+            metrics={"taoa": value + seed / 100},
+        )
+        for name, value in (("dense", 0.7), ("grow", 0.6))
+        for seed in range(5)
+    ]
+    text = said(made, "grow")
+    (standing,) = [s for s in rank(made).streams[0].standings if s.entrant == "grow"]
+    assert standing.summary is not None
+    assert "over 4 seeds that ended." in text
+    assert "1 lost run counts as the worst case, 0.000, and the mean is " in text
+    assert f"the mean is {standing.summary.mean:.3f}." in text
+    assert "paired by seed, over the runs that ended)." in text
+    assert "that ended" not in said(made[:5], "dense")
+
+
+def test_who_lost_runs_is_not_called_above_whom_the_board_puts_first(
+    make_result: MakeResult,
+) -> None:
+    made = [
+        make_result(
+            entrant=name,
+            seed=seed,
+            status="failed" if name == "grow" and seed > 2 else "done",
+            metrics={"taoa": value + seed / 1000},
+        )
+        for name, value in (("dense", 0.6), ("grow", 0.7))
+        for seed in range(5)
+    ]
+    assert "That is above dense" not in said(made, "grow")
+    assert "That is above dense" in said([one for one in made if one.spec.seed < 3], "grow")
+
+
+def test_two_seeds_are_neither_tested_nor_given_an_interval(make_result: MakeResult) -> None:
+    made = [
+        make_result(entrant=name, seed=seed, metrics={"taoa": value, "plasticity_slope": -0.00001})
+        for name, value in (("dense", 0.7), ("grow", 0.6))
+        for seed in range(2)
+    ]
+    assert said(made, "grow").splitlines() == [
+        "Its mean online accuracy is 0.600 over 2 seeds.",
+        "That takes 3 seeds to be tested against dense (-0.100, paired by seed).",
+        "For a trend over tasks it takes 3 seeds (+0.000 per 100 tasks).",
+    ]
 
 
 def test_what_was_measured_once_is_not_said_to_have_changed(make_result: MakeResult) -> None:

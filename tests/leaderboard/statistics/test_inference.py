@@ -44,7 +44,7 @@ def test_no_values_have_no_mean() -> None:
         compare({0: 1.0}, {})
 
 
-@given(st.lists(ACCURACY, min_size=2, max_size=10).filter(lambda v: len(set(v)) > 1))
+@given(st.lists(ACCURACY, min_size=3, max_size=10).filter(lambda v: len(set(v)) > 1))
 def test_interval_is_scipys(values: list[float]) -> None:
     low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
     interval = summarise(values).interval
@@ -97,7 +97,7 @@ def test_differences_without_spread_are_certain(shift: float, p: float) -> None:
     difference = compare({s: v + shift for s, v in reference.items()}, reference)
     assert difference.p == p
     assert (difference.interval.low, difference.interval.high) == (shift, shift)
-    constant = compare({10: 0.5 + shift, 11: 0.5 + shift}, {0: 0.5, 1: 0.5})
+    constant = compare(dict.fromkeys((10, 11, 12), 0.5 + shift), dict.fromkeys(range(3), 0.5))
     assert constant.p == p
 
 
@@ -159,7 +159,7 @@ def test_a_stratum_without_spread_adds_none() -> None:
 
 
 def test_the_moments_of_a_difference_are_those_that_compare_shows() -> None:
-    a, b = {0: 0.5, 1: 0.7, 2: 0.6}, {0: 0.4, 1: 0.5, 3: 0.9}
+    a, b = {0: 0.5, 1: 0.7, 2: 0.6, 4: 0.9}, {0: 0.4, 1: 0.5, 2: 0.45, 3: 0.9}
     found, paired = difference_moments(a, b)
     assert paired
     assert found.mean == pytest.approx(0.15)
@@ -220,7 +220,7 @@ def test_holm_keeps_order_and_lies_between_none_and_bonferroni(p_values: list[fl
     assert [corrected[i] for i in np.argsort(p_values, kind="stable")] == sorted(corrected)
 
 
-@given(st.lists(st.lists(ACCURACY, min_size=3, max_size=3), min_size=2, max_size=6))
+@given(st.lists(st.lists(ACCURACY, min_size=3, max_size=3), min_size=3, max_size=6))
 def test_band_is_the_interval_at_every_point(curves: list[list[float]]) -> None:
     mean, low, high = band(curves)
     for point, values in enumerate(zip(*curves, strict=True)):
@@ -229,7 +229,20 @@ def test_band_is_the_interval_at_every_point(curves: list[list[float]]) -> None:
         assert (mean[point], low[point], high[point]) == pytest.approx(expected, abs=1e-12)
 
 
-def test_band_of_one_seed_is_undefined() -> None:
-    mean, low, high = band([[0.1, 0.2]])
+@pytest.mark.parametrize("curves", [[[0.1, 0.2]], [[0.1, 0.2], [0.1, 0.2]]])
+def test_band_of_one_or_two_seeds_is_undefined(curves: list[list[float]]) -> None:
+    mean, low, high = band(curves)
     assert mean.tolist() == [0.1, 0.2]
     assert np.isnan([low, high]).all()
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_two_seeds_have_no_interval_and_no_test(spread: float) -> None:
+    summary = summarise([0.5, 0.5 + spread])
+    assert summary.sd == pytest.approx(spread / 2**0.5)
+    assert isnan(summary.interval.low)
+    two, three = {0: 0.6, 1: 0.6 + spread}, {0: 0.5, 1: 0.5, 2: 0.5}
+    for found in (compare(two, three), compare({8: 0.6, 9: 0.6 + spread}, three)):
+        assert found.count == 2
+        assert found.mean == pytest.approx(0.1 + spread / 2)
+        assert np.isnan([found.p, found.interval.low, found.interval.high]).all()

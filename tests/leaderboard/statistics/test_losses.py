@@ -1,8 +1,9 @@
 """A lost run never helps: tests that take losses first, and how often they are wrong."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
-from math import comb
+from math import comb, isnan
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ def test_who_is_far_behind_stays_behind_when_a_run_is_lost() -> None:
     turned = difference([(outcomes(GOOD), outcomes(bad))], 1)
     assert turned.p == pytest.approx(lost.p)
     assert turned.mean == pytest.approx(-lost.mean)
+    assert (whole.ended, lost.ended, turned.ended) == (False, True, True)
 
 
 def test_it_is_the_same_where_lower_is_better() -> None:
@@ -56,6 +58,7 @@ def test_losing_every_run_is_worse_than_losing_none() -> None:
     assert found.mean == pytest.approx(-np.mean(GOOD))
     both = difference([(outcomes([None] * 5), outcomes([None] * 5))], 1)
     assert both.p == 1
+    assert not both.ended  # it is over the worst case of all
 
 
 def test_losses_and_values_that_contradict_each_other_count_as_the_worst_case() -> None:
@@ -63,11 +66,29 @@ def test_losses_and_values_that_contradict_each_other_count_as_the_worst_case() 
     pair = outcomes(better), outcomes(GOOD)
     assert difference([pair], 1) == compare(pair[0].counted, pair[1].counted)
     assert difference([pair], 1).p > 0.05
+    assert not difference([pair], 1).ended
+
+
+def test_two_runs_that_ended_have_no_interval_and_still_a_part_in_the_test() -> None:
+    two: list[float | None] = [0.5, 0.52, None, None, None]
+    found = difference([(outcomes(two), outcomes(GOOD))], 1)
+    rest = stats.ttest_rel([0.5, 0.52], [0.90, 0.91])
+    assert found.p == pytest.approx(2 * rest.pvalue / 2 * comb(5, 3) / comb(10, 3))
+    assert isnan(found.interval.low)
+    assert found.mean == pytest.approx(-0.395)
+
+
+def test_over_streams_two_seeds_have_no_interval_either() -> None:
+    pair = outcomes([0.5, 0.6]), outcomes([0.7, 0.9])
+    found = difference([pair] * 8, 1)
+    assert found.mean == pytest.approx(-0.25)
+    assert (isnan(found.interval.low), isnan(found.p)) == (True, True)
 
 
 def test_as_many_losses_on_both_sides_leave_the_values() -> None:
     first, second = outcomes([0.5, 0.51, 0.5, 0.5, None]), outcomes([None, 0.9, 0.91, 0.9, 0.9])
-    assert difference([(first, second)], 1) == compare(first.values, second.values)
+    expected = replace(compare(first.values, second.values), ended=True)
+    assert difference([(first, second)], 1) == expected
 
 
 @pytest.mark.parametrize("lost", range(6))

@@ -1,11 +1,12 @@
 import pytest
 
-from plasticity_bench.leaderboard.statistics.inference import Interval
+from plasticity_bench.leaderboard.statistics.inference import ALPHA, Interval
 from plasticity_bench.leaderboard.statistics.numbers import (
     count,
     duration,
     estimate,
     number,
+    p_number,
     p_text,
 )
 
@@ -40,3 +41,30 @@ def test_estimates_show_half_of_their_interval() -> None:
 def test_a_p_value_is_never_zero() -> None:
     assert p_text(0.0) == "p < 0.0001"
     assert p_text(0.0349) == "p = 0.035"
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [
+        (0.0497, "0.0497"),
+        (0.0503, "0.0503"),
+        (0.049999, "0.049999"),
+        (0.05, "0.05"),
+        (0.0449, "0.045"),
+        (0.0996, "0.1"),
+        (1.0, "1"),
+        (0.00001, "< 0.0001"),
+    ],
+)
+def test_a_printed_p_value_is_on_the_side_of_the_level_that_it_is_on(p: float, shown: str) -> None:
+    assert p_number(p) == shown
+    if not shown.startswith("<"):
+        assert (float(shown) < ALPHA, float(shown) > ALPHA) == (p < ALPHA, p > ALPHA)
+        assert p_text(p) == f"p = {shown}"
+
+
+@pytest.mark.parametrize("value", [-0.0, -0.00001, -0.00004999])
+def test_what_rounds_to_zero_has_no_minus(value: float) -> None:
+    assert number(value) == "0.0000"
+    assert number(value, "+") == "+0.0000"
+    assert number(-0.0001, "+") == "-0.0001"

@@ -262,7 +262,7 @@ def test_bad_json_is_refused(sound: bytes, text: bytes, said: str) -> None:
     [
         ({"format": 2}, "is not a manifest: format"),
         ({"more": 1}, "is not a manifest: more: Extra inputs"),
-        ({"asked": 1}, "2 results of 1 runs"),
+        ({"asked": 1}, "2 results of 1 run"),
         ({"asked": 0}, "is not a manifest: asked"),
         ({"entrant": "other"}, "is of another entrant than the manifest's"),
         ({"entrant": ""}, "the entrant's name has 0 characters"),
