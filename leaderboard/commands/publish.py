@@ -9,6 +9,7 @@ import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
 from ...harness.errors import unknown_name
+from ...harness.visible import visible
 from .found import AllVersions, By, board_of, find, store_of, tell_older
 from .page import page_of
 
@@ -136,11 +137,11 @@ def _publish(job: "Publication", deadline: float) -> "Outcome":
 
 def _tell_outcome(outcome: "Outcome", job: "Publication") -> None:
     typer.echo(f"{outcome.sent} published and read back, {outcome.kept} were there.")
+    for problem in outcome.problems:
+        typer.echo(f"problem: {visible(problem)}", err=True)
     if not outcome.left:
         typer.echo(f"The report is in {job.target.words}, under Reports.")
         return
-    for problem in outcome.problems:
-        typer.echo(f"problem: {problem}", err=True)
     typer.echo(
         f"deferred: {len(outcome.left)} are left. Nothing is lost: publish again later.", err=True
     )
