@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName, Trust
 from ...harness.errors import unknown_name
 from ...harness.visible import visible
 from .found import AllVersions, By, board_of, find, store_of, tell_older
@@ -43,6 +43,7 @@ def publish(
     entrant: Entrants = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
     all_versions: AllVersions = False,
 ) -> None:
@@ -59,7 +60,7 @@ def publish(
     try:
         # First of all: a server that is down is known in a moment, the board takes longer.
         target, there = connect(entity or os.environ.get("WANDB_ENTITY"), project_name(project))
-        selection = Selection(suite, stream, entrant, seeds, set_)
+        selection = Selection(suite, stream, entrant, seeds, set_, trust)
         found = find(selection, store_of(results), all_versions=all_versions)
         tell_older(found.older)
         board = board_of(found, by, None)

@@ -19,6 +19,7 @@ from ...harness.commands.options import (
     Sets,
     Streams,
     SuiteName,
+    Trust,
     Workers,
 )
 from ...harness.places import default_data_dir
@@ -35,6 +36,7 @@ def run(
     entrant: Entrants = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     workers: Workers = None,
     device: Device = "cpu",
     controls: Annotated[
@@ -58,7 +60,7 @@ def run(
     from ...harness.execution.execute import execute
     from ...harness.execution.jobs import prepare
 
-    selection = Selection(suite, stream, entrant, seeds, set_)
+    selection = Selection(suite, stream, entrant, seeds, set_, trust)
     store, data_dir = store_of(results), data or default_data_dir()
     runs = selection.runs()
     if controls:
