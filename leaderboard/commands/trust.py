@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...harness.commands.options import FAILED, Data, Json, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import (
+    FAILED,
+    Data,
+    Json,
+    Results,
+    Seeds,
+    Sets,
+    Streams,
+    SuiteName,
+    Trust,
+)
 from ...harness.errors import BenchError
 from ...harness.places import default_data_dir
 from .found import store_of
@@ -36,6 +46,7 @@ def submit(
     stream: Streams = [],  # noqa: B006  (typer wants a list, and copies it)
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
 ) -> None:
     """Pack an entrant's results, settings and source into one archive that others can check."""
@@ -44,7 +55,7 @@ def submit(
     from ..trust.archive_reading import checked_archive
     from ..trust.submission import submission
 
-    runs, selection = _runs_of(entrant, Selection(suite, stream, (), seeds, set_))
+    runs, selection = _runs_of(entrant, Selection(suite, stream, (), seeds, set_, trust))
 
     def tell(message: str) -> None:
         typer.echo(message, err=True)
@@ -73,14 +84,21 @@ def verify(
         int | None, typer.Option(help="Processes at a time; else one per core.")
     ] = None,
     device: Annotated[str, typer.Option(help="Where to compute, as cpu or cuda.")] = "cpu",
+    minutes: Annotated[
+        float, typer.Option(min=0, help="What it may take; more is refused with an estimate.")
+    ] = 60,
+    gigabytes: Annotated[
+        float, typer.Option(min=0, help="Memory it may take; more is refused with an estimate.")
+    ] = 8,
     data: Data = None,
     json_: Json = False,
 ) -> None:
     """Check an archive, make runs chosen at random again, and attest what came of it.
 
-    The runs are made with the strategies installed here: no code of the archive is ever run. The
-    metric and how far it may be off are the suite's. Writes ARCHIVE.verified.json: verified from
-    three runs on that all agree, reproduced from one on. Exit status 1 if a run does not agree.
+    The runs are made with what is installed here: no code that the archive names or holds is ever
+    run, no folder that it names is read, and nothing is downloaded for it. The metric and how far
+    it may be off are the suite's. Writes ARCHIVE.verified.json: verified from three runs on that
+    all agree, reproduced from one on. Exit status 1 if a run does not agree.
     """
     from rich.console import Console
 
@@ -94,6 +112,7 @@ def verify(
     from ..trust.archive_reading import read_archive
     from ..trust.attestation import as_file, attest
     from ..trust.reproduction import choose, reproduce
+    from ..trust.work import Bounds
 
     checked = read_archive(archive)
     if not checked.manifest.classes:
@@ -113,7 +132,6 @@ def verify(
         stream = record.spec.stream
         return asked.metric or stream_metric(StreamSpec(stream.name, stream.settings))
 
-    metrics = " / ".join(dict.fromkeys(map(metric_of, chosen)))
     with progress_bar(Console(stderr=True)) as progress:
         checks = reproduce(
             [parsed(checked.contents[name], Path(f"{name}.json")) for name in names],
@@ -124,7 +142,9 @@ def verify(
             workers=workers,
             device=device,
             progress=progress,
+            bounds=Bounds(minutes, gigabytes, workers),
         )
+    metrics = " / ".join(dict.fromkeys(map(metric_of, chosen)))
     attestation = attest(
         checked,
         checks,
