@@ -80,6 +80,7 @@ def verify(
     suite: Annotated[
         str | None, typer.Option(help="The suite, or its file; else the one the archive names.")
     ] = None,
+    trust: Trust = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes at a time; else one per core.")
     ] = None,
@@ -121,7 +122,7 @@ def verify(
             "nobody can say whether the code that is installed here is the same. Have the runs "
             "made and submitted again."
         )
-    asked = _suite(suite or checked.manifest.suite, given=suite is not None)
+    asked = _suite(suite or checked.manifest.suite, given=suite is not None, trust=trust)
     chosen_with = secrets.randbits(32) if seed is None else seed
     chosen = choose(checked.records, runs, chosen_with)
     if not chosen:
@@ -223,7 +224,7 @@ def _runs_of(entrant: str, selection: "Selection") -> "tuple[list[RunSpec], Sele
     return written.runs(), written
 
 
-def _suite(name: str, *, given: bool) -> "Suite":
+def _suite(name: str, *, given: bool, trust: bool) -> "Suite":
     from ...harness.specs.suite import load_suite, suite_names
 
     if not given and name not in suite_names():
@@ -231,7 +232,7 @@ def _suite(name: str, *, given: bool) -> "Suite":
             f"the archive is of a suite '{name}' that does not come with the project. The "
             "tolerance is the suite's, so give its file: --suite FILE.toml"
         )
-    return load_suite(name)
+    return load_suite(name, trust=trust)
 
 
 def _table(checks: "Sequence[Check]", metric: str) -> "Table":

@@ -196,6 +196,22 @@ def test_work_beyond_the_bounds_is_refused_before_it_is_done(
     assert said in verify(make_draft, tmp_path, change)
 
 
+def test_the_suite_that_verify_is_given_asks_for_trust_and_lends_none_to_the_archive(
+    make_draft: MakeDraft, tmp_path: Path, mark: Path
+) -> None:
+    suite = tmp_path / "mine.toml"
+    suite.write_text(
+        'name = "mine"\ndescription = "made up"\nseeds = "0:1"\nentrants = ["dense"]\n'
+        'streams = ["avalanche:evil:make"]\n',
+        encoding="utf-8",
+    )
+    change = stream("avalanche:evil:make")
+    assert "add --trust" in verify(make_draft, tmp_path, change, "--suite", str(suite))
+    options = ("--suite", str(suite), "--trust")
+    assert "code that it names, evil:make" in verify(make_draft, tmp_path, change, *options)
+    assert not mark.exists()
+
+
 def test_the_bounds_can_be_widened(make_draft: MakeDraft, tmp_path: Path) -> None:
     large = network(hidden=[20_000, 20_000])
     assert "Allow more with --gigabytes" in verify(make_draft, tmp_path, large)
