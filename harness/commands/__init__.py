@@ -8,7 +8,7 @@ May import: harness/checks, harness/engine, harness/execution, harness/modules, 
 
 For others:
     options: Data, Device, Entrants, FAILED, INTERRUPTED, Json, MISUSED, Results, Seeds, Sets,
-        Streams, SuiteName, Timeout, Workers
+        Streams, SuiteName, Timeout, Trust, Workers
     progress: as_json, progress_bar, summary
     selection: Selection
 """

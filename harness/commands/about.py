@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 SPECS: dict[str, type] = {"network": NetworkSpec, "optimizer": OptimizerSpec}
 
 
-def about_name(kind: str, name: str) -> RenderableType:
-    """Show all about one name; its plug-in is imported for this."""
+def about_name(kind: str, name: str, *, trust: bool = False) -> RenderableType:
+    """Show all about one name; its plug-in is imported for this. Of `trust` see `load_suite`."""
     shows: dict[str, Callable[[str], RenderableType]] = {
         "strategies": _about_strategy,
         "learners": _about_learner,
         "streams": _about_stream,
         "metrics": _about_metric,
-        "suites": _about_suite,
+        "suites": lambda name: _about_suite(name, trust),
         "settings": lambda name: settings_table(settings_of(SPECS[name])),
         "activations": _about_activation,
     }
@@ -78,10 +78,10 @@ def _about_metric(name: str) -> RenderableType:
     return Text("\n".join(f"{key}: {' '.join(value)}" for key, value in lines.items()))
 
 
-def _about_suite(name: str) -> RenderableType:
+def _about_suite(name: str, trust: bool) -> RenderableType:
     from ..plugins.resolve import resolve  # imports torch, which a list of names need not
 
-    suite = load_suite(name)
+    suite = load_suite(name, trust=trust)
     resolve(suite)  # a mistake in a file is told here as `run` tells it
     entrants = [entrant.name or canonical_name(entrant.strategies) for entrant in suite.entrants]
     lines = {

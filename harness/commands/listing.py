@@ -12,7 +12,8 @@ from rich.text import Text
 
 from ..errors import BenchError, unknown_name
 from ..plugins.docstrings import first_line
-from ..plugins.registry import AVALANCHE, PLURALS, Kind, families, providers
+from ..plugins.registry import PLURALS, Kind, families, providers
+from ..specs.named_code import AVALANCHE
 from ..specs.suite import load_suite, suite_names
 from ..visible import visible
 from .about import about_name
@@ -47,13 +48,14 @@ def entries() -> dict[str, list[Entry]]:
     }
 
 
-def show(kind: str | None, name: str | None, console: Console) -> None:
+def show(kind: str | None, name: str | None, console: Console, *, trust: bool = False) -> None:
     """Print the names of all kinds or of one, or all about one name.
 
     Args:
         kind: for example "streams"; a name where it is of no kind; None shows every kind.
         name: of that kind; for suites the path of a file as well.
         console: where to.
+        trust: see `load_suite`.
 
     Raises:
         BenchError: nothing has that name.
@@ -66,9 +68,9 @@ def show(kind: str | None, name: str | None, console: Console) -> None:
         return
     if kind in known:
         found = str(name) if _is_open(kind, str(name)) else _one_of(kind, str(name), known[kind])
-        console.print(about_name(kind, found))
+        console.print(about_name(kind, found, trust=trust))
         return
-    console.print(*_about_all(kind, known), sep="\n")
+    console.print(*_about_all(kind, known, trust), sep="\n")
 
 
 def _shown_with(kind: str) -> list[str]:
@@ -83,7 +85,7 @@ def _is_open(kind: str, name: str) -> bool:
     )
 
 
-def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]:
+def _about_all(name: str, known: dict[str, list[Entry]], trust: bool) -> list[RenderableType]:
     named = {kind: [entry.name for entry in listed] for kind, listed in known.items()}
     found = [kind for kind, names in named.items() if name in {*names, *_without_version(names)}]
     found = found or [kind for kind in known if _is_open(kind, name)]
@@ -95,7 +97,7 @@ def _about_all(name: str, known: dict[str, list[Entry]]) -> list[RenderableType]
         raise BenchError(
             f"nothing is called '{name}'{guess} {kinds} List all: plasticity-bench list"
         )
-    return [about_name(kind, name) for kind in found]
+    return [about_name(kind, name, trust=trust) for kind in found]
 
 
 def _one_of(kind: str, name: str, listed: Iterable[Entry]) -> str:

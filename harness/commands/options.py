@@ -28,6 +28,12 @@ Sets = Annotated[
         "--set", help="A setting, as stream.tasks=50 or optimizer.lr=0.001; may be repeated."
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Let streams of the suite's file run code, and read files, that it names."
+    ),
+]
 Results = Annotated[
     Path | None,
     typer.Option(help="Folder of results; else $PLASTICITY_BENCH_RESULTS, else results."),

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..plugins.resolve import parse_overrides, resolve
 from ..specs.spec import RunSpec
@@ -18,6 +19,17 @@ class Selection:
     entrants: Sequence[str] = ()
     seeds: str | None = None
     settings: Sequence[str] = ()
+    trust: bool = False
+    """Whether code that the suite's file names may be run."""
+
+    def declared(self) -> Suite:
+        """Return the suite as it is.
+
+        Raises:
+            BenchError: it cannot be read, or names code and is not trusted.
+        """
+        load = partial(load_suite, trust=True) if self.trust else load_suite
+        return load(self.suite)
 
     def chosen(self) -> Suite:
         """Return the suite with its parts replaced.
@@ -25,7 +37,7 @@ class Selection:
         Raises:
             BenchError: the suite, or an option, cannot be read.
         """
-        suite = load_suite(self.suite)
+        suite = self.declared()
         return replace(
             suite,
             streams=tuple(map(parse_stream, self.streams)) or suite.streams,
@@ -61,4 +73,5 @@ class Selection:
         words += [word for entrant in self.entrants for word in ("--entrant", entrant)]
         words += [] if self.seeds is None else ["--seeds", self.seeds]
         words += [word for setting in self.settings for word in ("--set", setting)]
+        words += ["--trust"] if self.trust else []
         return shlex.join(words)

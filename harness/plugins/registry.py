@@ -22,6 +22,7 @@ from ..errors import BenchError, unknown_name
 from ..metrics import FAMILIES, METRICS
 from ..process_state import kept_process_state
 from ..specs.grammar import Settings
+from ..specs.named_code import AVALANCHE
 from .docstrings import first_line
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ ENTRANTS: tuple[Kind, ...] = ("strategy", "learner")
 """What an entrant may name."""
 
 OURS = "plasticity-bench"
-AVALANCHE = "avalanche:"
-"""What the name of any Avalanche benchmark as a stream starts with."""
 _ROOT = __name__.split(".")[0]
 _VERSION = re.compile("[0-9]{1,9}")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..modules.single_learner import SingleLearner
 from ..specs.code_shape import PACKAGE
+from ..specs.named_code import AVALANCHE
 from ..specs.source_code import source_digest
 from .engine_code import changed_engine
 from .registry import load_entrant, load_stream
@@ -52,7 +53,13 @@ def code_of(names: Iterable[str], stream: str) -> Code:
 
 
 def _stream_code(name: str) -> str | None:
-    """Return the SHA-256 of a plug-in stream's source; None of ours, which are the engine's."""
+    """Return the SHA-256 of a plug-in stream's source; None of ours, which are the engine's.
+
+    Any Avalanche benchmark is of our class, and a user's own goes into the hash of its samples. It
+    is not imported for this: the name may be one of somebody else's result.
+    """
+    if name.startswith(AVALANCHE):
+        return None
     cls = load_stream(name).cls
     is_ours = cls.__module__.partition(".")[0] == PACKAGE
     return None if is_ours else source_digest(cls)

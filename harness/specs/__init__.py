@@ -2,7 +2,8 @@
 
 Stream, entrant, network, optimiser and seed are in `spec`, the digest of a strategy's code in
 `source_code`. The language of `grow(compactness=0.2)+reset` is in `grammar`, suite files in
-`suite`, and what a setting means to people in `describe`.
+`suite`, what a setting means to people in `describe`, what a stream's words name of code and places
+in `named_code`.
 
 May import: harness/metrics.
 
@@ -11,6 +12,7 @@ For others:
     describe: Setting, settings_of
     grammar: Call, format_call, format_value, parse_call, parse_calls, parse_value, Settings
     locations: location
+    named_code: AVALANCHE, is_place, named_code, named_place
     source_code: Link, Source, source_digest, source_of
     spec: all_settings, build_call, build_settings, canonical_name, EntrantSpec, NetworkSpec,
         OptimizerSpec, RunSpec, StrategySpec, StreamSpec

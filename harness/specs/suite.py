@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from ..errors import BenchError, unknown_name
 from ..metrics import METRICS
 from .grammar import Settings, parse_call, parse_calls
+from .named_code import named_code, named_place
 from .spec import StrategySpec, StreamSpec, build_settings
 
 T = TypeVar("T")
@@ -119,8 +120,13 @@ def suite_names() -> list[str]:
     return sorted(_stem(file) for file in _folder().iterdir() if file.name.endswith(".toml"))
 
 
-def load_suite(name: str) -> Suite:
+def load_suite(name: str, *, trust: bool = False) -> Suite:
     """Return a suite by its name, or from the path of a `.toml` file.
+
+    Args:
+        name: or path.
+        trust: whether streams of a file may be made by code that the file names, and of files in
+            places that it names.
 
     Raises:
         BenchError: there is no such suite or file, or it says something that is not allowed.
@@ -132,12 +138,27 @@ def load_suite(name: str) -> Suite:
         remedy = "Name one of these or give the path of a .toml file."
         raise unknown_name("suite", name, suite_names(), remedy)
     try:
-        return read_suite(path.read_text(encoding="utf-8"), name)
+        suite = read_suite(path.read_text(encoding="utf-8"), name)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BenchError(
             f"the suite file {name} cannot be read: {reason}. Check its path."
         ) from error
+    if not trust:
+        _check_trust(suite, name)
+    return suite
+
+
+def _check_trust(suite: Suite, where: str) -> None:
+    for stream in suite.streams:
+        code, place = named_code(stream), named_place(stream)
+        if code or place:
+            what = f"code, {code}" if code else f"a place on this machine, {place}"
+            raise BenchError(
+                f"a stream of the suite file {where} names {what}, and nothing that a file names "
+                "is executed. If you know the file and that code, add --trust; or name the stream "
+                "yourself with --stream."
+            )
 
 
 def read_suite(text: str, where: str) -> Suite:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ...harness.commands.options import Entrants, Json, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import (
+    Entrants,
+    Json,
+    Results,
+    Seeds,
+    Sets,
+    Streams,
+    SuiteName,
+    Trust,
+)
 from ...harness.errors import BenchError
 from .found import Against, AllVersions, By, UsualOnly, board_of, find, store_of, tell_other_code
 from .page import build, serve
@@ -49,6 +58,7 @@ def show(
     entrant: Entrants = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
     all_versions: AllVersions = False,
     usual_only: UsualOnly = False,
@@ -80,7 +90,7 @@ def show(
     chosen = [name for name, wanted in given.items() if wanted]
     if len(chosen) > 1:
         raise BenchError(f"{' and '.join(chosen)} cannot be printed at once. Choose one.")
-    selection = Selection(suite, stream, entrant, seeds, set_)
+    selection = Selection(suite, stream, entrant, seeds, set_, trust)
     found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     board = board_of(found, by, against)
     if parquet:
@@ -104,6 +114,7 @@ def compare(
     stream: Streams = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
     all_versions: AllVersions = False,
     usual_only: UsualOnly = False,
@@ -117,7 +128,7 @@ def compare(
     from ..board.comparison_words import not_run, sentences
     from ..store.result import plain
 
-    selection = Selection(suite, stream, (), seeds, set_)
+    selection = Selection(suite, stream, (), seeds, set_, trust)
     found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     board = board_of(found, by, None)
     _refuse_absent(found, board, (first, second))

@@ -198,14 +198,13 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         stream_metric,
     )
     from ...harness.specs.spec import StreamSpec
-    from ...harness.specs.suite import load_suite
     from ..board.ranking import Question, rank, stream_key
     from ..trust.admission import trust_levels
 
     suite = found.selection.chosen()
     sets = parse_overrides(found.selection.settings)
     metric = by or suite.metric
-    declared = load_suite(found.selection.suite)
+    declared = found.selection.declared()
     question = Question(
         suite=suite.name,
         metric=metric,

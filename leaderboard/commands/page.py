@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName, Trust
 from .found import (
     Against,
     AllVersions,
@@ -40,6 +40,7 @@ def build(
     entrant: Entrants = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
     all_versions: AllVersions = False,
     usual_only: UsualOnly = False,
@@ -49,7 +50,7 @@ def build(
     from ...harness.commands.selection import Selection
     from ..page import write
 
-    selection = Selection(suite, stream, entrant, seeds, set_)
+    selection = Selection(suite, stream, entrant, seeds, set_, trust)
     found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     path = write(page_of(found, board_of(found, by, against)), out)
     typer.echo(f"The page is {path}, {path.stat().st_size / 1e6:.1f} MB.")
@@ -65,6 +66,7 @@ def serve(
     entrant: Entrants = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
     all_versions: AllVersions = False,
     usual_only: UsualOnly = False,
@@ -75,7 +77,7 @@ def serve(
     from ...harness.commands.selection import Selection
     from ..page.serve import FOLLOW, PageServer
 
-    selection, store = Selection(suite, stream, entrant, seeds, set_), store_of(results)
+    selection, store = Selection(suite, stream, entrant, seeds, set_, trust), store_of(results)
     selection.runs()  # what is asked for wrongly is said here, not to every browser
 
     def make() -> "Page":

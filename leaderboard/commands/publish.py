@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName, Trust
 from ...harness.errors import unknown_name
 from ...harness.plural import plural
+from ...harness.visible import visible
 from .found import AllVersions, By, board_of, find, store_of, tell_other_code
 from .page import page_of
 
@@ -43,6 +44,7 @@ def publish(
     entrant: Entrants = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
     all_versions: AllVersions = False,
 ) -> None:
@@ -59,7 +61,7 @@ def publish(
     try:
         # First of all: a server that is down is known in a moment, the board takes longer.
         target, there = connect(entity or os.environ.get("WANDB_ENTITY"), project_name(project))
-        selection = Selection(suite, stream, entrant, seeds, set_)
+        selection = Selection(suite, stream, entrant, seeds, set_, trust)
         found = find(selection, store_of(results), all_versions=all_versions)
         tell_other_code(found.other_code)
         board = board_of(found, by, None)
@@ -138,11 +140,11 @@ def _publish(job: "Publication", deadline: float) -> "Outcome":
 
 def _tell_outcome(outcome: "Outcome", job: "Publication") -> None:
     typer.echo(f"{outcome.sent} published and read back, {outcome.kept} were there.")
+    for problem in outcome.problems:
+        typer.echo(f"problem: {visible(problem)}", err=True)
     if not outcome.left:
         typer.echo(f"The report is in {job.target.words}, under Reports.")
         return
-    for problem in outcome.problems:
-        typer.echo(f"problem: {problem}", err=True)
     typer.echo(
         f"deferred: {len(outcome.left)} are left. Nothing is lost: publish again later.", err=True
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName, Trust
 from .found import AllVersions, UsualOnly, board_of, find, store_of, tell_other_code
 
 
@@ -17,6 +17,7 @@ def report(
     entrant: Entrants = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
     all_versions: AllVersions = False,
     usual_only: UsualOnly = False,
@@ -30,7 +31,7 @@ def report(
     from ..report import figures
     from ..report.controls_table import controls_beside
 
-    selection = Selection(suite, stream, entrant, seeds, set_)
+    selection = Selection(suite, stream, entrant, seeds, set_, trust)
     found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     runs = list(found.store.results(fingerprints=found.fingerprints))
     beside = controls_beside(runs, found.store.records())

@@ -119,7 +119,8 @@ def _tell_times(
     workers: int | None,
     results: Path | None,
 ) -> None:
-    from ..papers.times import at_a_time, estimates, known_seconds
+    from ...harness.execution.times import at_a_time, estimates
+    from ..papers.times import known_seconds
     from ..statistics.numbers import duration
 
     store = store_of(results)
@@ -129,9 +130,7 @@ def _tell_times(
         return
     streams = {job.run.stream.name for job in todo}
     known = known_seconds(store.records(streams=streams))
-    found = dict(
-        zip([job.run for job in todo], estimates(todo, known, data_dir, workers), strict=True)
-    )
+    found = dict(zip([job.run for job in todo], estimates(todo, known, data_dir), strict=True))
     at_once = min(at_a_time(workers), len(todo))
     for one in dict.fromkeys(case.chosen for case in asked):
         runs = {run for case in asked if case.chosen == one for run in case.runs if run in found}

@@ -20,6 +20,7 @@ from ...harness.commands.options import (
     Streams,
     SuiteName,
     Timeout,
+    Trust,
     Workers,
 )
 from ...harness.places import default_data_dir
@@ -37,6 +38,7 @@ def run(
     entrant: Entrants = [],  # noqa: B006
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     workers: Workers = None,
     device: Device = "cpu",
     timeout: Timeout = None,
@@ -61,7 +63,7 @@ def run(
     from ...harness.execution.execute import execute
     from ...harness.execution.jobs import prepare
 
-    selection = Selection(suite, stream, entrant, seeds, set_)
+    selection = Selection(suite, stream, entrant, seeds, set_, trust)
     store, data_dir = store_of(results), data or default_data_dir()
     runs = selection.runs()
     if controls:

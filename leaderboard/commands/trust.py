@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...harness.commands.options import FAILED, Data, Json, Results, Seeds, Sets, Streams, SuiteName
+from ...harness.commands.options import (
+    FAILED,
+    Data,
+    Json,
+    Results,
+    Seeds,
+    Sets,
+    Streams,
+    SuiteName,
+    Trust,
+)
 from ...harness.errors import BenchError
 from ...harness.places import default_data_dir
 from ...harness.plural import plural
@@ -37,6 +47,7 @@ def submit(
     stream: Streams = [],  # noqa: B006  (typer wants a list, and copies it)
     seeds: Seeds = None,
     set_: Sets = [],  # noqa: B006
+    trust: Trust = False,
     results: Results = None,
 ) -> None:
     """Pack an entrant's results, settings and source into one archive that others can check."""
@@ -45,7 +56,7 @@ def submit(
     from ..trust.archive_reading import checked_archive
     from ..trust.submission import submission
 
-    runs, selection = _runs_of(entrant, Selection(suite, stream, (), seeds, set_))
+    runs, selection = _runs_of(entrant, Selection(suite, stream, (), seeds, set_, trust))
 
     def tell(message: str) -> None:
         typer.echo(message, err=True)
@@ -72,18 +83,26 @@ def verify(
     suite: Annotated[
         str | None, typer.Option(help="The suite, or its file; else the one the archive names.")
     ] = None,
+    trust: Trust = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes at a time; else one per core.")
     ] = None,
     device: Annotated[str, typer.Option(help="Where to compute, as cpu or cuda.")] = "cpu",
+    minutes: Annotated[
+        float, typer.Option(min=0, help="What it may take; more is refused with an estimate.")
+    ] = 60,
+    gigabytes: Annotated[
+        float, typer.Option(min=0, help="Memory it may take; more is refused with an estimate.")
+    ] = 8,
     data: Data = None,
     json_: Json = False,
 ) -> None:
     """Check an archive, make runs chosen at random again, and attest what came of it.
 
-    The runs are made with the strategies installed here: no code of the archive is ever run. The
-    metric and how far it may be off are the suite's. Writes ARCHIVE.verified.json: verified from
-    three runs on that all agree, reproduced from one on. Exit status 1 if a run does not agree.
+    The runs are made with what is installed here: no code that the archive names or holds is ever
+    run, no folder that it names is read, and nothing is downloaded for it. The metric and how far
+    it may be off are the suite's. Writes ARCHIVE.verified.json: verified from three runs on that
+    all agree, reproduced from one on. Exit status 1 if a run does not agree.
     """
     from rich.console import Console
 
@@ -97,6 +116,7 @@ def verify(
     from ..trust.archive_reading import read_archive
     from ..trust.attestation import as_file, attest
     from ..trust.reproduction import choose, reproduce
+    from ..trust.work import Bounds
 
     checked = read_archive(archive)
     if not checked.manifest.classes:
@@ -105,7 +125,7 @@ def verify(
             "nobody can say whether the code that is installed here is the same. Have the runs "
             "made and submitted again."
         )
-    asked = _suite(suite or checked.manifest.suite, given=suite is not None)
+    asked = _suite(suite or checked.manifest.suite, given=suite is not None, trust=trust)
     chosen_with = secrets.randbits(32) if seed is None else seed
     chosen = choose(checked.records, runs, chosen_with)
     if not chosen:
@@ -116,7 +136,6 @@ def verify(
         stream = record.spec.stream
         return asked.metric or stream_metric(StreamSpec(stream.name, stream.settings))
 
-    metrics = " / ".join(dict.fromkeys(map(metric_of, chosen)))
     with progress_bar(Console(stderr=True)) as progress:
         checks = reproduce(
             [parsed(checked.contents[name], Path(f"{name}.json")) for name in names],
@@ -127,7 +146,9 @@ def verify(
             workers=workers,
             device=device,
             progress=progress,
+            bounds=Bounds(minutes, gigabytes, workers),
         )
+    metrics = " / ".join(dict.fromkeys(map(metric_of, chosen)))
     attestation = attest(
         checked,
         checks,
@@ -207,7 +228,7 @@ def _runs_of(entrant: str, selection: "Selection") -> "tuple[list[RunSpec], Sele
     return written.runs(), written
 
 
-def _suite(name: str, *, given: bool) -> "Suite":
+def _suite(name: str, *, given: bool, trust: bool) -> "Suite":
     from ...harness.specs.suite import load_suite, suite_names
 
     if not given and name not in suite_names():
@@ -215,7 +236,7 @@ def _suite(name: str, *, given: bool) -> "Suite":
             f"the archive is of a suite '{name}' that does not come with the project. The "
             "tolerance is the suite's, so give its file: --suite FILE.toml"
         )
-    return load_suite(name)
+    return load_suite(name, trust=trust)
 
 
 def _table(checks: "Sequence[Check]", metric: str) -> "Table":

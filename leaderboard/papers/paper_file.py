@@ -50,8 +50,10 @@ from typing import Any, get_args
 from pydantic import JsonValue
 
 from ...harness.errors import BenchError, unknown_name
-from ...harness.specs.spec import build_settings
+from ...harness.specs.named_code import AVALANCHE, named_code, named_place
+from ...harness.specs.spec import StreamSpec, build_settings
 from ...harness.specs.suite import EntrantRequest, parse_entrant, parse_seeds, parse_stream
+from ...harness.visible import visible
 from .paper import SCALES, WINDOWED, Changes, Entry, Margin, Paper, Printed, Row, Scale, Table
 
 Number = str | float
@@ -134,10 +136,36 @@ def load_paper(name: str) -> Paper:
         remedy = "See them: plasticity-bench reproduce list; or give the path of a .toml file."
         raise unknown_name("paper", name, paper_names(), remedy)
     try:
-        return read_paper(path.read_text(encoding="utf-8"), path.stem)
+        paper = read_paper(path.read_text(encoding="utf-8"), path.stem)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BenchError(f"the paper {name} cannot be read: {reason}. Check its path.") from error
+    _check_code(paper, name)
+    return paper
+
+
+def _check_code(paper: Paper, where: str) -> None:
+    """Refuse a file whose streams name code, or places on this machine, in any of their settings.
+
+    Raises:
+        BenchError: says what it names.
+    """
+    rows = [row for table in paper.tables.values() for row in table.rows.values()]
+    for row in rows:
+        changes = [*row.variants.values(), *row.scales.values()]
+        targets = [row.settings, *(one.settings for one in changes)]
+        targets += [one.settings for one in row.entries]
+        targets += [own for one in changes for own in one.methods.values()]
+        streams = [row.stream, *(one.stream for one in changes if one.stream is not None)]
+        streams += [StreamSpec(AVALANCHE, one.get("stream", {})) for one in targets]
+        for stream in streams:
+            found = named_code(stream) or named_place(stream)
+            if found:
+                raise BenchError(
+                    f"a stream of row {visible(row.name)} of the paper {where} names {found}, and "
+                    "nothing that a file names is executed. Run it yourself: "
+                    "plasticity-bench run --stream STREAM"
+                )
 
 
 def read_paper(text: str, name: str) -> Paper:

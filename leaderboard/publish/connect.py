@@ -1,32 +1,55 @@
 """Is there an account, a server, a place to publish to? Answered in seconds, without wandb."""
 
-import base64
-import json
 import netrc
 import os
 import subprocess
 import sys
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
-from queue import Empty, Queue
-from typing import Any
 from urllib.parse import urlsplit
 
 from ...harness.errors import BenchError, unknown_name
 from .job import Target
+from .question import LOCAL, PATIENCE, Answer, Deferred, ask, refused
 
-PATIENCE = 3.0
-"""Seconds that a server has to answer a question."""
+__all__ = ["KEY_LENGTH", "PATIENCE", "Deferred", "account_key", "connect", "server_url"]
+
 KEY_LENGTH = 40
 """W&B keys have at least that many characters."""
-_LOCAL = "The local board needs none of this: plasticity-bench leaderboard."
+_VIEWER = "query Viewer { viewer { id entity username teams { edges { node { name } } } } }"
+_PROJECT = (
+    "query ProjectThere($entity: String!, $project: String!) "
+    "{ project(name: $project, entityName: $entity) { id } }"
+)
 
 
-class Deferred(Exception):
-    """Nothing is wrong here, but the server cannot be used now: publish again later."""
+class _Named(Answer):
+    name: str
+
+
+class _Team(Answer):
+    node: _Named
+
+
+class _Teams(Answer):
+    edges: list[_Team]
+
+
+class _Viewer(Answer):
+    entity: str | None = None
+    username: str | None = None
+    teams: _Teams | None = None
+
+
+class _WhoWeAre(Answer):
+    viewer: _Viewer | None
+
+
+class _Project(Answer):
+    id: str
+
+
+class _ProjectThere(Answer):
+    project: _Project | None
 
 
 def connect(entity: str | None, project: str) -> tuple[Target, bool]:
@@ -42,17 +65,17 @@ def connect(entity: str | None, project: str) -> tuple[Target, bool]:
     """
     base_url = server_url()
     key = account_key(base_url)
-    viewer = ask(base_url, key, _VIEWER, {}).get("viewer")
-    if not viewer:
-        raise _refused(base_url)
-    teams = [edge["node"]["name"] for edge in (viewer.get("teams") or {}).get("edges", [])]
-    own = viewer.get("entity") or viewer.get("username")
+    viewer = ask(base_url, key, _VIEWER, {}, _WhoWeAre).viewer
+    if viewer is None:
+        raise refused(base_url)
+    teams = [edge.node.name for edge in viewer.teams.edges] if viewer.teams else []
+    own = viewer.entity or viewer.username
     chosen = entity or own
     if chosen is None:
         raise BenchError("this W&B account has no entity of its own. Name one with --entity.")
     place = {"entity": chosen, "project": project}
-    there = bool(ask(base_url, key, _PROJECT, place).get("project"))
-    known = {name for name in (own, viewer.get("username"), *teams) if name}
+    there = ask(base_url, key, _PROJECT, place, _ProjectThere).project is not None
+    known = {name for name in (own, viewer.username, *teams) if name}
     if not there and chosen not in known:
         # A project that can be seen is proof enough: not every entity is listed.
         remedy = "Choose one of them with --entity, or ask for access to it."
@@ -74,7 +97,7 @@ def server_url() -> str:
             run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
             chosen = run.stdout.split()[-1]
         except (subprocess.SubprocessError, IndexError) as error:
-            message = f"wandb does not start here. Try: python -m pip install wandb. {_LOCAL}"
+            message = f"wandb does not start here. Try: python -m pip install wandb. {LOCAL}"
             raise BenchError(message) from error
     if urlsplit(chosen).scheme not in ("http", "https"):
         raise BenchError(f"WANDB_BASE_URL is '{chosen}': it must begin with https:// or http://.")
@@ -91,12 +114,12 @@ def account_key(base_url: str) -> str:
     if not key:
         raise BenchError(
             f"no W&B account is set up here for {base_url}. Log in once with: wandb login, or set "
-            f"WANDB_API_KEY. {_LOCAL}"
+            f"WANDB_API_KEY. {LOCAL}"
         )
     if len(key) < KEY_LENGTH:
         raise BenchError(
             f"the W&B key for {base_url} has {len(key)} characters, and needs at least "
-            f"{KEY_LENGTH}: copy it again, whole. {_LOCAL}"
+            f"{KEY_LENGTH}: copy it again, whole. {LOCAL}"
         )
     return key
 
@@ -112,64 +135,3 @@ def _from_netrc(base_url: str) -> str | None:
         if found:
             return found[2]
     return None
-
-
-_VIEWER = "query Viewer { viewer { id entity username teams { edges { node { name } } } } }"
-_PROJECT = (
-    "query ProjectThere($entity: String!, $project: String!) "
-    "{ project(name: $project, entityName: $entity) { id } }"
-)
-
-
-def ask(base_url: str, key: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data that answers one question, and wait no longer than `PATIENCE`.
-
-    Raises:
-        BenchError: the account is not accepted.
-        Deferred: the server does not answer, or not to this.
-    """
-    answers: Queue[dict[str, Any] | Exception] = Queue()
-
-    def put_answer() -> None:
-        try:
-            answers.put(_asked(base_url, key, query, variables))
-        except Exception as error:
-            answers.put(error)
-
-    # A time limit of a socket is one for each piece of an answer, and a name server has none.
-    threading.Thread(target=put_answer, daemon=True).start()
-    try:
-        answer = answers.get(timeout=PATIENCE)
-    except Empty:
-        raise Deferred(f"{base_url} does not answer in {PATIENCE:g} seconds") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-def _asked(base_url: str, key: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    name = query.split()[1].split("(")[0]
-    body = {"query": query, "variables": variables, "operationName": name}
-    login = base64.b64encode(f"api:{key}".encode()).decode()
-    headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
-    request = urllib.request.Request(
-        f"{base_url}/graphql", json.dumps(body).encode(), headers, method="POST"
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            return dict(json.load(answer).get("data") or {})
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in (401, 403):
-            raise _refused(base_url) from None
-        raise Deferred(f"{base_url} answers with status {error.code}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise Deferred(f"{base_url} does not answer ({reason})") from None
-
-
-def _refused(base_url: str) -> BenchError:
-    return BenchError(
-        f"{base_url} does not accept the W&B key that is set up here. Get another from your "
-        f"account's settings, then: wandb login --relogin, or set WANDB_API_KEY. {_LOCAL}"
-    )

@@ -86,6 +86,8 @@ class Job(BaseModel):
 
 GONE = "gone"
 """Digest of an entry that is off the board."""
+SAID = "said: "
+"""What a complaint of the publishing process begins with; all else that it prints is wandb's."""
 
 
 def file_digest(path: Path) -> str:

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from .connect import Deferred, account_key, ask
+from .connect import account_key
 from .job import Job, Target
+from .question import Answer, Deferred, ask
 from .receipts import Receipt
 
 PAGE, MOST_PAGES = 500, 200
@@ -17,13 +17,35 @@ _LISTING = (
 )
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(Answer):
     """What a project's list says of a run."""
 
+    name: str
+    """Its id."""
     state: str
-    rows: int | None
-    """Of history."""
+    historyLineCount: int | None = None
+
+
+class _Edge(Answer):
+    node: Listed
+
+
+class _Page(Answer):
+    hasNextPage: bool
+    endCursor: str | None = None
+
+
+class _Runs(Answer):
+    edges: list[_Edge]
+    pageInfo: _Page
+
+
+class _Project(Answer):
+    runs: _Runs
+
+
+class _RunsThere(Answer):
+    project: _Project | None
 
 
 def listed_runs(target: Target) -> dict[str, Listed]:
@@ -37,14 +59,18 @@ def listed_runs(target: Target) -> dict[str, Listed]:
     for _ in range(MOST_PAGES):
         place = {"entity": target.entity, "project": target.project}
         asked = {**place, "after": after, "first": PAGE}
-        runs = (ask(target.base_url, key, _LISTING, asked).get("project") or {}).get("runs") or {}
-        for edge in runs.get("edges", []):
-            node = edge["node"]
-            found[node["name"]] = Listed(node["state"], node.get("historyLineCount"))
-        page = runs.get("pageInfo") or {}
-        after = page.get("endCursor")
-        if not page.get("hasNextPage") or after is None:
+        project = ask(target.base_url, key, _LISTING, asked, _RunsThere).project
+        if project is None and after is None:
+            return {}
+        if project is None:
+            raise Deferred(f"{target.words} was gone while its runs were listed")
+        before = len(found)
+        found |= {edge.node.name: edge.node for edge in project.runs.edges}
+        after = project.runs.pageInfo.endCursor
+        if not project.runs.pageInfo.hasNextPage:
             return found
+        if after is None or len(found) == before:
+            raise Deferred(f"{target.base_url} lists the runs of {target.project} without an end")
     raise Deferred(f"{target.words} has more than {MOST_PAGES * PAGE:,} runs")
 
 
@@ -87,4 +113,5 @@ def _is_outdated(name: str, receipt: Receipt, runs: Mapping[str, Listed]) -> boo
         return True
     # More rows are the read-back's to find: a receipt's own run was read whole, and a list that
     # counts in another way would have everything sent again each time.
-    return run.rows is not None and run.rows < (receipt.get("rows") or 0)
+    rows = run.historyLineCount
+    return rows is not None and rows < (receipt.get("rows") or 0)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,9 +22,10 @@ from ..store.result_store import ResultStore
 from .board_plan import plan_board
 from .client import environment, kill_group
 from .connect import PATIENCE, Deferred, connect
-from .job import Job, Target
+from .job import SAID, Job, Target
 from .listing import withdraw
 from .privacy import is_clean
+from .question import NotTaken
 from .run_plan import stream_key
 
 DEADLINE = 3600.0
@@ -69,6 +70,10 @@ def plan(
         fingerprints: of the results to publish.
         page: of the board; left out where anything in it names a machine or a person.
         target: where to.
+
+    Raises:
+        BenchError: the account is not accepted.
+        Deferred: the server does not say what is there, or says something odd.
     """
     place = digest([target.base_url, target.entity, target.project])[:16]
     folder = store.folder.absolute() / "wandb" / place
@@ -85,7 +90,8 @@ def plan(
         board=plan_board(board, _stream_keys(board, store)),
         page=page_file,
     )
-    _look_again(job, 0.0)
+    with suppress(NotTaken):  # a server that lists no runs is read back run by run all the same
+        withdraw(job, 0.0)
     return job
 
 
@@ -129,9 +135,10 @@ def _publish(job: Job, end: float, advance: Advance) -> Outcome:
     while left and time.monotonic() < end and in_vain < ATTEMPTS_IN_VAIN:
         said = _attempt(job, end, lambda: advance(total - len(to_do(job)), total))
         before, left = left, to_do(job)
-        if not left and _look_again(job, min(LISTING_PATIENCE, end - time.monotonic())):
-            said, left = (*said, "some of it was gone or changed right after"), to_do(job)
-        problems = said if left else ()
+        if not left:
+            said = _last_look(job, min(LISTING_PATIENCE, end - time.monotonic()))
+            left = to_do(job)
+        problems = said
         in_vain = 0 if len(left) < len(before) else in_vain + 1
         if left and end - time.monotonic() > BETWEEN_ATTEMPTS + 2 * PATIENCE:
             time.sleep(BETWEEN_ATTEMPTS)
@@ -143,12 +150,14 @@ def _publish(job: Job, end: float, advance: Advance) -> Outcome:
     return Outcome(len(first) - len(left), total - len(first), tuple(left), problems)
 
 
-def _look_again(job: Job, patience: float) -> int:
-    """Take back the receipts of what is not there any more, as far as the server says what is."""
+def _last_look(job: Job, patience: float) -> tuple[str, ...]:
+    """Take back the receipts of what is not there any more; return what is to be said of that."""
     try:
-        return withdraw(job, patience)
-    except Deferred:
-        return 0
+        return ("some of it was gone or changed right after",) if withdraw(job, patience) else ()
+    except NotTaken:
+        return ()
+    except Deferred as reason:  # each thing was read back; only the list of all of them lacks
+        return (f"it was not looked at once more: {reason}",)
 
 
 def to_do(job: Job) -> list[str]:
@@ -215,5 +224,6 @@ def _complaints(log: Path) -> tuple[str, ...]:
     from .privacy import scrubbed_text
 
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    ours = [line for line in lines if not line.startswith("wandb:")]
-    return tuple(scrubbed_text(line) for line in ours[-5:])
+    said = [line.removeprefix(SAID) for line in lines if line.startswith(SAID)]
+    ended = [line for line in lines if not line.startswith("wandb:")]  # without a word of ours
+    return tuple(scrubbed_text(line) for line in said[-5:] or ended[-1:])

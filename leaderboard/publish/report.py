@@ -5,12 +5,49 @@ from importlib import import_module
 from typing import Any
 
 from .board_plan import BoardPlan
+from .connect import account_key
 from .history import TASK
 from .job import Job
+from .question import Answer, Deferred, ask
 
+PAGE, MOST_PAGES = 100, 50
+"""Reports that are listed at a time, and how often."""
 MOST_STREAMS = 30
 """Streams with curves of their own in the report."""
 _COLUMNS = ("rank", "rank_lo", "rank_hi", "score", "ci_lo", "ci_hi", "iqm", "n_seeds", "coverage")
+_LISTING = (
+    "query ProjectViews($entity: String!, $project: String!, $reportCursor: String, "
+    "$reportLimit: Int!) { project(name: $project, entityName: $entity) "
+    '{ allViews(viewType: "runs", first: $reportLimit, after: $reportCursor) '
+    "{ edges { node { id description } } pageInfo { endCursor hasNextPage } } } }"
+)
+
+
+class _View(Answer):
+    id: str
+    description: str | None = None
+
+
+class _Edge(Answer):
+    node: _View
+
+
+class _Page(Answer):
+    hasNextPage: bool
+    endCursor: str | None = None
+
+
+class _Views(Answer):
+    edges: list[_Edge]
+    pageInfo: _Page
+
+
+class _Project(Answer):
+    allViews: _Views
+
+
+class _ProjectViews(Answer):
+    project: _Project | None
 
 
 def publish_report(job: Job, known: str | None) -> str:
@@ -43,12 +80,29 @@ def _mark(plan: BoardPlan) -> str:
 
 
 def _reports(job: Job) -> list[str]:
-    """Return the ids of the reports that say they are of this board."""
-    import wandb
+    """Return the ids of the reports that say they are of this board.
 
-    api: Any = wandb.Api(timeout=10)  # a new one each time: it remembers what it has listed
-    reports = api.reports(f"{job.target.entity}/{job.target.project}")
-    return [each.id for each in reports if each.description == _mark(job.board)]
+    They are asked for here: wandb's own list takes an error for an empty one, and a second report
+    would be made.
+
+    Raises:
+        BenchError: the account is not accepted.
+        Deferred: the server does not say which reports it has.
+    """
+    target, found, after = job.target, dict[str, str | None](), None
+    key = account_key(target.base_url)
+    for _ in range(MOST_PAGES):
+        place = {"entity": target.entity, "project": target.project}
+        asked = {**place, "reportCursor": after, "reportLimit": PAGE}
+        project = ask(target.base_url, key, _LISTING, asked, _ProjectViews).project
+        if project is None:
+            raise Deferred(f"{target.words} is not there to have a report")
+        before = len(found)
+        found |= {edge.node.id: edge.node.description for edge in project.allViews.edges}
+        if not project.allViews.pageInfo.hasNextPage or len(found) == before:
+            break
+        after = project.allViews.pageInfo.endCursor
+    return [id_ for id_, description in found.items() if description == _mark(job.board)]
 
 
 def _blocks(job: Job, wr: Any) -> Iterator[Any]:

@@ -166,6 +166,8 @@ def _set_summary(run: Run, plan: RunPlan, replaced: Iterable[str] = ()) -> None:
 def _logged(run: Run, artifact: Any) -> str:
     logged = run.log_artifact(artifact)
     logged.wait(timeout=FINISH_PATIENCE)
+    if logged.state != "COMMITTED":  # wandb takes an odd answer to the commit for a good one
+        raise NotThere(f"the file {logged.name} on W&B is {logged.state}, not committed")
     return str(logged.digest)
 
 

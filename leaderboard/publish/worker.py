@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .client import end_with_parent, stay_in_group
-from .job import GONE, Job, file_digest
+from .job import GONE, SAID, Job, file_digest
 from .privacy import scrubbed_text
 from .run_plan import RunPlan
 from .upload import Uploader
@@ -109,7 +109,7 @@ def _report(job: Job) -> dict[str, Any]:
 
 
 def _say(problem: str) -> None:
-    print(scrubbed_text(" ".join(problem.split()))[:MOST_SAID], flush=True)
+    print(SAID + scrubbed_text(" ".join(problem.split()))[:MOST_SAID], flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Results of others: packed, read as hostile, made again, attested, and taken in.
 
 The steps are `submission`, `archive_reading`, `reproduction`, `attestation` and `admission`.
-Nothing that a file names is executed.
+Nothing that a file names is executed (`names`), and no work done beyond a bound (`work`).
 
 May import: harness/execution, harness/metrics, harness/plugins, harness/specs, leaderboard/board,
             leaderboard/curves, leaderboard/store.
@@ -12,4 +12,5 @@ For others:
     attestation: as_file, attest, VERIFIED_FROM
     reproduction: Check, choose, reproduce
     submission: submission
+    work: Bounds, USUAL
 """

@@ -16,6 +16,8 @@ from ...harness.fingerprint import canonical
 from ...harness.plugins.resolve import run_from_json
 from ..store.result import Record, Result
 from ..store.result_store import ResultStore
+from .names import check_names
+from .work import USUAL, Bounds, bounded, check_size, check_time
 
 TIMES = frozenset({"seconds"})
 """Metrics that no run gives twice."""
@@ -76,6 +78,7 @@ def reproduce(
     workers: int | None,
     device: str,
     progress: Callable[[Advance], None],
+    bounds: Bounds = USUAL,
 ) -> list[Check]:
     """Make runs again in a store of their own, and compare.
 
@@ -92,19 +95,22 @@ def reproduce(
         workers: processes at a time; None takes one per core.
         device: to compute on.
         progress: called every so often.
+        bounds: of what it may cost.
 
     Raises:
-        BenchError: something that the runs need is not installed here, or is another version; or
-            it was stopped from the keyboard.
+        BenchError: something that the runs need is not installed here, or is another version; they
+            would cost more than they may; or it was stopped from the keyboard.
     """
+    check_names(beside)
     asked = {_stack(result) for result in reported}
     company = {result.fingerprint: result.record for result in reported}
     for record in beside:
         if _stack(record) in asked:
             company.setdefault(record.fingerprint, record)
     in_order = sorted(company.values(), key=lambda run: (run.spec.stream.name, run.spec.seed))
-    jobs = jobs_of(in_order, data_dir)
-    with tempfile.TemporaryDirectory() as folder:
+    with bounded(bounds, device), tempfile.TemporaryDirectory() as folder:
+        jobs = jobs_of(in_order, data_dir, bounds)
+        check_time(jobs, data_dir, bounds)
         store = ResultStore(Path(folder))
         outcome = execute(
             jobs, store, data_dir=data_dir, workers=workers, device=device, progress=progress
@@ -155,15 +161,18 @@ def _outputs(result: Result) -> bytes:
     return canonical([result.status, result.rows, metrics])
 
 
-def jobs_of(records: Iterable[Record], data_dir: Path) -> list[Job]:
+def jobs_of(records: Iterable[Record], data_dir: Path, bounds: Bounds = USUAL) -> list[Job]:
     """Return the runs of some results, ready to be made again with what is installed here.
 
     Raises:
         BenchError: a name, a setting, the code, the data or a version is not the one that the
-            results were made with.
+            results were made with; or the runs would cost more than they may.
     """
     wanted = list(records)
-    jobs = prepare([run_from_json(one.spec.model_dump()) for one in wanted], data_dir)
+    check_names(wanted)
+    runs = [run_from_json(one.spec.model_dump()) for one in wanted]
+    check_size(runs, data_dir, bounds)
+    jobs = prepare(runs, data_dir)
     for record, job in zip(wanted, jobs, strict=True):
         if job.fingerprint != record.fingerprint:
             raise BenchError(

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from ...harness.errors import BenchError
 from ...harness.randomness import untouched_randomness
 from ...harness.stream import Samples
+from ..data.sources import where
 from .build import Recipe
+from .files import SOURCES
 from .survey import SIDES, Set, find_sets, paired
 from .walk import labels_of, task_labels_of
 
@@ -73,7 +75,7 @@ def load_samples(recipe: Recipe, data_dir: Path) -> AvalancheSamples:
     Raises:
         BenchError: the benchmark cannot be made, or its samples cannot be those of a stream.
     """
-    folder = data_dir / "prepared" / f"avalanche-{recipe.key}"
+    folder = _folder(recipe, data_dir)
     if recipe.is_kept and not folder.is_dir():
         _prepare(recipe, data_dir, folder)
     if not (recipe.is_kept and folder.is_dir()):
@@ -89,6 +91,18 @@ def load_samples(recipe: Recipe, data_dir: Path) -> AvalancheSamples:
             f"the prepared samples of {recipe.name} in {folder} are damaged: {error}. "
             "Delete that folder; they are made again."
         ) from error
+
+
+def is_here(recipe: Recipe, data_dir: Path) -> bool:
+    """Tell whether samples are kept or their files are here; true where only the maker knows."""
+    own = ":" in recipe.name or any(key.startswith("dataset_root") for key in recipe.given)
+    source = SOURCES.get(recipe.name)
+    files = source is not None and where(source, data_dir) is not None
+    return own or files or _folder(recipe, data_dir).is_dir()
+
+
+def _folder(recipe: Recipe, data_dir: Path) -> Path:
+    return data_dir / "prepared" / f"avalanche-{recipe.key}"
 
 
 def _layout(content: Mapping[str, Any]) -> Layout:

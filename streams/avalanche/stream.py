@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from ...harness.errors import BenchError
-from ...harness.plugins.registry import AVALANCHE, LoadedStream
+from ...harness.plugins.registry import LoadedStream
+from ...harness.specs.named_code import AVALANCHE
 from ...harness.stream import Samples, Stream, Task
 from ..base import choose
 from ..catalogue import built_in
 from ..random_transforms import DeviceTransforms
 from ..scenario import scenario
 from .build import Recipe, format_arguments, load_maker, parse_arguments
-from .pool import AvalancheSamples, load_samples
+from .pool import AvalancheSamples, is_here, load_samples
 from .tasks import Tasks, load_tasks
 
 COUNTS = ("batch_size", "passes", "checkpoints_per_task", "samples_per_task")
@@ -77,6 +78,10 @@ class AvalancheStream(Stream):
     def varies_with_seed(self) -> bool:
         """Whether another seed is another stream."""
         return self.recipe.seed_matters or self.samples_per_task is not None
+
+    def is_here(self, data_dir: Path) -> bool:
+        """Tell whether the samples can be had without a download, as far as that can be told."""
+        return is_here(self.recipe, data_dir.expanduser().resolve())
 
     def load(self, data_dir: Path) -> Samples:
         """Return the samples of the benchmark, made once and then memory-mapped."""

@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass
@@ -13,7 +13,8 @@ class Fault:
     match: str
     """Regular expression, searched in "graphql UpsertBucket", "POST file_stream", "PUT storage"."""
     status: int = 500
-    """0 drops the connection without an answer; 200 does what is asked and answers late."""
+    """0 drops the connection without an answer; 200 does what is asked and answers late, unless
+    there is an `answer`."""
     times: int = 10**9
     """How many requests it hits before it is over."""
     after: int = 0
@@ -21,6 +22,17 @@ class Fault:
     delay: float = 0.0
     """Seconds before the answer."""
     message: str = "made to fail"
+    answer: bytes | None = None
+    """What is answered instead, whatever was asked, which is not done."""
+    location: str | None = None
+    """Where a redirect leads to; the path that was asked for is put behind it."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further ones of the answer."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether what is asked is done all the same."""
+        return self.status == 200 and self.answer is None
 
 
 class Faults:
@@ -45,5 +57,5 @@ class Faults:
                     fault.after -= 1
                     continue
                 fault.times -= 1
-                return Fault(fault.match, fault.status, 1, 0, fault.delay, fault.message)
+                return replace(fault, times=1)
         return None

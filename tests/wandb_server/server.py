@@ -104,13 +104,11 @@ class _Handler(BaseHTTPRequestHandler):
         with state.lock:
             state.requests.append((name, self.path.encode() + b"\n" + body))
             state.headers += [f"{k}: {v}" for k, v in self.headers.items() if k != "Authorization"]
+            if "Authorization" in self.headers:
+                state.logins.append(self.headers["Authorization"])
         fault = stand_in.faults.hit(name)
-        if fault is not None and fault.status != 200:
-            time.sleep(fault.delay)
-            if fault.status == 0:
-                self.close_connection = True
-            else:
-                self._send(fault.status, _error(fault.message))
+        if fault is not None and not fault.passes:
+            self._fail(fault)
             return
         try:
             with state.lock:
@@ -120,6 +118,17 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None:
             time.sleep(fault.delay)
         self._send(status, answer)
+
+    def _fail(self, fault: Fault) -> None:
+        time.sleep(fault.delay)
+        if fault.status == 0:
+            self.close_connection = True
+            return
+        body = _error(fault.message) if fault.answer is None else fault.answer
+        headers = fault.headers
+        if fault.location is not None:
+            headers += (("Location", fault.location + self.path),)
+        self._send(fault.status, body, headers)
 
     def _reply(self, path: str, body: bytes) -> bytes:
         state = self.stand_in.state
@@ -144,9 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
         expected = base64.b64encode(f"api:{self.stand_in.key}".encode()).decode()
         return self.headers.get("Authorization") == f"Basic {expected}"
 
-    def _send(self, status: int, body: bytes) -> None:
+    def _send(self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for header, value in (("Content-Type", "application/json"), *headers):
+            self.send_header(header, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -107,6 +107,8 @@ class State:
         """Name and body of every request."""
         self.headers: list[str] = []
         """All header lines but the authorisation."""
+        self.logins: list[str] = []
+        """The authorisation of every request that had one, as it came."""
 
     def project(self, entity: str | None, name: str, make: bool = False) -> Project | None:
         """Return a project; make it where asked to, and where the user may."""

@@ -2,8 +2,8 @@
 
 A claim that lacks results says what is missing.
 
-May import: harness/execution, harness/loop, harness/metrics, harness/plugins, harness/specs,
-            leaderboard/report, leaderboard/statistics, leaderboard/store.
+May import: harness/execution, harness/metrics, harness/plugins, harness/specs, leaderboard/report,
+            leaderboard/statistics, leaderboard/store.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -53,7 +53,7 @@ def task_rows(accuracy: float, tasks: int = 3) -> list[dict[str, Any]]:
 
 def result(
     make_draft: Callable[..., dict[str, Any]],
-    change: Callable[[dict[str, Any]], None] = lambda draft: None,
+    change: Callable[[dict[str, Any]], object] = lambda draft: None,
     **parts: Any,
 ) -> Made:
     """Return a result whose strategy's source is `CODE`, with rows that give its metrics.
