@@ -12,7 +12,7 @@ from joblib import cpu_count  # type: ignore[import-untyped]
 from ..errors import BenchError
 from .jobs import Job, Stack, stacks
 from .processes import StackProcess
-from .worker import RunEnd, Store, Workplace, fail_stack
+from .worker import RunEnd, Store, Workplace, fail_stack, memory_limits
 
 LONGEST_WAIT = 1.0
 """Seconds until clocks are looked at, and Ctrl-C gets through where it does not wake this up."""
@@ -85,7 +85,9 @@ def execute(
     todo = stacks(jobs, done)
     if todo:
         store.check()
-    place = Workplace(store, data_dir, device, thread_count(), runner, dict(os.environ))
+    place = Workplace(
+        store, data_dir, device, thread_count(), runner, dict(os.environ), memory_limits()
+    )
     tracker = _Tracker(todo, progress)
     try:
         _train(todo, place, at_once, timeout, tracker)

@@ -73,6 +73,8 @@ class Workplace:
     """A `Runner` as "module:function"."""
     environ: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Environment variables of the process that asks."""
+    memory: tuple[int, int] | None = None
+    """Limits of the bytes that it may write to, where its system has such; see `memory_limits`."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,10 @@ def serve(connection: Connection, stack: Stack, place: Workplace) -> None:
     """Be the process of a stack: train it, send how its runs have ended, and end."""
     os.environ.clear()
     os.environ.update(place.environ)  # that of the process it was forked from may be older
+    if place.memory is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, place.memory)
     os.dup2(2, 1)  # stdout may be JSON for programs: what a plug-in prints goes to stderr
     sys.stdout = sys.stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -160,6 +166,15 @@ def serve(connection: Connection, stack: Stack, place: Workplace) -> None:
 
     torch.set_num_threads(place.threads)
     _send(connection, train_stack(stack, place, _Reporter(connection)))
+
+
+def memory_limits() -> tuple[int, int] | None:
+    """Return the soft and the hard limit of this process's data; None where there is no such."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_DATA)
 
 
 def _end_with_parent(connection: Connection) -> None:

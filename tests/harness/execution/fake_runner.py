@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import sys
 import threading
@@ -82,6 +83,9 @@ def _misbehave(name: str, data_dir: Path) -> None:
             with suppress(OSError):
                 os.write(number, b"\0\0\0\x04junk" * 10)
         time.sleep(600)
+    if name == "tells":
+        limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+        raise ValueError(f"{os.environ.get('ASKED_WITH')} {limit}")
     if name == "changes everything":
         change_everything()
     if name == "waits":

@@ -1,4 +1,5 @@
 import _thread
+import resource
 import signal
 import subprocess
 import sys
@@ -197,6 +198,24 @@ def test_a_result_keeps_the_traceback_without_anybodys_folders(tmp_path: Path) -
     assert 'File "fake_runner.py", line ' in trace
     assert 'raise ZeroDivisionError("by a plug-in")' in trace
     assert str(Path(__file__).parent) not in trace
+
+
+def test_processes_have_the_environment_and_the_limits_of_the_one_that_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(make_jobs(["fine"]), tmp_path / "before")  # what they are forked from is there from now on
+    monkeypatch.setenv("ASKED_WITH", "this")
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = 2**40 + 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
+    try:
+        jobs = make_jobs(["tells"])
+        _, store = run(jobs, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, most))
+    told = store.read(jobs[0].fingerprint).reason
+    assert told is not None
+    assert told.startswith(f"ValueError: this {wanted}")
 
 
 def test_what_a_plugin_does_to_its_process_is_over_with_it(

@@ -283,6 +283,6 @@ def test_an_archive_that_names_code_is_taken_in_as_what_it_is(
     path = tmp_path / "strange.zip"
     path.write_bytes(archives.archive([made], "dense"))
     done = CliRunner().invoke(app, ["import", str(path), "--results", str(tmp_path / "store")])
-    assert "1 results added" in done.output
+    assert "1 result added" in done.output
     assert "self-reported" in done.output
     assert not mark.exists()
