@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..statistics.inference import Difference
-from .claims.tests import ALPHA, corrected, paired, points
+from ..statistics.inference import ALPHA, Difference
+from .claims.tests import corrected, paired, points
 from .measured import Measured
 
 METRIC = "taoa"

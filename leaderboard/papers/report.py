@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 
 from ...harness.visible import visible
 from ..report.pictures import Picture, file_stem, look, saved
+from ..statistics.numbers import p_text
 from ..store.result import plain
 from . import claims, controls, verdicts
 from .claims import ClaimVerdict
@@ -286,7 +287,7 @@ def _why(report: Report, folder: Path) -> Iterator[str]:
     for one in report.why:
         yield f"* {one.sentence}"
         for (base, other), found in one.differences.items():
-            yield f"  * {base} minus {other}: {points(found)}, p = {found.p:.2g}"
+            yield f"  * {base} minus {other}: {points(found)}, {p_text(found.p)}"
     yield ""
     with look():
         figure = prune_or_rewind(report.results)

@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Literal, TypeVar
 
 from ...harness.metrics.cohorts import mean_parity
-from ..statistics.inference import Interval, Moments, holm, moments
+from ..statistics.inference import ALPHA, FEWEST_SEEDS, Interval, Moments, holm, moments
 from .claims.parity import interval_of
 from .paper import PERCENT, WINDOWED, Paper, Printed, Scale, is_parity, metric_unit
 
@@ -21,10 +21,6 @@ Verdict = Literal[
     "smoke scale: no verdict",
     "-",
 ]
-
-ALPHA = 0.05
-FEWEST_SEEDS = 3
-"""With fewer seeds nothing is decided."""
 
 RULE = (
     "Where a number is printed with its interval, its mean, standard error and seeds are tested "

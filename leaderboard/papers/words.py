@@ -1,5 +1,6 @@
 """A number of a report in words: printed, measured, compared."""
 
+from ..statistics.numbers import p_number
 from .paper import Printed, Scale, is_parity, metric_unit
 from .verdicts import Cell
 
@@ -47,4 +48,4 @@ def p_values(one: Cell) -> str:
     """Write the corrected p-values of being equivalent, and of being no different."""
     if one.comparison is None:
         return "-"
-    return f"{one.comparison.p_equivalent:.2g}, {one.comparison.p_different:.2g}"
+    return f"{p_number(one.comparison.p_equivalent)}, {p_number(one.comparison.p_different)}"

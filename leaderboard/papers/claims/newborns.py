@@ -9,11 +9,11 @@ import numpy as np
 
 from ....harness.metrics.cohorts import mean_parity
 from ....harness.metrics.summary import cohort_curves
+from ...statistics.inference import ALPHA, FEWEST_SEEDS
+from ...statistics.numbers import p_text
 from ..measured import Measured
 from .parity import Part, above, below, judged, minus, minus_one, near_one, rising, shown
 from .tests import (
-    ALPHA,
-    FEWEST_SEEDS,
     ClaimVerdict,
     Judgement,
     by_compactness,
@@ -238,5 +238,5 @@ def _beside(values: SeedValues, plain: SeedValues) -> str:
     half = found.interval.half_width
     return (
         f"; newborns' share minus that with selection by activation {found.mean:+.3f} ±{half:.3f}, "
-        f"p = {found.p:.2g}"
+        f"{p_text(found.p)}"
     )

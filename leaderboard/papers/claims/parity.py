@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import inf, isnan, nan
 
 from ....harness.metrics.cohorts import mean_parity
-from ...statistics.inference import Difference, Interval, holm, moments
-from .tests import ALPHA, FEWEST_SEEDS, Judgement, beyond, equivalence, paired
+from ...statistics.inference import ALPHA, FEWEST_SEEDS, Difference, Interval, holm, moments
+from .tests import Judgement, beyond, equivalence, paired
 
 Parities = Mapping[int, float]
 """By seed: finite, at least 0."""

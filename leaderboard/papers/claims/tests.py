@@ -7,12 +7,16 @@ from typing import Literal
 
 from scipy.special import stdtr
 
-from ...statistics.inference import Difference, compare, difference_moments, holm
+from ...statistics.inference import (
+    ALPHA,
+    FEWEST_SEEDS,
+    Difference,
+    compare,
+    difference_moments,
+    holm,
+)
+from ...statistics.numbers import p_text
 from ..measured import Measured
-
-ALPHA = 0.05
-FEWEST_SEEDS = 3
-"""With fewer seeds a test is not made."""
 
 Judgement = Literal["confirmed", "refuted", "not decided", "premise does not hold"]
 
@@ -112,7 +116,7 @@ def signs(
         _sign(found, p, wanted) for (_, wanted, found), p in zip(differences, p_values, strict=True)
     ]
     numbers = [
-        f"{where}: {words}{points(found)}, Holm p = {p:.2g}: {part}"
+        f"{where}: {words}{points(found)}, Holm {p_text(p)}: {part}"
         for (where, _, found), p, part in zip(differences, p_values, parts, strict=True)
     ]
     return parts, numbers

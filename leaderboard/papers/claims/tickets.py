@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from ...statistics.inference import Difference, holm
+from ...statistics.inference import ALPHA, Difference, holm
+from ...statistics.numbers import p_text
 from ..measured import Measured
 from .tests import (
-    ALPHA,
     ClaimVerdict,
     Judgement,
     beyond,
@@ -89,8 +89,8 @@ def _equal_tickets(
     apart = holm([one.p_beyond for one in found])
     parts = [one.judgement(p) for one, p in zip(found, apart, strict=True)]
     numbers = [
-        f"{one.where}: {points(one.difference)}, margin {100 * one.margin:.2f}, equal p = "
-        f"{one.p_equal:.2g}, beyond Holm p = {p:.2g}: {part}"
+        f"{one.where}: {points(one.difference)}, margin {100 * one.margin:.2f}, equal "
+        f"{p_text(one.p_equal)}, beyond Holm {p_text(p)}: {part}"
         for one, p, part in zip(found, apart, parts, strict=True)
     ]
     return parts, numbers, missing

@@ -238,6 +238,35 @@ def test_c6_compares_ranks_of_at_least_five_methods() -> None:
     assert judged("C6", ranked(mixed, mixed)) == "not decided"
 
 
+def test_c6_counts_the_same_runs_once() -> None:
+    up, mixed = (0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.2, 0.1, 0.4, 0.3)
+    five = ranked(up, mixed)
+    twice = [*five, replace(five[0], method="the same by another name")]
+    found = CLAIMS["C6"](twice)
+    assert (
+        "mnist-iid, 5 entries (the same by another name 20% is the same as method 1 20%)"
+        in (found.numbers[0])
+    )
+    assert found.numbers[0].partition(": ")[2] == CLAIMS["C6"](five).numbers[0].partition(": ")[2]
+    assert judged("C6", [*five[:4], replace(five[0], method="again")]) == "not decided"
+
+
+def test_c6_ranks_methods_at_each_compactness_by_themselves() -> None:
+    # Within a compactness ticket ACC falls with parity; over both it would rise.
+    up, down = (0.10, 0.11, 0.12, 0.13, 0.14), (0.54, 0.53, 0.52, 0.51, 0.50)
+    larger = [
+        replace(
+            one,
+            compactness=0.5,
+            metrics={s: {n: (v or 0) + 0.4 for n, v in m.items()} for s, m in one.metrics.items()},
+        )
+        for one in ranked(up, down)
+    ]
+    found = CLAIMS["C6"]([*ranked(up, down), *larger])
+    assert "with ticket ACC -1.00 [-1.00, -" in found.numbers[0]
+    assert found.verdict == "confirmed"
+
+
 def test_c6_is_not_about_methods_that_do_not_differ() -> None:
     found = CLAIMS["C6"](ranked((0.5,) * 6, (0.5, 0.2, 0.6, 0.1, 0.4, 0.3)))
     assert found.verdict == "not decided"
