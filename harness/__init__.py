@@ -9,13 +9,14 @@ May import: nothing but the ground.
 
 For others:
     blame: defined, raised, text_of, traceback_of
-    errors: BenchError, unknown_name
+    errors: BenchError, shortened, unknown_name
     fingerprint: canonical, digest, fingerprint
     places: DATA_VARIABLE, default_data_dir, USERS_OWN
     plural: plural
     process_state: kept_process_state
     randomness: derive_seed, OwnRandom, ReplicaRandom, unmoved_random, untouched_randomness
     row: Row, spread
+    seeds: LARGEST_SEED
     stream: chained_digest, Evaluate, RealTime, Samples, Stream, Task
     visible: visible
 """

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from .commands.options import FAILED, MISUSED
 from .errors import BenchError
+from .visible import visible
 
 COMMANDS = {
     "list": "harness.commands.list:list_",
@@ -79,18 +80,24 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except BenchError as error:
-            typer.echo(f"error: {error}", err=True)
+            _tell(str(error))
             raise typer.Exit(MISUSED) from error
         except OSError as error:
-            if error.errno not in _NO_PLACE:
-                raise
-            place = error.filename2 or error.filename or "the disk"
-            typer.echo(
-                f"error: cannot write to {place}: {error.strerror}. Name another place, or make "
-                "room or rights there.",
-                err=True,
+            place = error.filename2 or error.filename
+            if place is None and error.errno not in _NO_PLACE:
+                raise  # a closed pipe, which ends a command quietly, or a mistake of ours
+            doing = "write to" if error.errno in _NO_PLACE else "use"
+            _tell(
+                f"cannot {doing} {place or 'the disk'}: {error.strerror}. Name another place, or "
+                "make room or rights there."
             )
             raise typer.Exit(FAILED) from error
+
+
+def _tell(text: str) -> None:
+    """Print an error; names in it may be anybody's, so nothing in it steers the terminal."""
+    lines = (visible(line) for line in f"error: {text}".split("\n"))
+    typer.echo("\n".join(lines), err=True)
 
 
 app = typer.Typer(

@@ -8,6 +8,17 @@ class BenchError(Exception):
     """Something the user can put right; the command line prints its text without a traceback."""
 
 
+LONGEST_ASKED = 200
+"""Characters of what was asked that an error repeats."""
+
+
+def shortened(text: object) -> str:
+    """Return a text as an error repeats it: a long one without its middle."""
+    whole = str(text)
+    half = LONGEST_ASKED // 2
+    return whole if len(whole) <= LONGEST_ASKED else f"{whole[:half]}...{whole[-half:]}"
+
+
 def unknown_name(what: str, asked: str, known: Iterable[str], remedy: str) -> BenchError:
     """Build the error for a name that is not among the known ones.
 
@@ -18,8 +29,8 @@ def unknown_name(what: str, asked: str, known: Iterable[str], remedy: str) -> Be
         remedy: what to do next, one sentence.
     """
     names = sorted(known)
-    near = get_close_matches(asked, names, n=1, cutoff=0.5)
+    near = get_close_matches(asked[:LONGEST_ASKED], names, n=1, cutoff=0.5)
     guess = f"; did you mean '{near[0]}'?" if near else "."
     return BenchError(
-        f"no {what} '{asked}'{guess} There is: {', '.join(names) or 'none'}. {remedy}"
+        f"no {what} '{shortened(asked)}'{guess} There is: {', '.join(names) or 'none'}. {remedy}"
     )

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from ..harness.errors import BenchError, unknown_name
 from ..harness.randomness import derive_seed
+from ..harness.seeds import LARGEST_SEED
 from ..harness.stream import Evaluate, Samples, Stream, Task
 from .data.sources import READERS, load_source, where
 
 Subset = Literal["chance", "first", "anew"]
 COUNTS = ("tasks", "batch_size", "passes", "checkpoints_per_task")
 OPTIONAL_COUNTS = ("samples_per_task", "updates_per_task", "period")
-LARGEST_SEED = 2**32 - 1
+MOST = 1_000_000
+"""Tasks, samples of a task or of an update, passes, updates of a task."""
 """NumPy's legacy generator, which Avalanche draws permutations with, takes no larger seed."""
 
 
@@ -228,9 +230,9 @@ def generator(seed: int, purpose: str) -> np.random.RandomState:
 
 
 def check_count(name: str, value: object) -> None:
-    """Refuse what is no whole number of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise BenchError(f"{name} is {value!r}. Set it to a whole number of at least 1.")
+    """Refuse what is no whole number of at least 1, or more than there can be room for."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
+        raise BenchError(f"{name} is {value!r}. Set it to a whole number from 1 to {MOST:,}.")
 
 
 def check_share(name: str, value: float) -> None:

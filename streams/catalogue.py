@@ -28,7 +28,6 @@ one, `kumar2024/permuted-mnist@2`, and the name without a version is the newest.
 
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, time
@@ -41,6 +40,7 @@ from pydantic import JsonValue
 from ..harness.errors import BenchError, unknown_name
 from ..harness.plugins.registry import Published
 from ..harness.specs.spec import NetworkSpec, OptimizerSpec, build_settings
+from ..harness.specs.toml_text import parsed_toml
 
 Settings = Mapping[str, Any]
 S = TypeVar("S", bound="_Stream")
@@ -193,10 +193,7 @@ def read_protocols(text: str, paper: str) -> dict[str, BuiltIn]:
 
 def _parts(text: str, where: str) -> tuple[Settings, dict[str, Settings]]:
     """Return the head of a file, and its tables with all that they have from others."""
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BenchError(f"{where} is not TOML: {error}. {REMEDY}") from error
+    content = parsed_toml(text, where, REMEDY)
     _refuse_values(content, where)
     head = {name: value for name, value in content.items() if not isinstance(value, dict)}
     tables: dict[str, Settings] = {}

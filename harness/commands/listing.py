@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ..errors import BenchError, unknown_name
+from ..errors import BenchError, shortened, unknown_name
 from ..plugins.docstrings import first_line
 from ..plugins.registry import PLURALS, Kind, families, providers
 from ..specs.named_code import AVALANCHE
@@ -95,7 +95,7 @@ def _about_all(name: str, known: dict[str, list[Entry]], trust: bool) -> list[Re
         guess = f"; did you mean '{near[0]}'?" if near else "."
         kinds = f"The kinds are: {', '.join(known)}."
         raise BenchError(
-            f"nothing is called '{name}'{guess} {kinds} List all: plasticity-bench list"
+            f"nothing is called '{shortened(name)}'{guess} {kinds} List all: plasticity-bench list"
         )
     return [about_name(kind, name, trust=trust) for kind in found]
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from joblib import cpu_count  # type: ignore[import-untyped]
 
-from ..errors import BenchError
+from ..errors import BenchError, shortened
 from .jobs import Job, Stack, stacks
 from .processes import StackProcess
 from .worker import RunEnd, Store, Workplace, fail_stack, memory_limits
 
+MOST_THREADS = 4096
 LONGEST_WAIT = 1.0
 """Seconds until clocks are looked at, and Ctrl-C gets through where it does not wake this up."""
 
@@ -102,7 +103,14 @@ def thread_count() -> int:
     Their number may change the last bits of a run, so it does not depend on that of the workers.
     """
     chosen = os.environ.get("OMP_NUM_THREADS", "")
-    return int(chosen) if chosen.isdecimal() and int(chosen) > 0 else 1
+    if not chosen.isdecimal() or not chosen.strip("0"):
+        return 1
+    if len(chosen) > 6 or int(chosen) > MOST_THREADS:
+        raise BenchError(
+            f"OMP_NUM_THREADS is {shortened(chosen)}; no machine here has so many cores. Set it to "
+            f"{MOST_THREADS:,} at most, or leave it out."
+        )
+    return int(chosen)
 
 
 def _checked_workers(workers: int | None, device: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
-from ..errors import BenchError, unknown_name
+from ..errors import BenchError, shortened, unknown_name
 from ..modules.single_learner import SingleLearner
 from ..specs.grammar import Call, Settings, format_call, parse_value
 from ..specs.spec import (
@@ -39,8 +39,8 @@ def parse_overrides(texts: Iterable[str]) -> Overrides:
         target, dot, setting = key.strip().rpartition(".")
         if not (equals and dot and target and setting):
             raise BenchError(
-                f"cannot read the setting '{text}'. Write WHAT.SETTING=VALUE, where WHAT is "
-                "stream, network, optimizer or a strategy: for example stream.tasks=50."
+                f"cannot read the setting '{shortened(text)}'. Write WHAT.SETTING=VALUE, where "
+                "WHAT is stream, network, optimizer or a strategy: for example stream.tasks=50."
             )
         overrides.setdefault(target, {})[setting] = parse_value(value, f"value of {key.strip()}")
     return overrides

@@ -17,4 +17,5 @@ For others:
     spec: all_settings, build_call, build_settings, canonical_name, EntrantSpec, NetworkSpec,
         OptimizerSpec, RunSpec, StrategySpec, StreamSpec
     suite: EntrantRequest, load_suite, parse_entrant, parse_seeds, parse_stream, Suite, suite_names
+    toml_text: parsed_toml
 """

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from pydantic import JsonValue
 
-from ..errors import BenchError
+from ..errors import BenchError, shortened
 
 Settings = Mapping[str, JsonValue]
 
@@ -31,6 +31,14 @@ _KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_./~][\w.@/:-]*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])", re.ASCII)
 _SPACE = re.compile(r"\s*")
+LONGEST = 20_000
+"""Characters that a text may have."""
+DEEPEST = 20
+"""Lists within lists."""
+LONGEST_NUMBER = 400
+"""Characters of one number: more than any float takes."""
+SHOWN = 60
+"""Characters that an error shows on either side of where it stopped."""
 _CONSTANTS: dict[str, JsonValue] = {
     "true": True,
     "True": True,
@@ -108,6 +116,14 @@ class _Reader:
     text: str
     what: str
     position: int = 0
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.text) > LONGEST:
+            raise BenchError(
+                f"cannot read the {self.what} '{shortened(self.text)}': it has {len(self.text):,} "
+                f"characters, and {LONGEST:,} are read."
+            )
 
     def call(self) -> Call:
         name = self.match(_NAME) or self.fail("a name")
@@ -139,16 +155,23 @@ class _Reader:
     def items(self) -> list[JsonValue]:
         values: list[JsonValue] = []
         if self.accept("["):
+            self.depth += 1
+            if self.depth > DEEPEST:
+                self.fail(f"at most {DEEPEST} lists within each other")
             while not self.accept("]"):
                 if values:
                     self.expect(",", "',' or ']'")
                 values.append(self.value())
+            self.depth -= 1
         return values
 
     def number(self) -> int | float | None:
         digits = self.match(_NUMBER)
         if digits is None:
             return None
+        if len(digits) > LONGEST_NUMBER:
+            self.position -= len(digits)
+            self.fail(f"a number of at most {LONGEST_NUMBER} characters")
         if digits.lstrip("+-").isdigit():
             return int(digits)
         if not isfinite(number := float(digits)):
@@ -215,8 +238,11 @@ class _Reader:
         """Raise the one error of this language: where it stopped and what would have been right."""
         at = self.skipped()
         found = f"'{self.text[at]}'" if at < len(self.text) else "the end"
+        before, behind = self.text[max(0, at - SHOWN) : at], self.text[at : at + SHOWN]
+        before = before if at <= SHOWN else f"...{before}"
+        behind = behind if at + SHOWN >= len(self.text) else f"{behind}..."
         raise BenchError(
-            f"cannot read the {self.what} '{self.text}': expected {wanted} "
-            f"at position {at + 1}, found {found}\n  {self.text}\n  {' ' * at}^\n"
+            f"cannot read the {self.what} '{shortened(self.text)}': expected {wanted} "
+            f"at position {at + 1}, found {found}\n  {before}{behind}\n  {' ' * len(before)}^\n"
             "Write name(setting=value,...), for example grow(compactness=0.2)."
         )

@@ -1,6 +1,5 @@
 """Suites: files that name streams, entrants and seeds; `quick` comes with the project."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +11,18 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
-from ..errors import BenchError, unknown_name
+from ..errors import BenchError, shortened, unknown_name
 from ..metrics import METRICS
+from ..seeds import LARGEST_SEED
 from .grammar import Settings, parse_call, parse_calls
 from .named_code import named_code, named_place
 from .spec import StrategySpec, StreamSpec, build_settings
+from .toml_text import parsed_toml
 
 T = TypeVar("T")
 
+LONGEST_SEED = 20
+"""Digits, with leading zeros."""
 MOST_SEEDS = 10_000
 """A longer list of seeds is taken for a slip."""
 
@@ -163,10 +166,7 @@ def _check_trust(suite: Suite, where: str) -> None:
 
 def read_suite(text: str, where: str) -> Suite:
     """Read the text of a suite file; `where` names it in errors."""
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BenchError(f"the suite file {where} is not TOML: {error}. Correct it.") from error
+    content = parsed_toml(text, f"the suite file {where}", "Correct it.")
     what = f"suite {where}"
     file = build_settings(_File, content, what, remedy="Correct the file.")
     seeds = file.seeds
@@ -254,7 +254,12 @@ def _filled(name: str, parts: Sequence[T], what: str) -> tuple[T, ...]:
 def _seed_range(part: str, text: str) -> range:
     first, colon, end = part.partition(":")
     if not first.isdecimal() or (colon and not end.isdecimal()):
-        raise BenchError(f"'{part}' in the seeds '{text}' is not a seed or a range. {_SEEDS}")
+        raise BenchError(
+            f"'{shortened(part)}' in the seeds '{shortened(text)}' is not a seed or a range. "
+            f"{_SEEDS}"
+        )
+    if max(len(first), len(end)) > LONGEST_SEED:
+        raise BenchError(f"a seed of the seeds '{shortened(text)}' has too many digits. {_SEEDS}")
     start = int(first)
     stop = int(end) if colon else start + 1
     if not 0 < stop - start <= MOST_SEEDS:
@@ -266,8 +271,11 @@ def _seed_range(part: str, text: str) -> range:
 
 
 def _checked_seeds(seeds: Sequence[int], text: str) -> tuple[int, ...]:
-    if not seeds or min(seeds) < 0:
-        raise BenchError(f"the seeds '{text}' are not whole numbers from 0 on. {_SEEDS}")
+    if not seeds or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        raise BenchError(
+            f"the seeds '{shortened(text)}' are not whole numbers from 0 to {LARGEST_SEED}. "
+            f"{_SEEDS}"
+        )
     seed, times = Counter(seeds).most_common(1)[0]
     if times > 1:
         raise BenchError(f"seed {seed} is named {times} times in '{text}'. {_SEEDS}")

@@ -40,7 +40,6 @@ one that the claim is about; it is not judged there.
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -53,6 +52,7 @@ from ...harness.errors import BenchError, unknown_name
 from ...harness.specs.named_code import AVALANCHE, named_code, named_place
 from ...harness.specs.spec import StreamSpec, build_settings
 from ...harness.specs.suite import EntrantRequest, parse_entrant, parse_seeds, parse_stream
+from ...harness.specs.toml_text import parsed_toml
 from ...harness.visible import visible
 from .paper import SCALES, WINDOWED, Changes, Entry, Margin, Paper, Printed, Row, Scale, Table
 
@@ -174,10 +174,7 @@ def read_paper(text: str, name: str) -> Paper:
     Raises:
         BenchError: it is not TOML, or says something that is not allowed.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BenchError(f"the paper {name} is not TOML: {error}. {REMEDY}") from error
+    content = parsed_toml(text, f"the paper {name}", REMEDY)
     file = build_settings(_File, content, f"paper {name}", remedy=REMEDY)
     parse_seeds(file.seeds)
     tables = {

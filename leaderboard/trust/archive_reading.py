@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
 from ...harness.plural import plural
+from ...harness.seeds import LARGEST_SEED
 from ...harness.specs.source_code import Link, Source
 from ..store.result import Record, checked
 from . import hostile
@@ -17,7 +18,6 @@ from .archive import MANIFEST, MEMBER, SETTINGS, Archive, Manifest, module_of, s
 from .archive_rows import check_rows
 from .hostile import Refused, check_name
 
-LARGEST_SEED = 2**63 - 1
 MOST_NEEDS = 20
 """Things that one entrant may have to be told; a board has a line for each."""
 

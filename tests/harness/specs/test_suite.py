@@ -90,7 +90,7 @@ def test_a_suite_file_is_found_by_its_path(tmp_path: Path) -> None:
         ('name = "small"', "name = small", "suite file mine is not TOML"),
         ('name = "small"', "", "suite mine: name has to be given. Correct the file."),
         ("seeds =", "seds =", "no setting of suite mine named 'seds'; did you mean 'seeds'?"),
-        ("[3, 1]", "[3, -1]", "the seeds '[3, -1]' are not whole numbers from 0 on"),
+        ("[3, 1]", "[3, -1]", "the seeds '[3, -1]' are not whole numbers from 0 to 4294967295"),
         ("[3, 1]", "[]", "the seeds '[]' are not whole numbers"),
         ("[3, 1]", "[1, 1]", "seed 1 is named 2 times"),
         ('"dense", ', '"dense(", ', "cannot read the entrant 'dense('"),
