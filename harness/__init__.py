@@ -15,6 +15,7 @@ For others:
     plural: plural
     process_state: kept_process_state
     randomness: derive_seed, OwnRandom, ReplicaRandom, unmoved_random, untouched_randomness
+    reading: read_file
     row: Row, spread
     seeds: LARGEST_SEED
     stream: chained_digest, Evaluate, RealTime, Samples, Stream, Task

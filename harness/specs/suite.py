@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from ..errors import BenchError, shortened, unknown_name
 from ..metrics import METRICS
+from ..reading import read_file
 from ..seeds import LARGEST_SEED
 from .grammar import Settings, parse_call, parse_calls
 from .named_code import named_code, named_place
@@ -141,7 +142,7 @@ def load_suite(name: str, *, trust: bool = False) -> Suite:
         remedy = "Name one of these or give the path of a .toml file."
         raise unknown_name("suite", name, suite_names(), remedy)
     try:
-        suite = read_suite(path.read_text(encoding="utf-8"), name)
+        suite = read_suite(read_file(path).decode("utf-8"), name)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BenchError(

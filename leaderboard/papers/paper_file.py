@@ -49,6 +49,7 @@ from typing import Any, get_args
 from pydantic import JsonValue
 
 from ...harness.errors import BenchError, unknown_name
+from ...harness.reading import read_file
 from ...harness.specs.named_code import AVALANCHE, named_code, named_place
 from ...harness.specs.spec import StreamSpec, build_settings
 from ...harness.specs.suite import EntrantRequest, parse_entrant, parse_seeds, parse_stream
@@ -136,7 +137,7 @@ def load_paper(name: str) -> Paper:
         remedy = "See them: plasticity-bench reproduce list; or give the path of a .toml file."
         raise unknown_name("paper", name, paper_names(), remedy)
     try:
-        paper = read_paper(path.read_text(encoding="utf-8"), path.stem)
+        paper = read_paper(read_file(path).decode("utf-8"), path.stem)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BenchError(f"the paper {name} cannot be read: {reason}. Check its path.") from error

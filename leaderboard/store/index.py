@@ -111,6 +111,8 @@ def _on_disk(path: Path, where: str = "", *values: str) -> list[IndexRow]:
 
     It is opened as a file that never changes: SQLite takes no lock and makes no file beside it.
     """
+    if not path.is_file():
+        return []  # a pipe would be waited for
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as index:

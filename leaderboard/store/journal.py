@@ -19,6 +19,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...harness.fingerprint import canonical
+from ...harness.reading import read_file
 from .files import sync_folder
 from .result import Record, Status
 
@@ -74,7 +75,7 @@ class Journal:
     @classmethod
     def read(cls, folder: Path) -> "Journal":
         """Read the journal of a store; empty where there is none."""
-        chains = tuple(_chain(path.name, whole_lines(path)) for path in paths(folder))
+        chains = tuple(map(_read_chain, paths(folder)))
         entries: dict[str, list[Entry]] = {}
         for chain in chains:
             for entry in chain.entries:
@@ -135,7 +136,7 @@ def paths(folder: Path) -> list[Path]:
 
 def whole_lines(path: Path) -> list[bytes]:
     """Return the lines of a file of the journal, without one torn at the end."""
-    return path.read_bytes().split(b"\n")[:-1]
+    return read_file(path).split(b"\n")[:-1]
 
 
 def append(folder: Path, records: Iterable[Record], origin: Origin) -> None:
@@ -193,6 +194,13 @@ class _Writer:
 
 
 _writers: dict[tuple[int, int, str], _Writer] = {}
+
+
+def _read_chain(path: Path) -> Chain:
+    try:
+        return _chain(path.name, whole_lines(path))
+    except OSError as error:
+        return Chain(path.name, (), None, f"it cannot be read, {error.strerror or error}")
 
 
 def _chain(name: str, lines: Iterable[bytes]) -> Chain:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...harness.errors import BenchError
+from ...harness.reading import read_file
 from . import journal
 from .files import create_file, replace_file
 from .journal import Journal, Origin
@@ -67,7 +68,10 @@ def merge(store: ResultStore, source: Path) -> Merged:
     _merge_journals(store.folder, theirs, source, merged)
     write_down(store, taken, "adopted")
     for path in sorted((source / "attestations").glob("*.json")):
-        create_file(store.folder / "attestations" / path.name, path.read_bytes())
+        try:
+            create_file(store.folder / "attestations" / path.name, read_file(path))
+        except OSError as error:
+            merged.damaged.append(f"left out: {path} cannot be read: {error.strerror}.")
     return merged
 
 
@@ -128,7 +132,7 @@ def difference(store: ResultStore, result: Result) -> str:
 def _merge_file(store: ResultStore, path: Path, theirs: Journal, merged: Merged) -> Record | None:
     """Take one result file; return its record if it is in this store now."""
     try:
-        content = path.read_bytes()
+        content = read_file(path)
         result = parsed(content, path)
     except FileNotFoundError:
         return None
@@ -158,7 +162,7 @@ def _merge_journals(folder: Path, theirs: Journal, source: Path, merged: Merged)
         if create_file(target, lines):
             merged.journals += 1
             continue
-        here = target.read_bytes()
+        here = read_file(target)
         if lines.startswith(here) and len(lines) > len(here):
             replace_file(target, lines)
             merged.journals += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...harness.errors import BenchError
+from ...harness.reading import read_file
 from .result import Result, checked
 
 Damage = Literal["unreadable", "truncated", "tampered", "misnamed"]
@@ -68,6 +69,8 @@ def _entries(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
                         yield entry.name.removesuffix(".json"), entry.stat()
                     except FileNotFoundError:  # deleted since, or a link to nothing
                         continue
+                    except OSError:  # as a link to itself: reading it says what is wrong
+                        yield entry.name.removesuffix(".json"), entry.stat(follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):
         return
 
@@ -80,11 +83,12 @@ def read_result(path: Path) -> Result:
         DamagedResult: it cannot be read, is not whole, or was changed.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise DamagedResult(path, "unreadable", f"cannot be read: {error}.") from error
+        what = f"cannot be read: {error.strerror or error}."
+        raise DamagedResult(path, "unreadable", what) from error
     return parsed(content, path)
 
 

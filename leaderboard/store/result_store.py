@@ -73,11 +73,12 @@ class ResultStore:
             BenchError: they cannot.
         """
         try:
-            with temporary_beside(self.folder / "check") as temporary:
-                write_synced(temporary, b"")
+            for part in (self.folder, self.folder / "journal", self.folder / "logs"):
+                with temporary_beside(part / "check") as temporary:
+                    write_synced(temporary, b"")
         except OSError as error:
             raise BenchError(
-                f"results cannot be written to {self.folder}: {error.strerror}. "
+                f"results cannot be written to {part}: {error.strerror}. "
                 "Name another folder with --results."
             ) from error
 

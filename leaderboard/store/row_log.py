@@ -7,6 +7,7 @@ from typing import Any
 
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
+from ...harness.reading import read_file
 from ...harness.row import Row
 from .result import plain
 
@@ -30,7 +31,11 @@ def read_rows(path: Path) -> list[Row]:
     """
     if not path.exists():
         return []
-    whole_lines = path.read_bytes().split(b"\n")[:-1]
+    try:
+        whole_lines = read_file(path).split(b"\n")[:-1]
+    except OSError as error:
+        reason = error.strerror or error
+        raise BenchError(f"the log {path} cannot be read: {reason}. {_REMEDY}") from error
     return [_parsed_row(line, path, number) for number, line in enumerate(whole_lines, 1)]
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
 from ...harness.plural import plural
+from ...harness.reading import read_file
 from ...harness.seeds import LARGEST_SEED
 from ...harness.specs.source_code import Link, Source
 from ..store.result import Record, checked
@@ -29,8 +30,7 @@ def read_archive(path: Path) -> Archive:
         BenchError: it cannot be read, or is refused; the message says why.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(hostile.MOST_BYTES + 1)
+        content = read_file(path, hostile.MOST_BYTES)
     except OSError as error:
         raise BenchError(f"the archive {path} cannot be read: {error.strerror}.") from error
     return checked_archive(content, str(path))

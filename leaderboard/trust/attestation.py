@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from ...harness.errors import BenchError
 from ...harness.execution.environment import environment
 from ...harness.fingerprint import canonical
+from ...harness.reading import read_file
 from ..board.standings import Trust
 from . import hostile
 from .archive import Archive
@@ -103,7 +104,7 @@ def read_attestation(path: Path) -> Attestation:
         BenchError: it is not an attestation.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path, hostile.MOST_BYTES)
     except OSError as error:
         raise BenchError(f"the attestation {path} cannot be read: {error.strerror}.") from error
     try:

@@ -150,7 +150,8 @@ def test_a_period_longer_than_the_stream_changes_nothing(samples: Samples) -> No
 
 @pytest.mark.parametrize("name", ["period", "updates_per_task"])
 def test_counts_that_may_be_left_out_must_be_counts(name: str) -> None:
-    with pytest.raises(BenchError, match=f"{name} is 0. Set it to a whole number of at least 1"):
+    told = f"{name} is 0. Set it to a whole number from 1 to 1,000,000"
+    with pytest.raises(BenchError, match=told):
         small("permuted", **{name: 0})
 
 

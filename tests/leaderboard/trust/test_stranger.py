@@ -165,7 +165,7 @@ WORK: dict[str, tuple[Change, str]] = {
     "many layers": (network(hidden=[5_000] * 1_000), "GB of memory"),
     "a list": (network(hidden=[1] * 10_001), "a list beyond 10,000"),
     "channels": (network(kind="convnet", channels=[10**6, 10**6]), "GB of memory"),
-    "a batch": (stream("permuted-digits", batch_size=10**7), "GB of memory"),
+    "a batch": (stream("permuted-digits", batch_size=10**6), "GB of memory"),
     "tasks": (stream("permuted-digits", tasks=10**9), "stream.tasks has a number beyond"),
     "a number without an end": (stream("permuted-digits", tasks=10**400), "stream.tasks has a"),
     "a number in words": (
@@ -176,7 +176,7 @@ WORK: dict[str, tuple[Change, str]] = {
         stream("permuted-digits", tasks=5000, passes=10**6),
         "2,505,600 minutes, and 60 are allowed",
     ),
-    "updates": (stream("permuted-digits", tasks=5000, updates_per_task=10**7), "minutes, and 60"),
+    "updates": (stream("permuted-digits", tasks=5000, updates_per_task=10**6), "minutes, and 60"),
     "experiences": (
         stream("avalanche:PermutedMNIST?n_experiences=10000"),
         "an argument of its benchmark is beyond 5,000",

@@ -125,7 +125,7 @@ def test_the_number_of_updates_follows_the_nominal_size(samples: Samples, name: 
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
-        ({"tasks": 0}, "tasks is 0. Set it to a whole number of at least 1"),
+        ({"tasks": 0}, "tasks is 0. Set it to a whole number from 1 to 1,000,000"),
         ({"passes": -1}, "passes is -1"),
         ({"batch_size": 2.5}, r"batch_size is 2\.5"),
         ({"batch_size": True}, "batch_size is True"),
