@@ -110,12 +110,15 @@ def test_a_traceback_names_no_folder_and_is_bounded(tmp_path: Path) -> None:
 
 def test_a_traceback_shows_causes_without_folders_too(tmp_path: Path) -> None:
     idea = loaded(tmp_path, "a_cause_to_blame", CODE).Idea
-    try:
+
+    def above() -> None:
         try:
             idea().edit()
         except ValueError as error:
             raise RuntimeError("above") from error
-    except RuntimeError as error:
-        text = traceback_of(error)
+
+    with pytest.raises(RuntimeError, match="above") as caught:
+        above()
+    text = traceback_of(caught.value)
     assert "The above exception was the direct cause" in text
     assert str(tmp_path) not in text

@@ -166,7 +166,7 @@ class Raises(Answers):
         raise self.got
 
     def deeper(self) -> None:
-        torch.zeros(2) @ torch.zeros(3)
+        torch.matmul(torch.zeros(2), torch.zeros(3))
 
 
 class RaisesInTorch(Raises):

@@ -25,7 +25,7 @@ def entry(
     metrics: dict[int, dict[str, float | None]] = {
         seed: {name: mean + NOISE[seed] for name, mean in means.items()} for seed in range(seeds)
     }
-    margins = dict.fromkeys(("wt_acc", "wt_taa"), 0.006)
+    margins: dict[str, float] = dict.fromkeys(("wt_acc", "wt_taa"), 0.006)
     return Measured(
         row, method, compactness, metrics, dict(cohorts or {}), margins=margins, network=network
     )
