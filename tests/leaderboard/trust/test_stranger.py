@@ -165,7 +165,7 @@ WORK: dict[str, tuple[Change, str]] = {
     "many layers": (network(hidden=[5_000] * 1_000), "GB of memory"),
     "a list": (network(hidden=[1] * 10_001), "a list beyond 10,000"),
     "channels": (network(kind="convnet", channels=[10**6, 10**6]), "GB of memory"),
-    "a batch": (stream("permuted-digits", batch_size=10**6), "GB of memory"),
+    "a batch": (stream("permuted-digits", batch_size=10**7), "batch_size is 10000000"),
     "tasks": (stream("permuted-digits", tasks=10**9), "stream.tasks has a number beyond"),
     "a number without an end": (stream("permuted-digits", tasks=10**400), "stream.tasks has a"),
     "a number in words": (
