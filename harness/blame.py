@@ -15,7 +15,15 @@ FRAMES = 20
 """Calls of a traceback that are kept: the innermost."""
 
 _OURS = str(Path(__file__).parent.parent)  # as frames name it: links are not followed
-_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib"))
+_PYTHON = sysconfig.get_path("stdlib")
+_LIBRARIES = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), _PYTHON)
+USED = frozenset(
+    {
+        *("avalanche", "joblib", "numpy", "pandas", "PIL", "pydantic", "pydantic_core", "scipy"),
+        *("sklearn", "torch", "torchvision", "typer", "wandb"),
+    }
+)
+"""Packages in which a mistake of a plug-in may show."""
 
 
 def text_of(error: BaseException, *, named: bool = True) -> str:
@@ -95,8 +103,20 @@ def _place(trace: TracebackType | None, owner: type | None) -> str:
 def _belongs(file: str, owner: type | None) -> bool:
     """Tell whether a file is the plug-in's: of its package, or of nobody that we know."""
     if owner is None:
-        return not file.startswith((*_LIBRARIES, _OURS, "<frozen"))
+        return not (file.startswith((_OURS, "<frozen")) or _is_of_a_library(file))
     return any(file == home or file.startswith(f"{home}/") for home in map(_home, _classes(owner)))
+
+
+def _is_of_a_library(file: str) -> bool:
+    """Tell whether a file is Python's, or of a library that this project uses.
+
+    Plug-ins are installed beside those libraries.
+    """
+    for folder in _LIBRARIES:
+        if file.startswith(f"{folder}/"):
+            first = file.removeprefix(f"{folder}/").partition("/")[0]
+            return folder == _PYTHON or first in USED
+    return False
 
 
 def _classes(owner: type) -> list[type]:

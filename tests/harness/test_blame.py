@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 
+from plasticity_bench.harness import blame
 from plasticity_bench.harness.blame import (
     LONGEST_TEXT,
     LONGEST_TRACEBACK,
@@ -72,6 +73,17 @@ def test_the_innermost_line_of_the_plugin_is_named(tmp_path: Path) -> None:
     assert raised(caught.value).endswith(" (an_idea_to_blame.py, line 10, in helper)")
     assert defined(idea, "edit") == " (an_idea_to_blame.py, line 6)"
     assert defined(idea, "no_such_hook") == ""
+
+
+def test_a_plugin_installed_beside_the_libraries_is_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = str(tmp_path)
+    monkeypatch.setattr(blame, "_LIBRARIES", (beside, beside, blame._PYTHON))
+    idea = loaded(tmp_path, "an_installed_idea_to_blame", CODE).Idea
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        idea().edit()
+    assert raised(caught.value).endswith(" (an_installed_idea_to_blame.py, line 10, in helper)")
 
 
 def test_files_of_a_plugins_package_are_its_own(tmp_path: Path) -> None:

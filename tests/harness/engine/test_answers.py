@@ -60,8 +60,8 @@ class Schedule(Answers):
         return self.got  # type: ignore[no-any-return]
 
 
-def update(strategy: Strategy) -> None:
-    """Build a learner of five replicas and make an update of four samples each."""
+def update(strategy: Strategy) -> int:
+    """Build a learner of five replicas and make an update of four samples each; count updates."""
     learner = StackedLearner(
         network=NetworkSpec(hidden=(6,)),
         optimizer=OptimizerSpec(),
@@ -74,6 +74,7 @@ def update(strategy: Strategy) -> None:
         device=torch.device("cpu"),
     )
     learner.observe(torch.zeros(5, 4, 1, 2, 2), torch.zeros(5, 4, dtype=torch.int64))
+    return learner.updates
 
 
 def line(cls: type, hook: str) -> str:
@@ -158,7 +159,7 @@ def test_an_edit_beyond_the_run_is_refused_where_it_is_scheduled() -> None:
     ],
 )
 def test_what_a_hook_may_return_is_taken(cls: type[Answers], got: object) -> None:
-    update(cls(got=got))
+    assert update(cls(got=got)) == 1
 
 
 class Raises(Answers):
