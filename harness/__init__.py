@@ -11,6 +11,7 @@ For others:
     blame: defined, raised, text_of, traceback_of
     errors: BenchError, shortened, unknown_name
     fingerprint: canonical, digest, fingerprint
+    names: alike, checked_name, LONGEST_NAME, name_problem, RULE
     places: DATA_VARIABLE, default_data_dir, USERS_OWN
     plural: plural
     process_state: kept_process_state

@@ -8,8 +8,8 @@ May import: harness/engine, harness/metrics, harness/modules, harness/specs.
 
 For others:
     docstrings: first_line
-    registry: families, is_learner, Kind, load, load_entrant, load_learner,
-        load_strategy, load_stream, LoadedStream, PLURALS, providers, Published
+    registry: ENTRANTS, families, is_learner, Kind, load, load_entrant, load_learner, load_strategy,
+        load_stream, LoadedStream, names, PLURALS, providers, Published
     resolve: entrant_name, parse_overrides, resolve, resolved_stream, run_from_json, stream_metric
     sources: code_of, RESULTS_VERSION
 """

@@ -18,8 +18,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..blame import raised
-from ..errors import BenchError, unknown_name
+from ..errors import BenchError, shortened, unknown_name
 from ..metrics import FAMILIES, METRICS
+from ..names import RULE, name_problem
 from ..process_state import kept_process_state
 from ..specs.grammar import Settings
 from ..specs.named_code import AVALANCHE
@@ -277,8 +278,11 @@ def _from_entry_point(point: EntryPoint) -> Provider:
     if point.dist is not None:
         owner = point.dist.metadata["Name"]
         summary = str(point.dist.metadata.json.get("summary", ""))
-    description = first_line(point.value) or summary
-    return Provider(point.name, owner, point.value, description, f"Installed by {owner}")
+    name, description = point.name, first_line(point.value) or summary
+    problem = name_problem(name)
+    if problem is not None:  # shown as it is spelled, so that nobody takes it for another
+        name, description = shortened(ascii(name)[1:-1]), f"Its name {problem}. {RULE}"
+    return Provider(name, owner, point.value, description, f"Installed by {owner}")
 
 
 def _built_in_strategies() -> Iterator[Provider]:

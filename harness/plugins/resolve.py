@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import BenchError, shortened, unknown_name
 from ..modules.single_learner import SingleLearner
+from ..names import alike, checked_name
 from ..specs.grammar import Call, Settings, format_call, parse_value
 from ..specs.spec import (
     EntrantSpec,
@@ -21,7 +22,10 @@ from ..specs.spec import (
 )
 from ..specs.suite import EntrantRequest, Suite
 from ..stream import Stream
-from .registry import LoadedStream, find, load_entrant, load_stream
+from .registry import ENTRANTS, LoadedStream, find, load_entrant, load_stream, names
+
+_SHORTER = "Arguments of an Avalanche benchmark may stand in its setting `arguments`."
+_NAME_IT = "Give it another name in a suite file."
 
 Overrides = Mapping[str, Settings]
 """Settings by what they belong to: stream, network, optimizer, or a strategy's name."""
@@ -127,6 +131,7 @@ class _Stream:
 
     @classmethod
     def of(cls, asked: StreamSpec, sets: Overrides) -> "_Stream":
+        checked_name(asked.name, "the name of a stream", _SHORTER)
         loaded = load_stream(asked.name)
         settings = {**loaded.settings, **asked.settings, **sets.get("stream", {})}
         made = build_settings(loaded.cls, settings, f"stream {asked.name}")
@@ -251,11 +256,24 @@ def _check_targets(suite: Suite, sets: Overrides) -> None:
 
 
 def _check_names(entrants: Sequence[_Entrant]) -> None:
-    taken: set[str] = set()
+    """Refuse names that are none, mistaken for another's, or those of other strategies."""
+    taken: dict[str, str] = {}
+    strategies = {alike(name) for kind in ENTRANTS for name in names(kind)}
     for entrant in entrants:
-        if entrant.name in taken:
+        checked_name(entrant.name, "the name of an entrant", _NAME_IT)
+        other = taken.setdefault(alike(entrant.name), entrant.name)
+        if other == entrant.name and sum(one.name == other for one in entrants) > 1:
             raise BenchError(
                 f"two entrants are called '{entrant.name}', so their results would be mixed. "
                 "Leave one out, or give one a name in a suite file."
             )
-        taken.add(entrant.name)
+        if other != entrant.name:
+            raise BenchError(
+                f"'{other}' and '{entrant.name}' are names that readers take for one. {_NAME_IT}"
+            )
+        own = {alike(one.name) for one in entrant.strategies}
+        if alike(entrant.name) in strategies - own:
+            raise BenchError(
+                f"an entrant is called '{entrant.name}' as a strategy is, and is not of it: it is "
+                f"{canonical_name(entrant.strategies)[:200]}. {_NAME_IT}"
+            )

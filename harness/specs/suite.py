@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from ..errors import BenchError, shortened, unknown_name
 from ..metrics import METRICS
+from ..names import checked_name
 from ..reading import read_file
 from ..seeds import LARGEST_SEED
 from .grammar import Settings, parse_call, parse_calls
@@ -22,6 +23,7 @@ from .toml_text import parsed_toml
 
 T = TypeVar("T")
 
+REMEDY = "Correct the file."
 LONGEST_SEED = 20
 """Digits, with leading zeros."""
 MOST_SEEDS = 10_000
@@ -167,12 +169,12 @@ def _check_trust(suite: Suite, where: str) -> None:
 
 def read_suite(text: str, where: str) -> Suite:
     """Read the text of a suite file; `where` names it in errors."""
-    content = parsed_toml(text, f"the suite file {where}", "Correct it.")
+    content = parsed_toml(text, f"the suite file {where}", REMEDY)
     what = f"suite {where}"
-    file = build_settings(_File, content, what, remedy="Correct the file.")
+    file = build_settings(_File, content, what, remedy=REMEDY)
     seeds = file.seeds
     return Suite(
-        name=file.name,
+        name=checked_name(file.name, f"the name of {what}", REMEDY),
         description=file.description,
         streams=_filled("streams", [parse_stream(stream) for stream in file.streams], what),
         entrants=_filled("entrants", [_entrant(entry, what) for entry in file.entrants], what),
@@ -190,7 +192,9 @@ def read_suite(text: str, where: str) -> Suite:
 def _entrant(entry: str | Mapping[str, JsonValue], what: str) -> EntrantRequest:
     if isinstance(entry, str):
         return parse_entrant(entry)
-    table = build_settings(_EntrantTable, entry, f"an entrant of {what}", remedy="Correct it.")
+    table = build_settings(_EntrantTable, entry, f"an entrant of {what}", remedy=REMEDY)
+    if table.name is not None:
+        checked_name(table.name, f"the name of an entrant of {what}", REMEDY)
     strategies = parse_entrant(table.strategies).strategies
     return EntrantRequest(
         table.name, strategies, table.network, table.optimizer, table.tuning_trials

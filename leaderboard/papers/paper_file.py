@@ -49,6 +49,7 @@ from typing import Any, get_args
 from pydantic import JsonValue
 
 from ...harness.errors import BenchError, unknown_name
+from ...harness.names import checked_name
 from ...harness.reading import read_file
 from ...harness.specs.named_code import AVALANCHE, named_code, named_place
 from ...harness.specs.spec import StreamSpec, build_settings
@@ -209,6 +210,7 @@ def _margins(
 
 
 def _table(name: str, content: Mapping[str, JsonValue], what: str) -> Table:
+    checked_name(name, f"the name of {what}", REMEDY)
     table = build_settings(_Table, content, what, remedy=REMEDY)
     rows = {
         row: _row(row, entry, table.controls, f"row {row} of {what}")
@@ -219,6 +221,8 @@ def _table(name: str, content: Mapping[str, JsonValue], what: str) -> Table:
 
 def _row(name: str, content: Mapping[str, JsonValue], controls: Sequence[Any], what: str) -> Row:
     row = build_settings(_Row, content, what, remedy=REMEDY)
+    for named in (name, *row.variants):
+        checked_name(named, f"a name in {what}", REMEDY)
     for scale in row.scales:
         if scale not in SCALES:
             raise unknown_name(f"scale of {what} named", scale, SCALES, REMEDY)
@@ -271,6 +275,7 @@ def _changes(content: Mapping[str, JsonValue], what: str) -> Changes:
 
 
 def _entries(one: _Entrant, control: bool, what: str) -> Iterator[Entry]:
+    checked_name(one.method, f"a method of {what}", REMEDY)
     shares: list[float | None] = [*one.compactness] or [None]
     requests = [parse_entrant(one.entrant.replace("{c}", f"{share}")) for share in shares]
     if not 0 < one.width <= 1:

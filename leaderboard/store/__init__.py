@@ -6,6 +6,7 @@ May import: nothing but the ground.
 
 For others:
     files: create_file, replace_file
+    index: up_to_date
     journal: Journal, newest
     merge: difference, merge, Merged, put, write_down
     result: checked, plain, Record, Result, Sources, Spec

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import get_args
 
 from ...harness.errors import BenchError
+from ...harness.names import alike
+from ...harness.plugins.registry import ENTRANTS, names
 from ..board.standings import Trust
 from ..store.files import create_file
+from ..store.index import up_to_date
 from ..store.journal import Journal
 from ..store.merge import Merged, difference, put, write_down
 from ..store.result import Record
@@ -66,6 +69,7 @@ def import_archive(
         BenchError: the archive is refused, or the attestation is not one, or not of this archive.
     """
     archive = read_archive(path)
+    _check_alike(store, archive, path)
     given = None if attestation is None else _of_archive(read_attestation(attestation), archive)
     merged, taken = Merged(), []
     for record in archive.records:
@@ -84,6 +88,25 @@ def import_archive(
             store.folder / "attestations" / f"{hashlib.sha256(content).hexdigest()}.json", content
         )
     return archive, merged
+
+
+def _check_alike(store: ResultStore, archive: Archive, path: Path) -> None:
+    """Refuse an entrant whose name readers would take for another's, or for a strategy's.
+
+    Raises:
+        BenchError: an entrant of the store, or a strategy of which it is not, has such a name.
+    """
+    name = archive.manifest.entrant
+    there = {row.entrant for row in up_to_date(store.folder).values() if row.entrant is not None}
+    installed = {one for kind in ENTRANTS for one in names(kind)}
+    own = {one.name for record in archive.records for one in record.spec.entrant.strategies}
+    for other in sorted((there - {name}) | (installed - own)):
+        if alike(other) == alike(name):
+            what = "an entrant here" if other in there else "a strategy that it does not have"
+            raise BenchError(
+                f"the archive {path} is refused: its entrant is called '{name}', which readers "
+                f"take for {what}, '{other}'. Ask whoever made it for another name."
+            )
 
 
 def _of_archive(attestation: Attestation, archive: Archive) -> Attestation:

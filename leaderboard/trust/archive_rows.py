@@ -9,6 +9,7 @@ from math import isclose, isnan
 from typing import Any
 
 from ...harness.metrics.summary import summarise
+from ...harness.names import LONGEST_NAME
 from ...harness.plugins.sources import RESULTS_VERSION
 from ...harness.row import Row
 from ..curves.integration_study import QUESTIONS, cohorts_in, pace
@@ -21,7 +22,7 @@ from ..curves.lines import (
 )
 from ..curves.over_time import edit_steps, over_time
 from ..store.result import Result
-from .hostile import LONGEST_NAME, Refused, check_name
+from .hostile import Refused, check_name
 
 LARGEST = 1e100
 """Numbers beyond are no measurements, and their squares could not be added up."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...harness.fingerprint import canonical
+from ...harness.names import LONGEST_NAME, RULE, name_problem
 from ...harness.specs.source_code import Source
 
 MOST_BYTES = 64 * 2**20
@@ -29,7 +30,6 @@ FREE_TIMES = 2**20
 """Bytes up to which a file may be packed as well as can be."""
 MOST_NESTED = 30
 """Lists and objects within each other."""
-LONGEST_NAME = 200
 LONGEST_TEXT = 10_000
 
 _END = b"PK\x05\x06"
@@ -197,16 +197,14 @@ def check_text(text: str, what: str) -> None:
 
 
 def check_name(name: str, what: str) -> None:
-    """Refuse a name that would not be shown as what it is, or could pass for markup.
+    """Refuse what is no name by the one rule for names, that of `harness.names`.
 
     Raises:
-        Refused: it is empty or too long, or has control characters or angle brackets.
+        Refused: it is empty or too long, or has signs that a name does not have.
     """
-    if not 0 < len(name) <= LONGEST_NAME:
-        raise Refused(f"{what} has {len(name)} characters, and 1 to {LONGEST_NAME} are allowed")
-    _check_characters(name, what, allowed="")
-    if "<" in name or ">" in name:
-        raise Refused(f"{what} has markup in it, < or >")
+    problem = name_problem(name)
+    if problem is not None:
+        raise Refused(f"{what} {problem}. {RULE}".removesuffix("."))
 
 
 def _check_characters(text: str, what: str, allowed: str) -> None:

@@ -222,3 +222,16 @@ def test_the_first_line_is_read_without_running_the_file(
     monkeypatch.syspath_prepend(str(tmp_path))
     assert first_line("explosive:A") == "First."
     assert first_line("explosive:B") == ""
+
+
+@pytest.mark.parametrize("name", ["d\u0435nse", "de\u200bnse", "d" * 201, "<b>x"])
+def test_an_installed_name_that_is_none_is_shown_as_it_is_spelled_and_cannot_be_asked_for(
+    name: str, install: Install
+) -> None:
+    install("odd", "odd_name", IDEA, "strategy", name, "Mine")
+    (shown,) = [one for one in providers("strategy") if one.distribution == "odd"]
+    assert shown.name.isascii() and shown.name != "dense" and len(shown.name) <= 210
+    assert shown.description.startswith("Its name has ")
+    if not name.isascii():
+        with pytest.raises(BenchError, match="no strategy"):
+            find("strategy", name)

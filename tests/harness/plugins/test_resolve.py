@@ -194,3 +194,33 @@ def test_a_strategy_is_not_run_where_it_is_not_told_what_it_needs(
 def test_a_run_says_nothing_of_this_process() -> None:
     (run,) = resolved(make_suite())
     assert sys.prefix not in str(run.as_json())
+
+
+@pytest.mark.parametrize(
+    ("name", "strategies", "message"),
+    [
+        ("Dense", "grow", "'dense' and 'Dense' are names that readers take for one"),
+        ("den se", "grow", "'dense' and 'den se' are names that readers take for one"),
+        ("prune", "grow", "called 'prune' as a strategy is, and is not of it: it is grow"),
+        ("avalanche:naive", "grow", "called 'avalanche:naive' as a strategy is"),
+    ],
+)
+def test_an_entrant_is_not_taken_for_another(name: str, strategies: str, message: str) -> None:
+    own = EntrantRequest(name, parse_entrant(strategies).strategies)
+    suite = replace(make_suite(), entrants=(parse_entrant("dense"), own))
+    with pytest.raises(BenchError) as caught:
+        resolve(suite)
+    assert message in str(caught.value)
+
+
+def test_an_entrant_may_be_called_as_one_of_its_strategies() -> None:
+    own = EntrantRequest("Grow", parse_entrant("grow+rsl").strategies)
+    assert resolve(replace(make_suite(), entrants=(own,)))[0].entrant.name == "Grow"
+
+
+def test_a_name_that_nobody_can_read_is_refused_before_any_training() -> None:
+    long = ",".join(["9" * 9] * 20)
+    with pytest.raises(BenchError, match="the name of a stream, .* has .* characters"):
+        resolved(make_suite(streams=(f"avalanche:SplitMNIST?fixed_class_order=[{long}]",)))
+    with pytest.raises(BenchError, match="the name of an entrant, .* has 204 characters"):
+        resolved(make_suite("+".join(["grow"] * 41)))

@@ -89,6 +89,17 @@ def test_a_suite_file_is_found_by_its_path(tmp_path: Path) -> None:
     [
         ('name = "small"', "name = small", "suite file mine is not TOML"),
         ('name = "small"', "", "suite mine: name has to be given. Correct the file."),
+        (
+            'name = "small"',
+            'name = "sm\u0430ll"',
+            "suite mine, 'sm\\u0430ll', has the character U+0430",
+        ),
+        (
+            '"wide"',
+            '"wide\\u200b"',
+            "an entrant of suite mine, 'wide\\u200b', has the character U+200B",
+        ),
+        ('"wide"', '"<wide"', "an entrant of suite mine, '<wide', has markup in it"),
         ("seeds =", "seds =", "no setting of suite mine named 'seds'; did you mean 'seeds'?"),
         ("[3, 1]", "[3, -1]", "the seeds '[3, -1]' are not whole numbers from 0 to 4294967295"),
         ("[3, 1]", "[]", "the seeds '[]' are not whole numbers"),

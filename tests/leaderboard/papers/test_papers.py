@@ -266,6 +266,8 @@ def test_methods_leave_out_the_others() -> None:
         ("paper =", "papr =", "no setting of paper made named 'papr'"),
         ("[tables.one]", "[tables.one", "made is not TOML"),
         ('seeds = "0:10"', "", "paper made: seeds"),
+        ("rows.digits", 'rows."di\\u202Egits"', "'di\\u202egits', has the character U+202E"),
+        ('"Grow"', '"Gr\\u043ew"', "method of row digits of table made/one, 'Gr\\u043ew', has the"),
         ("margins = {", "margins = {}\nrest = {", "no setting of paper made named 'rest'"),
         ("{ acc = {", "{ ac = {", "no metric of paper made named 'ac'"),
         ('acc = "50 ± 1"', "acc = 1, taa = 2", "paper made prints taa and has no margin for it"),

@@ -22,7 +22,7 @@ from plasticity_bench.leaderboard.trust.attestation import (
 )
 from plasticity_bench.leaderboard.trust.reproduction import Check, choose, compared
 
-from .archives import Made, archive, result
+from .archives import SOURCE, Made, archive, result
 
 MakeDraft = Callable[..., dict[str, Any]]
 MakeResult = Callable[..., Result]
@@ -282,3 +282,36 @@ def test_a_run_agrees_within_the_tolerance_only(make_result: MakeResult) -> None
         False,
         "it was done, and here it diverged: made up",
     )
+
+
+@pytest.mark.parametrize("name", ["Mine", "m ine", "MINE"])
+def test_an_entrant_that_readers_take_for_one_here_is_refused(
+    make_draft: MakeDraft, store: ResultStore, packed: Path, tmp_path: Path, name: str
+) -> None:
+    import_archive(store, packed)
+    path = _named(make_draft, tmp_path, name)
+    with pytest.raises(BenchError, match="readers take for an entrant here, 'mine'"):
+        import_archive(store, path)
+    assert {record.spec.entrant.name for record in store.records()} == {"mine"}
+
+
+@pytest.mark.parametrize("name", ["dense", "Dense", "avalanche:Naive"])
+def test_an_entrant_called_as_a_strategy_is_of_it(
+    make_draft: MakeDraft, store: ResultStore, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(BenchError, match="take for a strategy that it does not have"):
+        import_archive(store, _named(make_draft, tmp_path, name))
+    assert not list(store.records())
+
+
+def _named(make_draft: MakeDraft, tmp_path: Path, name: str) -> Path:
+    """Return the archive of an entrant of the strategy `grow` under another name."""
+
+    def rename(draft: dict[str, Any]) -> None:
+        draft["spec"]["entrant"].update(name=name)
+        draft["spec"]["entrant"]["strategies"] = [{"name": "grow", "settings": {}}]
+        draft["sources"]["strategies"] = {"grow": SOURCE.digest}
+
+    path = tmp_path / "other.zip"
+    path.write_bytes(archive([result(make_draft, rename, seed=9)], entrant=name))
+    return path

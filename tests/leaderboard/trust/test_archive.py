@@ -268,7 +268,7 @@ def test_bad_json_is_refused(sound: bytes, text: bytes, said: str) -> None:
         ({"entrant": ""}, "the entrant's name has 0 characters"),
         ({"suite": "<b>"}, "the suite's name has markup"),
         ({"suite": "x" * 201}, "the suite's name has 201 characters"),
-        ({"suite": "a\tb"}, "the suite's name has the control character U+0009"),
+        ({"suite": "a\tb"}, "the suite's name has the character U+0009"),
         ({"files": {}}, "is not in the manifest"),
         ({"sources": {}}, "is the source of no strategy"),
         ({"sources": {"mine": ["../../x"]}}, "is the source of no strategy"),
@@ -416,14 +416,16 @@ def set_entrant(name: str) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("<img src=x onerror=alert(1)>", "has markup in it, < or >"),
+        ("<img src=x onerror=alert(1)>", "has markup in it, <"),
         ("</script>", "has markup"),
-        ("a\u202eb", "has the control character U+202E"),
-        ("a\u2066b", "has the control character U+2066"),
-        ("a\u200bb", "has the control character U+200B"),
-        ("a\nb", "has the control character U+000A"),
-        ("a\x1b[31mb", "has the control character U+001B"),
-        ("a\0b", "has the control character U+0000"),
+        ("a\u202eb", "character U+202E"),
+        ("a\u2066b", "character U+2066"),
+        ("a\u200bb", "character U+200B"),
+        ("d\u0435nse", "character U+0435"),
+        ("gr\u00f6\u00dfe", "character U+00F6"),
+        ("a\nb", "character U+000A"),
+        ("a\x1b[31mb", "character U+001B"),
+        ("a\0b", "character U+0000"),
         ("x" * 201, "has 201 characters"),
         ("", "has 0 characters"),
     ],
@@ -435,8 +437,8 @@ def test_hostile_names_are_refused(make_draft: MakeDraft, name: str, said: str) 
     assert said in reason(archive([result(make_draft, needs=[name])]))
 
 
-def test_names_of_all_scripts_are_taken(make_draft: MakeDraft) -> None:
-    for name in ("grow(compactness=0.2)+rsl", "größe", "塑性", 'a"b&c', "x" * 200):
+def test_names_of_what_everybody_can_type_are_taken(make_draft: MakeDraft) -> None:
+    for name in ("grow(compactness=0.2)+rsl", "Dense, tuned", 'a"b&c', "x" * 200):
         content = archive([result(make_draft, set_entrant(name))], entrant=name)
         assert checked_archive(content, "sound").manifest.entrant == name
 
