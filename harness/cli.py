@@ -5,18 +5,23 @@ of theirs is imported before it is asked for, so that no arrow goes up from here
 the harness, and what is heavy is loaded by the command that needs it.
 """
 
+import codecs
 import errno
+import sys
 from collections import UserDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from .commands.options import FAILED, MISUSED
-from .errors import BenchError
+from .errors import BenchError, shortened
 from .visible import visible
 
 COMMANDS = {
@@ -43,6 +48,16 @@ _NO_PLACE = {
     if hasattr(errno, name)
 }
 """What a place is wrong with, and not the program, where it cannot be written to."""
+
+
+_SPELLED = {"\N{PLUS-MINUS SIGN}": "+-", "\N{LESS-THAN OR EQUAL TO}": "<=", "\u2026": "..."}
+"""Signs that we print, as they are written in ASCII."""
+
+
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
+"""What the parser raises; newer versions of typer bring a parser of their own."""
+_LONGEST_USAGE = 1000
+"""Characters of a message of the parser; a longer one repeats words of the user's."""
 
 
 class _ByName(UserDict[str, Any]):
@@ -76,9 +91,14 @@ class _Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _visible_usage_errors():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _visible_usage_errors():
+                return super().invoke(ctx)
         except BenchError as error:
             _tell(str(error))
             raise typer.Exit(MISUSED) from error
@@ -92,6 +112,20 @@ class _Commands(TyperGroup):
                 "make room or rights there."
             )
             raise typer.Exit(FAILED) from error
+
+
+@contextmanager
+def _visible_usage_errors() -> Iterator[None]:
+    """Let the words that a message of the parser repeats do nothing to the terminal.
+
+    It is the parser's own message with its own status, only its text is changed.
+    """
+    try:
+        yield
+    except _USAGE_ERROR as error:
+        message = visible(error.message)
+        error.message = message if len(message) <= _LONGEST_USAGE else shortened(message)
+        raise
 
 
 def _tell(text: str) -> None:
@@ -125,6 +159,25 @@ def options(
     """Take the options that belong to no command."""
 
 
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """Spell what an output's encoding lacks, as codecs ask for it."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(_SPELLED.get(sign, ascii(sign)[1:-1]) for sign in lacking), error.end
+
+
+def _print_anywhere() -> None:
+    """Let no output's encoding end a command: what it lacks is spelled in ASCII.
+
+    Among that are the bytes of a file's name that are no text.
+    """
+    codecs.register_error("spelled", _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="spelled")
+
+
 def main() -> None:
     """Run the command line; its exit status is 0 done, 1 something failed, 2 wrong usage."""
+    _print_anywhere()
     app(prog_name="plasticity-bench")

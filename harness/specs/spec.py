@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from ..blame import raised
-from ..errors import BenchError, unknown_name
+from ..errors import BenchError, shortened, unknown_name
 from ..process_state import kept_process_state
 from .grammar import Call, Settings, format_calls, parse_call
 
 T = TypeVar("T")
-Width = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=1_000_000)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -33,13 +33,13 @@ class NetworkSpec:
 
     kind: Literal["mlp", "convnet"] = "mlp"
     """Fully connected layers only, or behind a trunk of convolutions."""
-    channels: Annotated[tuple[Width, ...], Field(min_length=1)] = (32, 64)
+    channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=1000)] = (32, 64)
     """Channels of every convolution of a convnet's trunk, each followed by a 2 x 2 max-pool."""
     kernel: Width | tuple[Width, ...] = 3
     """Side of the trunk's kernels, one for all or one each; odd where the padding is "same"."""
     padding: Literal["same", "none"] = "same"
     """Whether a convolution keeps the size of its picture, or only what the kernel covers whole."""
-    hidden: tuple[Width, ...] = (256, 256)
+    hidden: Annotated[tuple[Width, ...], Field(max_length=1000)] = (256, 256)
     """Units of each fully connected hidden layer, from the input on; each at least 1."""
     activation: str = "relu"
     """Activation function with its settings, for example "leaky-relu(slope=0.1)"."""
@@ -156,7 +156,7 @@ def build_settings(cls: type[T], settings: Settings, what: str, *, remedy: str |
             made: T = _adapter(cls).validate_json(text, strict=True)  # type: ignore[arg-type]
         return made
     except ValidationError as error:
-        raise BenchError(f"{what}: {_first_problem(error)} {see}") from error
+        raise BenchError(f"{what}: {_first_problem(error, settings)} {see}") from error
     except BenchError as error:
         raise BenchError(f"{what}: {error} {see}") from error
     except (Exception, SystemExit) as error:  # whatever a plug-in's own checks raise
@@ -218,13 +218,28 @@ def _check_declared(cls: type, what: str) -> None:
         )
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
+def _first_problem(error: ValidationError, settings: Settings) -> str:
+    first, *others = error.errors(include_url=False)
+    # A value of several types has a problem with each: the one that fits best says the most.
+    same = [first, *(one for one in others if one["loc"][:1] == first["loc"][:1])]
+    problem = max(same, key=lambda one: (len(one["loc"]), not one["type"].endswith("_type")))
     cause = problem.get("ctx", {}).get("error")
     if not problem["loc"]:
         return f"{cause or problem['msg']}."
-    name, *inner = problem["loc"]
-    place = f"{name}{''.join(f'[{part}]' for part in inner)}"
+    place = _place(problem["loc"], settings)
     if problem["type"] == "missing":
         return f"{place} has to be given."
-    return f"{place}={problem['input']!r} is not allowed: {cause or problem['msg']}."
+    value = shortened(repr(problem["input"]))
+    return f"{place}={value} is not allowed: {cause or problem['msg']}."
+
+
+def _place(location: tuple[int | str, ...], settings: Settings) -> str:
+    """Return where in settings a problem is; names of types that were tried are left out."""
+    name, *inner = location
+    place, value = str(name), settings.get(str(name))
+    for part in inner:
+        if isinstance(part, int) or isinstance(value, dict):
+            place += f"[{part}]"
+            parts: Any = enumerate(value) if isinstance(value, list | tuple) else value
+            value = dict(parts).get(part) if parts else None
+    return place

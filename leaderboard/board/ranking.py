@@ -76,7 +76,7 @@ class Question:
             stream: its spec as plain JSON values; nothing for one that is not known.
         """
         own = self.metrics.get(stream_key(stream)) if stream else None
-        return self.metric or own or "taoa"
+        return next(one for one in (self.metric, own, "taoa") if one is not None)
 
 
 def rank(records: Iterable[Record], question: Question | None = None) -> Board:

@@ -203,7 +203,7 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
 
     suite = found.selection.chosen()
     sets = parse_overrides(found.selection.settings)
-    metric = by or suite.metric
+    metric = suite.metric if by is None else by
     declared = found.selection.declared()
     question = Question(
         suite=suite.name,
@@ -212,7 +212,7 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
             stream_key(run["stream"]): stream_metric(StreamSpec(**run["stream"]))
             for run in found.specs
         },
-        reference=against or "dense",
+        reference="dense" if against is None else against,
         specs=found.specs,
         anchors={
             stream_key({"name": spec.name, "settings": dict(spec.settings)}): anchors
@@ -235,7 +235,7 @@ def board_of(found: Found, by: str | None, against: str | None) -> "Board":
         other_code=found.other_code,
     )
     board = rank(found.records, question)
-    if against:
+    if against is not None:
         _check_reference(board, against)
     return board
 

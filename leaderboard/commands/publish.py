@@ -60,7 +60,7 @@ def publish(
 
     try:
         # First of all: a server that is down is known in a moment, the board takes longer.
-        target, there = connect(entity or os.environ.get("WANDB_ENTITY"), project_name(project))
+        target, there = connect(_entity(entity), project_name(project))
         selection = Selection(suite, stream, entrant, seeds, set_, trust)
         found = find(selection, store_of(results), all_versions=all_versions)
         tell_other_code(found.other_code)
@@ -108,7 +108,12 @@ def live_curves(mode: str | None, jobs: "Sequence[Job]", store: "ResultStore") -
 
 def project_name(chosen: str | None) -> str:
     """Return the W&B project to use."""
-    return chosen or os.environ.get("WANDB_PROJECT") or PROJECT
+    return (os.environ.get("WANDB_PROJECT") or PROJECT) if chosen is None else chosen
+
+
+def _entity(chosen: str | None) -> str | None:
+    """Return the W&B entity to use; None for the account's own."""
+    return (os.environ.get("WANDB_ENTITY") or None) if chosen is None else chosen
 
 
 def _tell_plan(job: "Publication", there: bool) -> None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ...harness.errors import BenchError, unknown_name
+from ...harness.errors import BenchError, shortened, unknown_name
+from ...harness.names import checked_name
 from .job import Target
 from .question import LOCAL, PATIENCE, Answer, Deferred, ask, refused
 
@@ -15,6 +16,13 @@ __all__ = ["KEY_LENGTH", "PATIENCE", "Deferred", "account_key", "connect", "serv
 
 KEY_LENGTH = 40
 """W&B keys have at least that many characters."""
+LONGEST_PLACE = 128
+"""Characters of a project's name that W&B takes."""
+_NOT_IN_PLACES = frozenset("/\\#?%:")
+_PLACE = (
+    f"W&B takes names of at most {LONGEST_PLACE} characters without {' '.join(sorted('/#?%:'))} "
+    "and backslashes."
+)
 _VIEWER = "query Viewer { viewer { id entity username teams { edges { node { name } } } } }"
 _PROJECT = (
     "query ProjectThere($entity: String!, $project: String!) "
@@ -60,9 +68,13 @@ def connect(entity: str | None, project: str) -> tuple[Target, bool]:
         project: is made at the first run where it is not there.
 
     Raises:
-        BenchError: there is no account, its key is refused, or the entity is not the account's.
+        BenchError: there is no account, its key is refused, the entity is not the account's, or
+            W&B takes no such name.
         Deferred: the server does not answer.
     """
+    for option, name in (("--entity", entity), ("--project", project)):
+        if name is not None:
+            _check_place(option, name)
     base_url = server_url()
     key = account_key(base_url)
     viewer = ask(base_url, key, _VIEWER, {}, _WhoWeAre).viewer
@@ -70,7 +82,7 @@ def connect(entity: str | None, project: str) -> tuple[Target, bool]:
         raise refused(base_url)
     teams = [edge.node.name for edge in viewer.teams.edges] if viewer.teams else []
     own = viewer.entity or viewer.username
-    chosen = entity or own
+    chosen = own if entity is None else entity
     if chosen is None:
         raise BenchError("this W&B account has no entity of its own. Name one with --entity.")
     place = {"entity": chosen, "project": project}
@@ -81,6 +93,15 @@ def connect(entity: str | None, project: str) -> tuple[Target, bool]:
         remedy = "Choose one of them with --entity, or ask for access to it."
         raise unknown_name("W&B entity", chosen, known, remedy)
     return Target(base_url=base_url, entity=chosen, project=project), there
+
+
+def _check_place(option: str, name: str) -> None:
+    """Refuse what W&B takes for no name of a project or an entity, before it is asked."""
+    checked_name(name, f"what {option} names", _PLACE)
+    odd = sorted(_NOT_IN_PLACES & set(name))
+    if odd or len(name) > LONGEST_PLACE:
+        has = f"has {odd[0]}" if odd else f"has {len(name)} characters"
+        raise BenchError(f"what {option} names, '{shortened(name)}', {has}. {_PLACE}")
 
 
 def server_url() -> str:

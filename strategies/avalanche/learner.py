@@ -8,8 +8,9 @@ from functools import cache
 from importlib.metadata import version
 from math import prod
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
+import pydantic
 import torch
 from torch import nn
 
@@ -38,6 +39,21 @@ GIVEN: Mapping[str, str] = {
     "peval_mode": "the stream's checkpoints_per_task",
 }
 """Arguments of every strategy that an entrant cannot set, and what they are here."""
+
+
+_COUNT = pydantic.Field(ge=1, le=1_000_000)
+_NOT_NEGATIVE = pydantic.Field(ge=0, allow_inf_nan=False)
+_POSITIVE = pydantic.Field(gt=0, allow_inf_nan=False)
+
+BOUNDS: Mapping[str, Any] = {
+    **dict.fromkeys(("mem_size", "batch_size_mem", "patterns_per_exp", "sample_size"), _COUNT),
+    **dict.fromkeys(("ewc_lambda", "si_lambda", "alpha", "beta"), _NOT_NEGATIVE),
+    **dict.fromkeys(("eps", "temperature"), _POSITIVE),
+    "decay_factor": pydantic.Field(ge=0, le=1),
+    "post_prune_epochs": pydantic.Field(ge=0),
+    "prune_proportion": pydantic.Field(ge=0, le=1),
+}
+"""Of arguments that Avalanche's constructors take whatever their value, and fail by in the run."""
 
 
 class AvalancheLearner(SingleLearner):
@@ -249,6 +265,22 @@ def _settings(strategy_class: type) -> list[tuple[str, Any, Field[Any]]]:
 
 
 def _type(one: inspect.Parameter) -> Any:
+    hint = _hint(one)
+    return _bounded(hint, BOUNDS[one.name]) if one.name in BOUNDS else hint
+
+
+def _bounded(hint: Any, bound: Any) -> Any:
+    """Return the type with a bound on its numbers, also on those in a list that is not empty."""
+    if hint in (int, float):
+        return Annotated[hint, bound]
+    if get_origin(hint) is tuple:
+        one = _bounded(get_args(hint)[0], bound)
+        return Annotated[tuple[one, ...], pydantic.Field(min_length=1)]  # type: ignore[valid-type]
+    parts = tuple(_bounded(part, bound) for part in get_args(hint))
+    return Union[parts] if parts else hint  # noqa: UP007
+
+
+def _hint(one: inspect.Parameter) -> Any:
     if one.annotation is inspect.Parameter.empty:
         return Any if one.default in (None, inspect.Parameter.empty) else type(one.default)
     return _with_tuples(one.annotation)

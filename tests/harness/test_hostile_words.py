@@ -65,6 +65,15 @@ def told(*words: str) -> str:
         (("run", "--entrant", "x" * 5000), "no strategy 'xxx"),
         (("list", "x" * 5000), "nothing is called 'xxx"),
         (("list", "\x1b[2J\x07"), "nothing is called '\ufffd[2J\ufffd'"),
+        (("run", "--set", "network.hidden=[10,1000000000]"), "hidden[1]=1000000000 is not"),
+        (("run", "--set", f"network.hidden=[{'1,' * 3000}1]"), "at most 1000 items"),
+        (("run", "--set", "network.kernel=[3,0]"), "kernel[1]=0 is not allowed"),
+        (("run", "--\x1b[31m\u202ex" + "x" * 5000), "No such option"),
+        (("\x1b[2J\u202e",), "No such command"),
+        (("list", "streams", "iid-digits", "\u202e"), "unexpected extra argument"),
+        (("publish", "--project", ""), "what --project names, '', has 0 characters"),
+        (("publish", "--project", "a/b"), "what --project names, 'a/b', has /"),
+        (("publish", "--entity", "l\u0430b"), "has the character U+0430"),
         (("reproduce", "lillo2026/" + "x" * 5000), "no table of lillo2026 'xxx"),
     ],
 )
@@ -150,6 +159,25 @@ def test_any_text_of_the_languages_marks_is_read_or_refused(text: str) -> None:
     for read in (parse_call, parse_calls, parse_value):
         told = refusal(partial(read, text, "word"))
         assert not told or told.startswith("cannot read the word '")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16"])
+def test_an_output_that_lacks_signs_has_them_spelled(encoding: str) -> None:
+    code = (
+        "import sys; from plasticity_bench.harness.cli import main; "
+        "import plasticity_bench.harness.cli as cli; "
+        "cli.app = lambda **_: print('0.5 \\u00b1 0.1 \\u2264 \\u2026 \\udcff \\u0435'); main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        env={"PYTHONIOENCODING": encoding},
+    )
+    shown = done.stdout.decode(encoding)
+    assert "\\udcff" in shown
+    if encoding == "ascii":
+        assert shown.strip() == "0.5 +- 0.1 <= ... \\udcff \\u0435"
 
 
 def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:

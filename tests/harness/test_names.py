@@ -39,8 +39,11 @@ def test_what_is_no_name_is_said_to_have_what(name: str, problem: str) -> None:
     with pytest.raises(BenchError) as caught:
         checked_name(name, "the name of suite x", "Correct the file.")
     text = str(caught.value)
-    assert text.isascii() and text.isprintable() and len(text) < 600
-    assert problem in text and text.endswith("Correct the file.")
+    assert text.isascii()
+    assert text.isprintable()
+    assert len(text) < 600
+    assert problem in text
+    assert text.endswith("Correct the file.")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,9 @@ def test_what_people_call_things_is_a_name(name: str) -> None:
 @given(st.text())
 def test_a_name_is_shown_as_it_is_everywhere(text: str) -> None:
     if name_problem(text) is None:
-        assert text.isascii() and text.isprintable() and text.split(" ") == text.split()
+        assert text.isascii()
+        assert text.isprintable()
+        assert text.split(" ") == text.split()
 
 
 def test_names_that_readers_take_for_one() -> None:

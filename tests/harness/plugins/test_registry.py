@@ -230,7 +230,9 @@ def test_an_installed_name_that_is_none_is_shown_as_it_is_spelled_and_cannot_be_
 ) -> None:
     install("odd", "odd_name", IDEA, "strategy", name, "Mine")
     (shown,) = [one for one in providers("strategy") if one.distribution == "odd"]
-    assert shown.name.isascii() and shown.name != "dense" and len(shown.name) <= 210
+    assert shown.name.isascii()
+    assert shown.name != "dense"
+    assert len(shown.name) <= 210
     assert shown.description.startswith("Its name has ")
     if not name.isascii():
         with pytest.raises(BenchError, match="no strategy"):

@@ -220,7 +220,7 @@ def test_an_entrant_may_be_called_as_one_of_its_strategies() -> None:
 
 def test_a_name_that_nobody_can_read_is_refused_before_any_training() -> None:
     long = ",".join(["9" * 9] * 20)
-    with pytest.raises(BenchError, match="the name of a stream, .* has .* characters"):
+    with pytest.raises(BenchError, match=r"the name of a stream, .* has .* characters"):
         resolved(make_suite(streams=(f"avalanche:SplitMNIST?fixed_class_order=[{long}]",)))
-    with pytest.raises(BenchError, match="the name of an entrant, .* has 204 characters"):
+    with pytest.raises(BenchError, match=r"the name of an entrant, .* has 204 characters"):
         resolved(make_suite("+".join(["grow"] * 41)))

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from plasticity_bench.harness.cli import app
 from tests.harness.test_cli import call
 
 STREAM = ["--stream", "permuted-digits(tasks=2,batch_size=200)", "--seeds", "0:3"]
@@ -46,6 +48,13 @@ def test_reports_pages_and_comparisons_say_it_too(folder: Path) -> None:
     call("leaderboard", "build", *words(folder, "--out", str(folder / "page")))
     data = json.loads((folder / "page" / "board.json").read_text(encoding="utf-8"))
     assert sorted(data["entrants"]) == ["dense", LABEL]
+
+
+@pytest.mark.parametrize("option", ["--by", "--against"])
+def test_an_option_without_a_word_is_no_default(folder: Path, option: str) -> None:
+    done = CliRunner().invoke(app, ["leaderboard", *words(folder, option, "")])
+    assert done.exit_code == 2
+    assert "''" in done.output
 
 
 def test_it_is_left_out_on_request(folder: Path) -> None:
