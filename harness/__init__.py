@@ -20,7 +20,7 @@ For others:
     row: Row, spread
     seeds: LARGEST_SEED
     stream: chained_digest, Evaluate, RealTime, Samples, Stream, Task
-    visible: visible
+    visible: in_code, in_markdown, tell, visible
 """
 
 if __name__ != "plasticity_bench.harness":

@@ -22,7 +22,7 @@ from typer.core import TyperGroup
 
 from .commands.options import FAILED, MISUSED
 from .errors import BenchError, shortened
-from .visible import visible
+from .visible import tell, visible
 
 COMMANDS = {
     "list": "harness.commands.list:list_",
@@ -100,16 +100,17 @@ class _Commands(TyperGroup):
             with _visible_usage_errors():
                 return super().invoke(ctx)
         except BenchError as error:
-            _tell(str(error))
+            tell(f"error: {error}", err=True)
             raise typer.Exit(MISUSED) from error
         except OSError as error:
             place = error.filename2 or error.filename
             if place is None and error.errno not in _NO_PLACE:
                 raise  # a closed pipe, which ends a command quietly, or a mistake of ours
             doing = "write to" if error.errno in _NO_PLACE else "use"
-            _tell(
-                f"cannot {doing} {place or 'the disk'}: {error.strerror}. Name another place, or "
-                "make room or rights there."
+            tell(
+                f"error: cannot {doing} {place or 'the disk'}: {error.strerror}. Name another "
+                "place, or make room or rights there.",
+                err=True,
             )
             raise typer.Exit(FAILED) from error
 
@@ -126,12 +127,6 @@ def _visible_usage_errors() -> Iterator[None]:
         message = visible(error.message)
         error.message = message if len(message) <= _LONGEST_USAGE else shortened(message)
         raise
-
-
-def _tell(text: str) -> None:
-    """Print an error; names in it may be anybody's, so nothing in it steers the terminal."""
-    lines = (visible(line) for line in f"error: {text}".split("\n"))
-    typer.echo("\n".join(lines), err=True)
 
 
 app = typer.Typer(

@@ -2,7 +2,9 @@
 
 Names are shown to people and compared by them, on terminals, in pages and in papers. So a name is
 made of what everybody can read, type and tell apart: printable ASCII. That leaves out what steers a
-terminal, turns text around, is not seen, or looks like another letter (a Cyrillic "а").
+terminal, turns text around, is not seen, or looks like another letter (a Cyrillic "a"). It begins
+with a letter or a digit, since signs there are formulas for spreadsheets and headings, lists or
+hidden legends for others.
 """
 
 from .errors import BenchError, shortened
@@ -11,8 +13,8 @@ LONGEST_NAME = 200
 """Characters."""
 
 RULE = (
-    f"A name has 1 to {LONGEST_NAME} letters, digits and signs of ASCII, without < and >, and "
-    "single spaces inside only."
+    f"A name has 1 to {LONGEST_NAME} letters, digits and signs of ASCII without < and >, begins "
+    "with a letter or digit, and has single spaces inside only."
 )
 
 
@@ -25,6 +27,8 @@ def name_problem(name: str) -> str | None:
             return f"has the character U+{ord(character):04X}"
         if character in "<>":
             return f"has markup in it, {character}"
+    if not name[0].isalnum():
+        return f"begins with {name[0]!r}"
     if name != " ".join(name.split()):
         return "has spaces at an end, or several in a row"
     return None

@@ -1,8 +1,16 @@
-"""Texts of others on a screen: their names and docstrings may hold signs that hide or do harm."""
+"""Texts of others where people read them: signs in them may hide, do harm or pass for markup.
+
+One function for each kind of output: `visible` for a terminal, `in_markdown` and `in_code` for
+Markdown. HTML is escaped by its templates, and tables for programs by what writes them.
+"""
 
 import re
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+_MARKS = re.compile(r"[\\|`*_<>\[\]$~&]")
+_TICKS = re.compile("`+")
 
 
 def visible(text: object) -> str:
@@ -11,3 +19,32 @@ def visible(text: object) -> str:
     Among that are line breaks, and the escape that starts a terminal's commands.
     """
     return _UNSEEN.sub("\ufffd", str(text))
+
+
+def in_markdown(text: object) -> str:
+    """Return a text as Markdown shows it, whatever signs are in it, also in a cell of a table."""
+    return _MARKS.sub(r"\\\g<0>", visible(text))
+
+
+def in_code(text: object) -> str:
+    """Return a text as Markdown shows it letter by letter, between as many backticks as it needs.
+
+    In a table a bar would end the cell: names belong there by `in_markdown`.
+    """
+    shown = visible(text)
+    longest = max(map(len, _TICKS.findall(shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if shown[:1] == "`" or shown[-1:] == "`" else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Print lines on the terminal; nothing in the names that they repeat steers it.
+
+    Args:
+        text: one line or several.
+        err: on stderr.
+    """
+    import typer  # only commands need it
+
+    typer.echo("\n".join(map(visible, text.split("\n"))), err=err)

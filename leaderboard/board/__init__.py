@@ -10,7 +10,7 @@ For others:
     comparison: comparison
     comparison_words: family_sentence, not_run, sentences
     environments: made_otherwise
-    exports: csv, escaped, latex, markdown, parquet
+    exports: csv, latex, markdown, parquet
     grouping: EntrantRuns, grouped, Marks, R, StreamRuns
     ranking: Question, rank, stream_key, unusual_settings
     scoring: direction, Score, score, told_apart, worst_case

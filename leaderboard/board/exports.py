@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...harness.visible import visible
+from ...harness.visible import in_markdown, visible
 from ..statistics.numbers import estimate
 from .standings import Board, OverallStanding, Standing, StreamBoard
 from .table import rank_text, seeds_text
@@ -48,7 +48,7 @@ def latex(board: Board) -> str:
 
 def markdown(board: Board) -> str:
     """Return the printed table in Markdown; bars and markup in names are escaped."""
-    shown = _printed(board).map(escaped).rename(columns=escaped)
+    shown = _printed(board).map(in_markdown).rename(columns=in_markdown)
     return str(shown.to_markdown(index=False, disable_numparse=True)) + "\n"
 
 
@@ -148,19 +148,13 @@ def _printed(board: Board) -> pd.DataFrame:
 
 
 def _no_formula(value: Any) -> Any:
-    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if risky else value
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _latex_cell(escaped: object) -> str:
     text = visible(escaped)
     # After the end of a row LaTeX takes these for an option of the row's end.
     return f"{{}}{text}" if text.startswith(("[", "*")) else text
-
-
-def escaped(text: str) -> str:
-    """Return a text as Markdown shows it, whatever signs are in it."""
-    text = visible(text)
-    for mark in "\\|`*_<>[]":
-        text = text.replace(mark, f"\\{mark}")
-    return text

@@ -19,6 +19,7 @@ from ...harness.commands.options import (
     Trust,
 )
 from ...harness.errors import BenchError
+from ...harness.visible import tell
 from .found import Against, AllVersions, By, UsualOnly, board_of, find, store_of, tell_other_code
 from .page import build, serve
 
@@ -144,9 +145,9 @@ def compare(
         content = {**asdict(compared), "run": run, "other_code": asdict(found.other_code)}
         typer.echo(json.dumps(plain(content), indent=1))
     else:
-        typer.echo("\n".join(sentences(compared)))
+        tell("\n".join(sentences(compared)))
         if without:
-            typer.echo(f"{not_run(compared)}{f' Run it: {run}' if run else ''}", err=True)
+            tell(f"{not_run(compared)}{f' Run it: {run}' if run else ''}", err=True)
     tell_other_code(found.other_code)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from ...harness.errors import BenchError, unknown_name
 from ...harness.plural import plural
+from ...harness.visible import tell
 
 if TYPE_CHECKING:
     from ...harness.commands.selection import Selection
@@ -68,7 +69,7 @@ class Found:
             which = "by the code installed here" if self.other_code.runs else "yet"
             runs = plural(self.missing, "run has", "runs have")
             again = f"plasticity-bench run {self.selection.words()}"
-            typer.echo(f"{runs} no result {which}: {again}", err=True)
+            tell(f"{runs} no result {which}: {again}", err=True)
 
     def command_for(self, names: Sequence[str]) -> str | None:
         """Return the command that makes the selected runs of some entrants.
@@ -95,13 +96,12 @@ def tell_other_code(other: "OtherCode", hint: str = f"{ALL_VERSIONS} shows it") 
         other: those left out, and those shown.
         hint: what can be done about those left out.
     """
-    from ...harness.visible import visible
     from ..board.table_notes import other_code_notes
 
     line = "; ".join(other_code_notes(other))
     if line:
         ending = f" ({hint})" if (other.left_out or other.elsewhere) and hint else ""
-        typer.echo(visible(f"{line}{ending}"), err=True)
+        tell(f"{line}{ending}", err=True)
 
 
 def store_of(folder: Path | None) -> "ResultStore":
@@ -144,7 +144,7 @@ def find(
     records = store.records(
         streams=wanted.stream_names,
         entrants=None if wanted.guests else wanted.names,
-        report=lambda message: typer.echo(message, err=True),
+        report=lambda message: tell(message, err=True),
     )
     versions = Versions(store.folder)
     usual = _usual(selection)

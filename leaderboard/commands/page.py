@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName, Trust
+from ...harness.visible import tell
 from .found import (
     Against,
     AllVersions,
@@ -53,7 +54,7 @@ def build(
     selection = Selection(suite, stream, entrant, seeds, set_, trust)
     found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
     path = write(page_of(found, board_of(found, by, against)), out)
-    typer.echo(f"The page is {path}, {path.stat().st_size / 1e6:.1f} MB.")
+    tell(f"The page is {path}, {path.stat().st_size / 1e6:.1f} MB.")
     found.tell_missing()
     tell_other_code(found.other_code)
 
@@ -85,13 +86,13 @@ def serve(
         return page_of(found, board_of(found, by, against), FOLLOW)
 
     with PageServer(make, lambda: state_of(store.folder), host, port) as server:
-        typer.echo(f"The board is at {server.url} and follows the results; Ctrl-C stops it.")
+        tell(f"The board is at {server.url} and follows the results; Ctrl-C stops it.")
         if not server.loopback:
-            typer.echo("Everyone who reaches this machine can read it.", err=True)
+            tell("Everyone who reaches this machine can read it.", err=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            typer.echo("stopped.")
+            tell("stopped.")
 
 
 def page_of(

@@ -10,7 +10,7 @@ import typer
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName, Trust
 from ...harness.errors import unknown_name
 from ...harness.plural import plural
-from ...harness.visible import visible
+from ...harness.visible import tell
 from .found import AllVersions, By, board_of, find, store_of, tell_other_code
 from .page import page_of
 
@@ -71,7 +71,7 @@ def publish(
         if not dry_run:
             _tell_outcome(_publish(job, deadline), job)
     except Deferred as reason:
-        typer.echo(f"deferred: {reason}. Nothing is lost: publish again later.", err=True)
+        tell(f"deferred: {reason}. Nothing is lost: publish again later.", err=True)
         raise typer.Exit(DEFERRED) from None
 
 
@@ -101,7 +101,7 @@ def live_curves(mode: str | None, jobs: "Sequence[Job]", store: "ResultStore") -
         store,
         entity=os.environ.get("WANDB_ENTITY"),
         project=project_name(None),
-        tell=lambda line: typer.echo(line, err=True),
+        tell=lambda line: tell(line, err=True),
     ):
         yield
 
@@ -124,11 +124,11 @@ def _tell_plan(job: "Publication", there: bool) -> None:
     entries = sum(name.startswith("entry-") for name in left)
     board = "the board" if any(name.startswith("board-") for name in left) else "no board"
     parts = [plural(runs, "run"), plural(entries, "entry", "entries"), board]
-    typer.echo(f"To {job.target.words}: {', '.join(parts)}.")
+    tell(f"To {job.target.words}: {', '.join(parts)}.")
     if job.page is None:
-        typer.echo("Without the HTML page: settings in it name folders of this machine.", err=True)
+        tell("Without the HTML page: settings in it name folders of this machine.", err=True)
     if not there:
-        typer.echo(f"The project {job.target.project} is not there yet: the first run makes it.")
+        tell(f"The project {job.target.project} is not there yet: the first run makes it.")
 
 
 def _publish(job: "Publication", deadline: float) -> "Outcome":
@@ -144,13 +144,11 @@ def _publish(job: "Publication", deadline: float) -> "Outcome":
 
 
 def _tell_outcome(outcome: "Outcome", job: "Publication") -> None:
-    typer.echo(f"{outcome.sent} published and read back, {outcome.kept} were there.")
+    tell(f"{outcome.sent} published and read back, {outcome.kept} were there.")
     for problem in outcome.problems:
-        typer.echo(f"problem: {visible(problem)}", err=True)
+        tell(f"problem: {problem}", err=True)
     if not outcome.left:
-        typer.echo(f"The report is in {job.target.words}, under Reports.")
+        tell(f"The report is in {job.target.words}, under Reports.")
         return
-    typer.echo(
-        f"deferred: {len(outcome.left)} are left. Nothing is lost: publish again later.", err=True
-    )
+    tell(f"deferred: {len(outcome.left)} are left. Nothing is lost: publish again later.", err=True)
     raise typer.Exit(DEFERRED)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName, Trust
+from ...harness.visible import tell
 from .found import AllVersions, UsualOnly, board_of, find, store_of, tell_other_code
 
 
@@ -40,6 +41,6 @@ def report(
     controls = versions.all(records) if all_versions else versions.current(records)
     runs += found.store.results(fingerprints={control.fingerprint for control in controls.records})
     found = replace(found, other_code=found.other_code + controls.other_code)
-    typer.echo(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
+    tell(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()
     tell_other_code(found.other_code)

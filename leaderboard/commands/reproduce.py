@@ -12,6 +12,7 @@ from ...harness.commands.options import FAILED, INTERRUPTED, Data, Json, Results
 from ...harness.errors import BenchError, unknown_name
 from ...harness.places import default_data_dir
 from ...harness.plural import plural
+from ...harness.visible import tell
 from .found import store_of, tell_other_code
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ def _run(
     _tell_times(asked, jobs, data_dir, workers, results)
     with progress_bar(Console(stderr=True)) as progress:
         outcome = execute(jobs, store, data_dir=data_dir, workers=workers, progress=progress)
-    typer.echo("\n".join(summary(outcome)), err=True)
+    tell("\n".join(summary(outcome)), err=True)
     if outcome.interrupted:
-        typer.echo("stopped: the same command goes on with what is left.", err=True)
+        tell("stopped: the same command goes on with what is left.", err=True)
         raise typer.Exit(INTERRUPTED)
     return jobs
 
@@ -126,7 +127,7 @@ def _tell_times(
     store = store_of(results)
     todo = [job for job in jobs if not store.has(job.fingerprint)]
     if not todo:
-        typer.echo("All runs are done already.", err=True)
+        tell("All runs are done already.", err=True)
         return
     streams = {job.run.stream.name for job in todo}
     known = known_seconds(store.records(streams=streams))
@@ -136,14 +137,14 @@ def _tell_times(
         runs = {run for case in asked if case.chosen == one for run in case.runs if run in found}
         seconds = sum(found[run].seconds for run in runs) / at_once
         tried = sum(found[run].source == "trial" for run in runs)
-        typer.echo(
+        tell(
             f"{one.label}: {plural(len(runs), 'run')} to make, about {duration(seconds)} on "
             f"{plural(at_once, 'worker')} ({len(runs) - tried} estimated from results of the same "
             f"shape, {tried} from a short trial, without evaluation).",
             err=True,
         )
     total = sum(one.seconds for one in found.values()) / at_once
-    typer.echo(f"In all {plural(len(todo), 'run')}, about {duration(total)}.", err=True)
+    tell(f"In all {plural(len(todo), 'run')}, about {duration(total)}.", err=True)
 
 
 def _report(
@@ -186,7 +187,7 @@ def _report(
         typer.echo(json.dumps({**report.as_json(made), "page": str(page)}, indent=1))
     else:
         Console().print(report.terminal(made))
-        typer.echo(f"The report is {page}.")
+        tell(f"The report is {page}.")
     if any(row.wrong for row in made.rows):
         raise typer.Exit(FAILED)
 
@@ -211,7 +212,7 @@ def _list(
         # Names are whole, as they are typed.
         table.add_row(*line["row"].split(" "), *(str(line[name]) for name in shown))
     Console().print(table)
-    typer.echo(
+    tell(
         "Times are for all seeds that are printed, from results in the store; unknown: it has none "
         "of that shape; no NAME: that data set is not here. Before it runs anything, reproduce "
         "tells how long that will take.\n"

@@ -25,6 +25,7 @@ from ...harness.commands.options import (
 )
 from ...harness.places import default_data_dir
 from ...harness.plural import plural
+from ...harness.visible import tell
 from .found import store_of
 from .publish import Wandb, live_curves
 
@@ -81,10 +82,10 @@ def run(
             timeout=timeout,
             progress=progress,
         )
-    typer.echo(json.dumps(as_json(outcome), indent=1) if json_ else "\n".join(summary(outcome)))
+    tell(json.dumps(as_json(outcome), indent=1) if json_ else "\n".join(summary(outcome)))
     if outcome.interrupted:
         left = len(jobs) - len(outcome.ends) - len(outcome.kept)
-        typer.echo(
+        tell(
             f"stopped: {plural(left, 'run is', 'runs are')} left; the same command goes on.",
             err=True,
         )
@@ -92,7 +93,7 @@ def run(
     if not json_:
         shown = "report" if controls else "leaderboard"
         command = _next_command(shown, selection, results)
-        typer.echo(f"Results are in {store.folder}. Next: {command}")
+        tell(f"Results are in {store.folder}. Next: {command}")
     if outcome.ended("failed"):
         raise typer.Exit(FAILED)
 

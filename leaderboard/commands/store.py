@@ -11,6 +11,7 @@ import typer
 from ...harness.commands.options import FAILED, Json, Results
 from ...harness.errors import BenchError
 from ...harness.plural import plural
+from ...harness.visible import tell
 from .found import store_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def rebuild(results: Results = None, json_: Json = False) -> None:
         typer.echo(json.dumps(asdict(rebuilt), indent=1))
         return
     _tell(rebuilt.problems)
-    typer.echo(
+    tell(
         f"{plural(rebuilt.results, 'result is', 'results are')} in the index, "
         f"{plural(len(rebuilt.problems), 'file is', 'files are')} damaged; "
         f"{plural(rebuilt.adopted, 'was', 'were')} new to the journal; "
@@ -62,7 +63,7 @@ def verify(results: Results = None, json_: Json = False) -> None:
         typer.echo(json.dumps(asdict(verification), indent=1))
     else:
         _tell(verification.problems)
-        typer.echo(
+        tell(
             f"{plural(verification.results, 'result')}, "
             f"{plural(verification.entries, 'entry', 'entries')} in the journal, "
             f"{plural(len(verification.problems), 'problem')}. Head: {verification.head or 'none'}"
@@ -91,8 +92,8 @@ def merge(
         typer.echo(json.dumps(asdict(merged), indent=1))
     else:
         for message in [*merged.damaged, *merged.conflicts]:
-            typer.echo(message, err=True)
-        typer.echo(
+            tell(message, err=True)
+        tell(
             f"{plural(merged.added, 'result')} added, {merged.replaced} took the place of "
             f"{'a failed one' if merged.replaced == 1 else 'failed ones'}, "
             f"{plural(merged.kept, 'was', 'were')} here; "
@@ -113,4 +114,4 @@ def _named(results: Path | None) -> "ResultStore":
 
 def _tell(problems: "Iterable[Problem]") -> None:
     for problem in problems:
-        typer.echo(f"{problem.kind}: {problem.message}", err=True)
+        tell(f"{problem.kind}: {problem.message}", err=True)

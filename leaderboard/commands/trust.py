@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from ...harness.commands.options import (
 from ...harness.errors import BenchError
 from ...harness.places import default_data_dir
 from ...harness.plural import plural
+from ...harness.visible import tell
 from .found import store_of
 
 if TYPE_CHECKING:
@@ -58,20 +60,18 @@ def submit(
 
     runs, selection = _runs_of(entrant, Selection(suite, stream, (), seeds, set_, trust))
 
-    def tell(message: str) -> None:
-        typer.echo(message, err=True)
-
-    content = submission(runs, store_of(results), selection.chosen().name, tell)
+    report = partial(tell, err=True)
+    content = submission(runs, store_of(results), selection.chosen().name, report)
     archive = checked_archive(content, str(out))
     replace_file(out, content)
     there, asked = len(archive.records), archive.manifest.asked
-    typer.echo(
+    tell(
         f"{out} has {plural(there, 'result')} of {archive.manifest.entrant}; "
         f"SHA-256 {archive.digest}."
     )
     if there < asked:
         lacking = plural(asked - there, f"of {plural(asked, 'run')} has", f"of {asked} runs have")
-        tell(f"{lacking} no result: run what is missing to submit all.")
+        report(f"{lacking} no result: run what is missing to submit all.")
 
 
 def verify(
@@ -162,7 +162,7 @@ def verify(
         typer.echo(json.dumps(attestation.model_dump(), indent=1))
     else:
         Console().print(_table(checks, metrics))
-        typer.echo(
+        tell(
             f"{attestation.entrant} is {attestation.level}: {len(checks)} of "
             f"{plural(len(checked.records), 'run')} made again (choice {chosen_with}), "
             f"{plural(sum(check.agrees for check in checks), 'agrees', 'agree')}. "
@@ -170,7 +170,7 @@ def verify(
         )
         otherwise = made_otherwise(chosen, environment(device))
         if otherwise:
-            typer.echo(f"The runs were made with {otherwise}: last bits may differ.", err=True)
+            tell(f"The runs were made with {otherwise}: last bits may differ.", err=True)
     if not all(check.agrees for check in checks):
         raise typer.Exit(FAILED)
 
@@ -194,8 +194,8 @@ def import_(
         typer.echo(json.dumps({**asdict(merged), "trust": level}, indent=1))
     else:
         for message in merged.conflicts:
-            typer.echo(message, err=True)
-        typer.echo(
+            tell(message, err=True)
+        tell(
             f"{checked.manifest.entrant}: {plural(merged.added + merged.replaced, 'result')} "
             f"added, {plural(merged.kept, 'was', 'were')} here, "
             f"{plural(len(merged.conflicts), 'conflict')}; {level}."

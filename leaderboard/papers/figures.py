@@ -6,6 +6,7 @@ from math import ceil, isfinite
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..report.styles import drawn
 from ..statistics.inference import summarise
 from .controls import CONTROLS, METRIC
 from .measured import Measured
@@ -39,7 +40,7 @@ def printed_and_measured(
     rows = ceil(len(metrics) / columns)
     size = (2.2 + 3.2 * columns, rows * (1.2 + 0.24 * tallest))
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(drawn(title), fontsize=11)
     flat = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes, metric in zip(flat, metrics, strict=False):
         _panel(axes, metric, {entry: known[entry, metric] for entry in entries[metric]}, printed)

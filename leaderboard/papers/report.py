@@ -8,8 +8,9 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table as RichTable
+from rich.text import Text
 
-from ...harness.visible import visible
+from ...harness.visible import in_markdown, visible
 from ..report.pictures import Picture, file_stem, look, saved
 from ..statistics.numbers import p_text
 from ..store.result import plain
@@ -185,28 +186,34 @@ def terminal(report: Report) -> Group:
         verdicts.RULE,
         *_margin_words(report),
     )
-    parts: list[Any] = [*map(visible, head)]
+    parts: list[Any] = [*map(_text, head)]
     for row in report.rows:
-        said = visible(f"{row.chosen.label}: {row.protocol}")
-        parts += [said, *_tables(row, report.scale), *map(visible, row.wrong)]
-    parts += [visible(f"{name}: {sentence}") for name, sentence in report.fits.items()]
-    parts += [visible(line) for one in report.claims for line in _claim(report, one)]
-    parts += [visible(one.sentence) for one in report.why]
+        said = _text(f"{row.chosen.label}: {row.protocol}")
+        parts += [said, *_tables(row, report.scale), *map(_text, row.wrong)]
+    parts += [_text(f"{name}: {sentence}") for name, sentence in report.fits.items()]
+    parts += [_text(line) for one in report.claims for line in _claim(report, one)]
+    parts += [_text(one.sentence) for one in report.why]
     return Group(*parts)
+
+
+def _text(text: str) -> Text:
+    """Return a text as rich shows it: brackets in it are no markup."""
+    return Text(visible(text))
 
 
 def _tables(row: RowReport, scale: Scale) -> Iterator[RichTable]:
     """Yield one table a metric: entries and numbers stay whole in a narrow terminal."""
     for metric in dict.fromkeys(metric for _, metric in row.cells):
         title = f"{row.chosen.label}: {metric_title(metric)}, {metric_unit(metric)}"
-        table = RichTable(title=visible(title), box=SIMPLE, pad_edge=False)
+        table = RichTable(title=_text(title), box=SIMPLE, pad_edge=False)
         for name in _HEADINGS:
             table.add_column(name, no_wrap=name in ("printed", "measured"))
         for (entry, known), one in row.cells.items():
             if known == metric:
                 printed, *others = map(visible, shown(one, scale))
                 # Words about a number go below it, which keeps the column narrow.
-                table.add_row(visible(entry), printed.replace(" (", "\n("), *others)
+                cells = (visible(entry), printed.replace(" (", "\n("), *others)
+                table.add_row(*map(Text, cells))
         yield table
 
 
@@ -236,22 +243,26 @@ def write(report: Report, folder: Path) -> Path:
 
 
 def _page(report: Report, folder: Path) -> Iterator[str]:
-    yield f"# {report.title}\n\n    {report.command}\n"
+    yield f"# {in_markdown(report.title)}\n\n    {visible(report.command)}\n"
     yield from (f"{line}\n" for line in (warning(report.scale), verdicts.RULE) if line)
     if report.margins:
-        yield from (f"* {line}" for line in _margin_words(report))
+        yield from (f"* {in_markdown(line)}" for line in _margin_words(report))
         yield ""
     for row in report.rows:
         yield from _section(row, folder, report.scale)
     for name, line in report.fits.items():
-        yield f"**Which variant is nearest, {name}.** {line}\n"
+        yield f"**Which variant is nearest, {in_markdown(name)}.** {in_markdown(line)}\n"
     if report.claims:
         yield "## Claims\n"
     for one in report.claims:
-        yield f"### {one.name}{_at(report)}: {one.verdict}\n\n{one.text}\n"
-        yield f"Premise: {one.premise}\n\nTest: {one.test}\n"
-        yield from (f"* {line}" for line in one.numbers)
-        yield from (f"* to run: {line}" for line in one.missing)
+        head, text, premise, test = map(
+            in_markdown,
+            (f"{one.name}{_at(report)}: {one.verdict}", one.text, one.premise, one.test),
+        )
+        yield f"### {head}\n\n{text}\n"
+        yield f"Premise: {premise}\n\nTest: {test}\n"
+        yield from (f"* {in_markdown(line)}" for line in one.numbers)
+        yield from (f"* to run: {in_markdown(line)}" for line in one.missing)
         yield ""
     yield from _why(report, folder)
 
@@ -259,8 +270,10 @@ def _page(report: Report, folder: Path) -> Iterator[str]:
 def _section(row: RowReport, folder: Path, scale: Scale) -> Iterator[str]:
     chosen = row.chosen
     about = chosen.row.variants[chosen.variant].about
-    yield f"## {chosen.label}\n\n{chosen.table.title} ({chosen.table.origin}). {chosen.row.notes}\n"
-    yield f"Variant {chosen.variant}: {about or 'as the preset'}. {row.protocol}\n"
+    origin = f"{chosen.table.title} ({chosen.table.origin}). {chosen.row.notes}"
+    variant = f"Variant {chosen.variant}: {about or 'as the preset'}. {row.protocol}"
+    yield f"## {in_markdown(chosen.label)}\n\n{in_markdown(origin)}\n"
+    yield f"{in_markdown(variant)}\n"
     if all(one.mean is None for one in row.cells.values()):
         yield "No run of it is done.\n"
         return
@@ -268,9 +281,10 @@ def _section(row: RowReport, folder: Path, scale: Scale) -> Iterator[str]:
     tested = any(one.comparison for one in row.cells.values())
     headings = (entry, "metric", *others, *(["p equivalent, different"] * tested))
     yield f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}"
-    yield from (f"| {' | '.join(line[: len(headings)])} |" for line in _lines(row, scale))
+    for line in _lines(row, scale):
+        yield f"| {' | '.join(map(in_markdown, line[: len(headings)]))} |"
     yield ""
-    yield from (f"* {line}" for line in row.wrong)
+    yield from (f"* {in_markdown(line)}" for line in row.wrong)
     with look():
         printed = "printed" if scale == "paper" else f"printed, {OTHER_PROTOCOL}"
         figure = printed_and_measured(chosen.label, row.cells, printed)
@@ -285,9 +299,10 @@ def _why(report: Report, folder: Path) -> Iterator[str]:
         return
     yield f"## Does Prune win because it prunes, or because it rewinds?\n\n{controls.RULE}\n"
     for one in report.why:
-        yield f"* {one.sentence}"
+        yield f"* {in_markdown(one.sentence)}"
         for (base, other), found in one.differences.items():
-            yield f"  * {base} minus {other}: {points(found)}, {p_text(found.p)}"
+            line = f"{base} minus {other}: {points(found)}, {p_text(found.p)}"
+            yield f"  * {in_markdown(line)}"
     yield ""
     with look():
         figure = prune_or_rewind(report.results)

@@ -10,4 +10,5 @@ For others:
     critical_difference: CAPTION, diagram, mean_ranks
     figures: report
     pictures: file_stem, look, Picture, saved, svg
+    styles: drawn
 """

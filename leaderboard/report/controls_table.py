@@ -9,6 +9,7 @@ from ...harness.loop.controls import Control, controls_among, has_controls
 from ...harness.loop.structure import structure_of
 from ...harness.plugins.resolve import run_from_json
 from ...harness.plural import plural
+from ...harness.visible import in_markdown
 from ..board.grouping import EntrantRuns, R, StreamRuns, grouped
 from ..board.ranking import stream_key
 from ..board.scoring import score, told_apart, worst_case
@@ -157,14 +158,15 @@ def _has(stream: StreamRuns[Result], metric: str) -> bool:
 
 
 def _table(label: str, found: Sequence[Compared], metric: str) -> Iterator[str]:
-    yield f"### Controls of {label}\n"
+    name = in_markdown(label)
+    yield f"### Controls of {name}\n"
     of_ended = any(one.difference.ended for one in found)
     ended = "; e: over the runs that ended, lost ones come first in the test" * of_ended
     tests = sum(not isnan(one.p) for one in found)
     tested = f"paired t-tests, Holm over {plural(tests, 'control')}" if tests else "nothing tested"
     yield (
-        f"By {metric}; control minus {label}, mean and {CONFIDENCE:.0%} interval over the seeds "
-        f"that both have ({tested}{ended}).\n"
+        f"By {in_markdown(metric)}; control minus {name}, mean and {CONFIDENCE:.0%} interval over "
+        f"the seeds that both have ({tested}{ended}).\n"
     )
     yield "| control | entrant | difference | p | what it shows | what it asks |"
     yield "|---|---|---|---|---|---|"
@@ -172,8 +174,8 @@ def _table(label: str, found: Sequence[Compared], metric: str) -> Iterator[str]:
         control, p = one.control, "-" if isnan(one.p) else p_number(one.p)
         says = shown(control.kind, one.difference, one.p)
         yield (
-            f"| {control.kind} | `{one.label}` | {_numbers(one.difference)} | {p} | {says} "
-            f"| {control.question} |"
+            f"| {control.kind} | {in_markdown(one.label)} | {_numbers(one.difference)} | {p} "
+            f"| {says} | {control.question} |"
         )
     yield ""
 

@@ -4,10 +4,10 @@ import pandas as pd
 import scikit_posthocs
 from matplotlib.figure import Figure
 
-from ...harness.visible import visible
 from ..board.standings import LEAST_STREAMS, Overall
 from ..statistics.inference import ALPHA
 from .pictures import look
+from .styles import drawn
 
 CAPTION = (
     f"Bars join entrants whom Nemenyi's test does not tell apart at {ALPHA:.0%}, streams as blocks."
@@ -58,9 +58,9 @@ def _scores(overall: Overall) -> pd.DataFrame:
 
 
 def _names(overall: Overall) -> list[str]:
-    """Return short names in which nothing is hidden, each once; a dollar in them is no formula."""
-    names = [visible(standing.entrant) for standing in overall.standings]
+    """Return short names in which nothing is hidden, each once."""
+    names = [standing.entrant for standing in overall.standings]
     short = [n if len(n) <= LONGEST_NAME else f"{n[: LONGEST_NAME - 1]}…" for n in names]
     alike = len(set(short)) < len(short)
     numbered = [f"{number}. {name}" for number, name in enumerate(short, 1)] if alike else short
-    return [name.replace("$", r"\$") for name in numbered]
+    return list(map(drawn, numbered))

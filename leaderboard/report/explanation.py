@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...harness.fingerprint import canonical
 from ...harness.plural import plural
+from ...harness.visible import in_code, in_markdown
 from ..board.grouping import EntrantRuns, StreamRuns
 from ..curves.integration_study import Cohort, Study, groups
 from ..curves.over_time import edit_steps, layer_names, over_time
@@ -29,7 +30,7 @@ _RUN_METRICS = (
 def explanations(stream: StreamRuns[Result], study: Study, folder: Path) -> Iterator[str]:
     """Write a page for every entrant of a stream; yield the paragraph that links them."""
     links = [
-        f"[{entrant.label}]({_write(stream, entrant, study, folder)})"
+        f"[{in_markdown(entrant.label)}]({_write(stream, entrant, study, folder)})"
         for entrant in stream.entrants
     ]
     yield f"Why each entrant did as it did: {', '.join(links)}.\n"
@@ -48,7 +49,7 @@ def _write(
         for picture in _pictures(title, entrant.done, cohorts)
     ]
     lines = [
-        f"# {title}\n",
+        f"# {in_markdown(title)}\n",
         "[Back to the report](report.md)\n",
         *(f"* {sentence}" for sentence in sentences(stream, entrant, cohorts)),
         "",
@@ -92,15 +93,16 @@ def _runs(runs: Sequence[Result]) -> Iterator[str]:
     """Say what was run, seed by seed."""
     first = runs[0]
     yield "## Runs\n"
-    yield f"| seed | status | {' | '.join(_RUN_METRICS)} |"
+    yield f"| seed | status | {' | '.join(map(in_markdown, _RUN_METRICS))} |"
     yield "|---|---|" + "---|" * len(_RUN_METRICS)
     for run in runs:
         cells = " | ".join(_cell(run.metrics.get(name)) for name in _RUN_METRICS)
         yield f"| {run.spec.seed} | {run.status} | {cells} |"
     yield ""
-    yield f"Entrant: `{canonical(first.spec.entrant.model_dump()).decode()}`\n"
+    yield f"Entrant: {in_code(canonical(first.spec.entrant.model_dump()).decode())}\n"
     yield (
-        f"Stream {first.spec.stream.name}: `{canonical(first.spec.stream.settings).decode()}`, "
+        f"Stream {in_markdown(first.spec.stream.name)}: "
+        f"{in_code(canonical(first.spec.stream.settings).decode())}, "
         f"data {first.sources.data[:12]}, results version {first.results_version}.\n"
     )
 

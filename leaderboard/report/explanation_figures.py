@@ -12,7 +12,7 @@ from ..curves.integration_study import Cohort
 from ..curves.lines import PARITY_QUANTITIES, ratio_by_age
 from ..curves.over_time import Panel, Trace, newborn_ratio
 from .newborn_figures import draw_survival, floored
-from .styles import COLOURS, DASHES, age_axis, draw_line, ratio_axis
+from .styles import COLOURS, DASHES, age_axis, draw_line, drawn, ratio_axis
 
 MOST_LINES = 12
 """More edits than this are marked by a rug at the foot of each panel instead of by lines."""
@@ -39,7 +39,7 @@ def time_figure(
     count = len(panels) + bool(cohorts)
     rows = -(-count // 2)
     figure = Figure(figsize=(10.5, 1.5 + 1.75 * rows), layout="constrained")
-    figure.suptitle(title, fontsize=11, wrap=True)
+    figure.suptitle(drawn(title), fontsize=11, wrap=True)
     grid = figure.subplots(rows, 2, sharex=True, squeeze=False)
     flat = list(grid.flat)
     for axes, panel in zip(flat, panels, strict=False):
@@ -124,7 +124,7 @@ def _legend(figure: Figure, layers: Sequence[str], edits: Mapping[str, Sequence[
 def newborn_figure(title: str, cohorts: Sequence[Cohort]) -> Figure:
     """Draw one entrant's cohorts by age: parity, its three factors, share not yet integrated."""
     figure = Figure(figsize=(10.5, 3.9), layout="constrained")
-    figure.suptitle(title, fontsize=11, wrap=True)
+    figure.suptitle(drawn(title), fontsize=11, wrap=True)
     parity, factors, survival = figure.subplots(1, 3)
     rows = [cohort.rows for cohort in cohorts]
     for axes, names, what in (

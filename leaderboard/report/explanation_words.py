@@ -6,6 +6,7 @@ from statistics import fmean, median
 
 from ...harness.metrics.summary import FACTORS
 from ...harness.plural import plural
+from ...harness.visible import in_markdown
 from ..board.grouping import EntrantRuns, StreamRuns
 from ..board.scoring import Score, direction, score, told_apart, worst_case
 from ..curves.integration_study import Cohort, Key, pace
@@ -55,7 +56,7 @@ def _accuracy(stream: StreamRuns[Result], entrant: EntrantRuns[Result]) -> Itera
         other = next((one for one in scores if one.name == name), None)
         if other and other is not own and other.counted(worst):
             pair = own.outcomes(worst), other.outcomes(worst)
-            yield _against(difference([pair], better), other.label)
+            yield _against(difference([pair], better), in_markdown(other.label))
 
 
 def _means(own: Score, worst: float | None, name: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from ...harness.errors import BenchError
 from ...harness.fingerprint import canonical
 from ...harness.metrics.pooling import SMALLEST_COHORT
 from ...harness.plural import plural
+from ...harness.visible import in_code, in_markdown
 from ..board.grouping import Marks, StreamRuns, grouped
 from ..board.standings import Board
 from ..curves.integration_study import Study, study_of
@@ -31,7 +32,7 @@ from .newborn_figures import LOWEST_RATIO, parity_figure, survival_figure
 from .overview import overview
 from .pictures import Picture, file_stem, look, saved
 from .report_tables import plasticity_table
-from .styles import Style, draw_line, in_order, legend, styles
+from .styles import Style, draw_line, drawn, in_order, legend, styles
 
 
 def report(results: Iterable[Result], folder: Path, board: Board | None = None) -> Path:
@@ -82,7 +83,9 @@ def _section(stream: StreamRuns[Result], looks: Mapping[str, Style], folder: Pat
         *controls_table(stream),
         *newborn_tables(stream.label, study, folder),
     ]
-    return "\n".join([f"## {stream.label}", "", *_origin(stream), *pages, *tables, *parts])
+    return "\n".join(
+        [f"## {in_markdown(stream.label)}", "", *_origin(stream), *pages, *tables, *parts]
+    )
 
 
 def _draw_accuracy(stream: StreamRuns[Result], looks: Mapping[str, Style]) -> Iterator[Picture]:
@@ -111,7 +114,7 @@ def _draw_newborns(
 ) -> Iterator[Picture]:
     if not study.entrants:
         return
-    cohorts = ", ".join(f"{one.label} {len(one.cohorts)}" for one in study.entrants)
+    cohorts = ", ".join(f"{in_markdown(one.label)} {len(one.cohorts)}" for one in study.entrants)
     pooled = f"cohorts of all layers and seeds (under {SMALLEST_COHORT} units pooled over seeds)"
     shown = {one.label for one in study.entrants}
     counted = f"Cohorts: {cohorts}. {_seeds_text(stream, shown)}"
@@ -169,7 +172,7 @@ def _lines(
 def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7, 4.4), layout="constrained")
     axes = figure.subplots()
-    axes.set_title(title, fontsize=11, wrap=True)
+    axes.set_title(drawn(title), fontsize=11, wrap=True)
     axes.set_xlabel(x)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # tasks and updates
     axes.set_ylabel(y)
@@ -184,7 +187,7 @@ def _draw_lines(axes: Axes, lines: Mapping[str, Line], looks: Mapping[str, Style
 def _seeds_text(stream: StreamRuns[Result], shown: set[str] | None = None) -> str:
     """Say which seeds were drawn, of all entrants or of those shown."""
     entrants = [entrant for entrant in stream.entrants if shown is None or entrant.label in shown]
-    return f"Seeds: {'; '.join(f'{e.label} {_seed_list(e.done)}' for e in entrants)}."
+    return f"Seeds: {'; '.join(f'{in_markdown(e.label)} {_seed_list(e.done)}' for e in entrants)}."
 
 
 def _seed_list(runs: Sequence[Result]) -> str:
@@ -196,18 +199,19 @@ def _origin(stream: StreamRuns[Result]) -> Iterator[str]:
     runs = [run for entrant in stream.entrants for run in entrant.runs]
     first = runs[0]
     yield (
-        f"{plural(len(runs), 'run')}. Stream `{_json(first.spec.stream.settings)}`, "
+        f"{plural(len(runs), 'run')}. Stream {in_code(_json(first.spec.stream.settings))}, "
         f"data {first.sources.data[:12]}, results version {first.results_version}.\n"
     )
     for entrant in stream.entrants:
-        yield f"* **{entrant.label}**: `{_json(entrant.runs[0].spec.entrant.model_dump())}`"
+        asked = in_code(_json(entrant.runs[0].spec.entrant.model_dump()))
+        yield f"* **{in_markdown(entrant.label)}**: {asked}"
     yield ""
-    yield from sorted({f"Environment: `{_json(run.environment)}`\n" for run in runs})
+    yield from sorted({f"Environment: {in_code(_json(run.environment))}\n" for run in runs})
     for entrant in stream.entrants:
         for run in entrant.runs:
             if run.status != "done":
                 name = f"{entrant.label} seed {run.spec.seed}"
-                yield f"Not drawn: {name}, {run.status}: {run.reason}\n"
+                yield in_markdown(f"Not drawn: {name}, {run.status}: {run.reason}") + "\n"
 
 
 def _json(value: Any) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...harness.metrics.summary import FACTORS, INTEGRATION_QUANTITIES, PARITIES
 from ...harness.metrics.table import INTEGRATION_RHOS
+from ...harness.visible import in_markdown
 from ..curves.integration_study import Cohort, Pace, Study, pace
 from ..statistics.inference import CONFIDENCE
 from ..statistics.numbers import p_number
@@ -37,7 +38,7 @@ def integration_tables(first_column: str, groups: Groups, horizon: float) -> Ite
         for group, cohorts in groups.items():
             paces = [pace(cohorts, (name, rho), horizon) for rho in INTEGRATION_RHOS]
             cells = " | ".join(cell for one in paces for cell in _pace_cells(one))
-            yield f"| {group} | {len(cohorts)} | {cells} |"
+            yield f"| {in_markdown(group)} | {len(cohorts)} | {cells} |"
         yield ""
 
 
@@ -90,7 +91,7 @@ def _test_line(test: PaceTest) -> str:
         difference = f"{test.difference.mean:+z,.0f}{limits}{paired}"
         runs = str(test.difference.count)
     cells = (rank, _p(test.p_log_rank), difference, runs, _p(test.p_difference))
-    return f"| {test.first} and {test.second} | {' | '.join(cells)} |"
+    return f"| {in_markdown(test.first)} and {in_markdown(test.second)} | {' | '.join(cells)} |"
 
 
 def _p(value: float) -> str:
@@ -118,7 +119,7 @@ def parity_table(first_column: str, groups: Groups) -> Iterator[str]:
     for group, cohorts in groups.items():
         for when, number in (("at birth", ratio_at_birth), ("cycle", ratio_over_cycle)):
             values = [[number(cohort, name) for cohort in cohorts] for name in names]
-            yield f"| {group} | {when} | {' | '.join(map(_spread, values))} |"
+            yield f"| {in_markdown(group)} | {when} | {' | '.join(map(_spread, values))} |"
     yield ""
 
 
@@ -162,7 +163,10 @@ def newborn_tables(stream: str, study: Study, folder: Path) -> Iterator[str]:
     yield from integration_tables("entrant", by_entrant, study.horizon)
     if len(study.entrants) > 1:
         name = f"{file_stem(stream)}-integration-tests.md"
-        head = [f"# Integration time on {stream}: tests\n", "[Back to the report](report.md)\n"]
+        head = [
+            f"# Integration time on {in_markdown(stream)}: tests\n",
+            "[Back to the report](report.md)\n",
+        ]
         (folder / name).write_text("\n".join([*head, *comparison_tables(study)]), encoding="utf-8")
         yield f"Tests between every two entrants: [log-rank, and paired by seed]({name}).\n"
     yield from parity_table("entrant", by_entrant)

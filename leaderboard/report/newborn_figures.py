@@ -12,7 +12,7 @@ from ...harness.metrics.summary import INTEGRATION_QUANTITIES
 from ...harness.metrics.table import INTEGRATION_RHOS
 from ..curves.integration_study import Study
 from ..curves.lines import PARITY_QUANTITIES, Line, ratio_by_age
-from .styles import Style, age_axis, draw_line, in_order, legend, ratio_axis
+from .styles import Style, age_axis, draw_line, drawn, in_order, legend, ratio_axis
 
 Panel = TypeVar("Panel")
 
@@ -34,7 +34,7 @@ def parity_figure(title: str, study: Study, styles: Mapping[str, Style]) -> Figu
         ratio_axis(axes)
 
     figure = _panels(2, 2, PARITY_QUANTITIES, draw)
-    figure.suptitle(f"{title}: newborn parity by age", fontsize=11)
+    figure.suptitle(f"{drawn(title)}: newborn parity by age", fontsize=11)
     figure.supylabel("newborns / incumbents", fontsize=10)
     return figure
 
@@ -52,7 +52,7 @@ def survival_figure(title: str, study: Study, styles: Mapping[str, Style]) -> Fi
         axes.set_ylim(-0.03, 1.03)
 
     figure = _panels(len(INTEGRATION_RHOS), len(INTEGRATION_QUANTITIES), questions, draw)
-    figure.suptitle(f"{title}: cohorts not yet integrated", fontsize=11)
+    figure.suptitle(f"{drawn(title)}: cohorts not yet integrated", fontsize=11)
     figure.supylabel("share of cohorts", fontsize=10)
     return figure
 
@@ -62,7 +62,7 @@ def draw_survival(axes: Axes, label: str, times: Sequence[IntegrationTime], styl
     curve = kaplan_meier(times)
     ages = np.array([0.0, *curve.ages])
     shares = np.array([1.0, *curve.not_integrated])
-    axes.step(ages, shares, where="post", label=label, **style)
+    axes.step(ages, shares, where="post", label=drawn(label), **style)
     cut = np.unique([time.age for time in times if not time.observed and time.candidates])
     levels = shares[np.searchsorted(ages, cut, side="right") - 1]
     axes.plot(cut, levels, "|", color=style["color"], markersize=7, markeredgewidth=1)

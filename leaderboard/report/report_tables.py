@@ -7,6 +7,7 @@ import numpy as np
 
 from ...harness.metrics.accuracy import fresh_gap
 from ...harness.plural import plural
+from ...harness.visible import in_markdown
 from ..board.grouping import EntrantRuns, StreamRuns
 from ..statistics.inference import summarise
 from ..store.result import Result
@@ -37,7 +38,7 @@ def plasticity_table(stream: StreamRuns[Result]) -> Iterator[str]:
     for entrant in stream.entrants:
         loss, slope = (_metric(entrant, f"plasticity_{name}") for name in ("loss", "slope"))
         gap = _shown(list(gaps_to_fresh(entrant.done, fresh).values())) if fresh else "no `reset`"
-        yield f"| {entrant.label} | {loss} | {slope} | {gap} |"
+        yield f"| {in_markdown(entrant.label)} | {loss} | {slope} | {gap} |"
     yield ""
     yield from _collapses(stream)
 
@@ -58,8 +59,9 @@ def _collapses(stream: StreamRuns[Result]) -> Iterator[str]:
         known = [v for run in entrant.done if (v := run.metrics.get("collapsed")) is not None]
         dead = sum(value > MOSTLY for value in known)
         if dead:
+            name = in_markdown(entrant.label)
             yield (
-                f"**{entrant.label} collapsed in {dead} of {plural(len(known), 'seed')}**: at most "
+                f"**{name} collapsed in {dead} of {plural(len(known), 'seed')}**: at most "
                 "of the task ends that were measured no unit of a whole hidden layer fired on any "
                 "sample, so that the network gave one answer to all. There, no loss and no slope "
                 "mean that nothing was left to lose.\n"

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from ...harness.fingerprint import canonical
+from ...harness.visible import visible
 from ..board.grouping import EntrantRuns
 from ..curves.lines import Line
 from ..store.result import Result
@@ -83,9 +84,19 @@ def in_order(labels: Iterable[str]) -> list[str]:
     return sorted(labels, key=key)
 
 
+def drawn(label: str) -> str:
+    """Return a label as a figure shows it.
+
+    For matplotlib what is between dollars is a formula, and what begins with a low line is left
+    out of a legend.
+    """
+    text = visible(label).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
 def draw_line(axes: Axes, label: str, line: Line, style: Style) -> None:
     """Draw a line and its band; a single point as a point with its interval."""
-    axes.plot(line.x, line.middle, label=label, **style)
+    axes.plot(line.x, line.middle, label=drawn(label), **style)
     if len(line.x) == 1:  # a single point has neither line nor band to be seen by
         axes.plot(line.x, line.middle, "o", color=style["color"])
         axes.vlines(line.x, line.low, line.high, color=style["color"])

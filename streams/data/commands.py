@@ -11,6 +11,7 @@ import typer
 from ...harness.commands.options import FAILED, Data, Json
 from ...harness.errors import BenchError
 from ...harness.places import default_data_dir
+from ...harness.visible import tell
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,7 +33,7 @@ app = typer.Typer(
 @app.command()
 def where(data: Data = None) -> None:
     """Say for every source of samples where its files are, or what is missing."""
-    typer.echo("\n".join(where_lines(data or default_data_dir())))
+    tell("\n".join(where_lines(data or default_data_dir())))
 
 
 @app.command()

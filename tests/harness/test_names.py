@@ -26,10 +26,16 @@ ODD = {
     "a\u00a0b": "has the character U+00A0",
     "<b>dense</b>": "has markup in it, <",
     "a->b": "has markup in it, >",
-    " dense": "has spaces at an end, or several in a row",
+    " dense": "begins with ' '",
+    "=1+1": "begins with '='",
+    "-x": "begins with '-'",
+    "@x": "begins with '@'",
+    "_x": "begins with '_'",
+    "#x": "begins with '#'",
+    "[x](y)": "begins with '['",
     "dense ": "has spaces at an end, or several in a row",
     "a  b": "has spaces at an end, or several in a row",
-    " ": "has spaces at an end, or several in a row",
+    " ": "begins with ' '",
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from plasticity_bench.harness.visible import in_markdown
 from plasticity_bench.leaderboard.papers.measured import Measured
 from plasticity_bench.leaderboard.papers.paper import Scale
 from plasticity_bench.leaderboard.papers.report import Report, as_json, report_of, terminal, write
@@ -89,7 +90,7 @@ def test_what_the_paper_leaves_open_is_said_with_what_is_taken(tmp_path: Path) -
     open_, unpublished = (row.protocol for row in found.rows)
     assert open_.startswith("The paper does not state, and is taken here: batch_size = 256, pixels")
     assert unpublished == "No protocol is printed for its stream."
-    assert open_ in page(found, tmp_path)
+    assert in_markdown(open_) in page(found, tmp_path)
     assert as_json(found)["rows"][0]["protocol"] == open_
 
 

@@ -1,12 +1,15 @@
 import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 
 from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.visible import visible
 from plasticity_bench.leaderboard.board.ranking import rank
 from plasticity_bench.leaderboard.report.figures import report
 from plasticity_bench.leaderboard.store.result import Result
@@ -154,3 +157,58 @@ def test_a_report_begins_with_the_board(make_result: MakeResult, tmp_path: Path)
     assert (tmp_path / "results-ranks.svg").stat().st_size > 1000
     few = [result for result in results if result.spec.stream.name in ("stream-0", "stream-1")]
     assert "are tested from 6 streams on" in report(few, tmp_path / "few", rank(few)).read_text()
+
+
+HOSTILE = (
+    "a|b|c",
+    r"$\frac{$",
+    "[link](https://nowhere.invalid)",
+    "![picture](x.png)",
+    "`code` ``more``",
+    "<script>alert(1)</script>",
+    "**bold** _slanted_ ~~gone~~",
+    "two\nlines\n# heading",
+    "esc\x1b[31m\u202egnp.exe",
+    "&lt;b&gt;",
+    "_hidden",
+)
+
+
+def test_names_are_text_in_a_report_whatever_signs_they_have(
+    make_result: MakeResult, tmp_path: Path
+) -> None:
+    """Results made before there was a rule for names may have such."""
+    made = [
+        make_result(entrant=name, stream=HOSTILE[2], seed=seed, rows=rows(3, True))
+        for name in HOSTILE
+        for seed in range(2)
+    ]
+    lost = make_result(entrant="lost", stream=HOSTILE[2], status="failed", rows=[])
+    lost = lost.model_copy(update={"reason": " ".join(HOSTILE)})
+    board = rank([*made, lost])
+    folder = report([*made, lost], tmp_path / "report", board).parent
+    markdown = MarkdownIt("gfm-like", {"linkify": False})
+    seen = ""
+    for page in folder.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
+        html = markdown.render(text)
+        links = re.findall(r'(?:href|src)="([^"]*)"', html)
+        assert all((folder / link).exists() for link in links)
+        assert not re.search(r"<(script|s|em|b)\b", html)
+        for table in re.findall("<table>.*?</table>", html, re.DOTALL):
+            cells = {row.count("<t") for row in re.findall("<tr>.*?</tr>", table, re.DOTALL)}
+            assert len(cells) == 1
+        seen += unescape(html)
+    for name in HOSTILE:
+        assert visible(name) in re.sub("<[^>]*>", "", seen) or "<" in name
+    assert "<script>alert(1)</script>" in seen
+
+
+def test_a_name_that_begins_with_a_line_is_in_the_legend(
+    make_result: MakeResult, tmp_path: Path
+) -> None:
+    made = [make_result(entrant=name, rows=rows(3, False)) for name in ("_hidden", "dense")]
+    folder = report(made, tmp_path / "report").parent
+    drawn = next(folder.glob("*-accuracy.svg")).read_text(encoding="utf-8")
+    assert "_hidden" in drawn
