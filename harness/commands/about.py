@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ..blame import raised
+from ..errors import BenchError
 from ..plugins import registry
 from ..specs.describe import settings_of
 from ..specs.grammar import Call, Settings, format_call, format_value
@@ -34,7 +36,15 @@ def about_name(kind: str, name: str, *, trust: bool = False) -> RenderableType:
         "settings": lambda name: settings_table(settings_of(SPECS[name])),
         "activations": _about_activation,
     }
-    return Group(Text(f"{visible(name)} ({kind})", style="bold"), shows[kind](name), Text())
+    try:
+        shown = shows[kind](name)
+    except BenchError:
+        raise
+    except Exception as error:  # whatever a plug-in's class does when it is looked at
+        raise BenchError(
+            f"'{name}' cannot be described: {raised(error)}. Repair or uninstall its package."
+        ) from error
+    return Group(Text(f"{visible(name)} ({kind})", style="bold"), shown, Text())
 
 
 def _about_strategy(name: str) -> RenderableType:

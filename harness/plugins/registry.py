@@ -199,7 +199,7 @@ def load_strategy(name: str) -> "type[Strategy]":
     """Import the class of a strategy.
 
     Raises:
-        BenchError: as `load`, or what is there is not a subclass of `Strategy`.
+        BenchError: as `load`, or what is there is not a dataclass and subclass of `Strategy`.
     """
     from ..engine.strategy import Strategy
 
@@ -263,8 +263,11 @@ def load_stream(name: str) -> LoadedStream:
 
 
 def _subclass(kind: Kind, name: str, base: type[T]) -> type[T]:
+    from ..specs.spec import check_declared
+
     loaded = load(kind, name)
     if isinstance(loaded, type) and issubclass(loaded, base):
+        check_declared(loaded, f"{kind} {name}")
         return loaded
     provider = find(kind, name)
     raise BenchError(

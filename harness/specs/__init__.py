@@ -14,8 +14,8 @@ For others:
     locations: location
     named_code: AVALANCHE, is_place, named_code, named_place
     source_code: Link, Source, source_digest, source_of
-    spec: all_settings, build_call, build_settings, canonical_name, EntrantSpec, NetworkSpec,
-        OptimizerSpec, RunSpec, StrategySpec, StreamSpec
+    spec: all_settings, build_call, build_settings, canonical_name, check_declared, EntrantSpec,
+        NetworkSpec, OptimizerSpec, RunSpec, StrategySpec, StreamSpec
     suite: EntrantRequest, load_suite, parse_entrant, parse_seeds, parse_stream, Suite, suite_names
     toml_text: parsed_toml
 """

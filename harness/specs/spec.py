@@ -144,7 +144,7 @@ def build_settings(cls: type[T], settings: Settings, what: str, *, remedy: str |
         BenchError: a name, a type or a value is not allowed.
     """
     see = remedy or f"See its settings: plasticity-bench list {what.split()[-1]}"
-    _check_declared(cls, what)
+    check_declared(cls, what)
     known = [part.name for part in fields(cls) if part.init]  # type: ignore[arg-type]
     for name in settings:
         if name not in known:
@@ -208,8 +208,12 @@ def canonical_name(strategies: tuple[StrategySpec, ...]) -> str:
     return format_calls(Call(strategy.name, strategy.settings) for strategy in strategies)
 
 
-def _check_declared(cls: type, what: str) -> None:
-    """Refuse a class whose annotated fields are not settings for want of `@dataclass`."""
+def check_declared(cls: type, what: str) -> None:
+    """Refuse a class whose annotated fields are not settings for want of `@dataclass`.
+
+    Raises:
+        BenchError: says so of `what`, as messages name the class.
+    """
     own = inspect.get_annotations(cls)
     if not is_dataclass(cls) or (own and "__dataclass_fields__" not in cls.__dict__):
         raise BenchError(

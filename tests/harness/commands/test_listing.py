@@ -92,14 +92,25 @@ def test_no_control_character_of_a_plug_in_reaches_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harm = "\x1b[2Jcleared \x9b31m \u202eturned\x07"
-    name = "odd\x1b[31m\u202ename"
+    name = "odd"
     monkeypatch.syspath_prepend(str(installed(tmp_path, f"Is {harm}.\n\nMore {harm}.", name)))
     assert Entry(name, f"Is {harm}.", "Installed by ideas") in entries()["strategies"]
     for words in (["strategies"], ["strategies", name], [name]):
         lines = listed(*words)
         assert not [line for line in lines if UNSEEN.search(line)]
-        assert [line for line in lines if "odd\ufffd[31m\ufffdname" in line]
+        assert [line for line in lines if "odd" in line]
         assert [line for line in lines if "\ufffd[2Jcleared \ufffd31m \ufffdturned\ufffd" in line]
+
+
+def test_a_plug_ins_name_that_is_none_is_listed_as_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "odd\x1b[31m\u202ename"
+    monkeypatch.syspath_prepend(str(installed(tmp_path, "Is odd.", name)))
+    lines = listed("strategies")
+    assert not [line for line in lines if UNSEEN.search(line)]
+    (shown,) = [line for line in lines if "odd\\x1b[31m\\u202ename" in line]
+    assert "Its name has the character U+001B" in shown
 
 
 def test_lines_that_go_to_another_program_are_whole(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from plasticity_bench.harness.commands.about import about_name
 from plasticity_bench.harness.engine.strategy import Strategy
 from plasticity_bench.harness.errors import BenchError
 from plasticity_bench.harness.plugins.docstrings import first_line
@@ -237,3 +238,19 @@ def test_an_installed_name_that_is_none_is_shown_as_it_is_spelled_and_cannot_be_
     if not name.isascii():
         with pytest.raises(BenchError, match="no strategy"):
             find("strategy", name)
+
+
+def test_a_class_whose_fields_are_no_settings_is_told_so(install: Install) -> None:
+    bare = IDEA + "\n\nclass Bare(Mine):\n    share: float = 0.5\n"
+    install("bare", "bare_idea", bare, "strategy", "bare", "Bare")
+    with pytest.raises(BenchError, match="strategy bare: class Bare is not a dataclass"):
+        load_strategy("bare")
+    with pytest.raises(BenchError, match="class Bare is not a dataclass"):
+        about_name("strategies", "bare")
+
+
+def test_a_class_that_cannot_be_looked_at_is_named_with_its_line(install: Install) -> None:
+    odd = IDEA + "\n\nclass Odd(Mine):\n    needs = 3\n"
+    install("odd", "odd_needs", odd, "strategy", "odd", "Odd")
+    with pytest.raises(BenchError, match="'odd' cannot be described: TypeError"):
+        about_name("strategies", "odd")
