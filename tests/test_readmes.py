@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from plasticity_bench.leaderboard.papers.runs import choose
 from plasticity_bench.strategies import BUILT_IN
 from plasticity_bench.streams.data.sources import reader_of
 from tests import readme_files as readmes
+from tests.helpers import undrawn
 from tests.readme_files import CONTRIBUTING, FILES, OF_FOLDERS, README, ROOT, Command
 
 with warnings.catch_warnings():
@@ -150,13 +150,6 @@ def shortened(name: str) -> LoadedStream:
     known = {part.name for part in fields(loaded.cls)}
     short = {key: value for key, value in SHORT.items() if key in known}
     return replace(loaded, settings={**loaded.settings, **short})
-
-
-def undrawn(figure: Figure, place: Path | BytesIO, **_: Any) -> None:
-    """Stand for `Figure.savefig`: drawing takes most of a report's time, and has its own tests."""
-    del figure
-    if isinstance(place, Path):
-        place.touch()
 
 
 def write_plugin(place: Path) -> None:

@@ -69,7 +69,7 @@ def ask(base_url: str, key: str, query: str, variables: Mapping[str, Any], form:
     try:
         answer = answers.get(timeout=PATIENCE)
     except Empty:
-        raise Deferred(f"{base_url} does not answer in {PATIENCE:g} seconds") from None
+        raise _late(base_url) from None
     if isinstance(answer, Exception):
         raise answer
     return answer
@@ -101,7 +101,13 @@ def _asked(base_url: str, key: str, query: str, variables: Mapping[str, Any], fo
         raise _status(error, base_url) from None
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):  # which may be a moment before our own patience ends
+            raise _late(base_url) from None
         raise Deferred(f"{base_url} does not answer ({_said(reason)})") from None
+
+
+def _late(base_url: str) -> Deferred:
+    return Deferred(f"{base_url} does not answer in {PATIENCE:g} seconds")
 
 
 def _read(answer: IO[bytes], base_url: str, name: str, form: type[A]) -> A:

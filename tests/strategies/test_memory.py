@@ -99,7 +99,7 @@ def test_the_replayed_share_of_a_batch_is_the_one_asked_for(
 
 
 def test_it_keeps_what_a_class_incremental_stream_makes_others_forget() -> None:
-    stream = (parse_stream("class-incremental-digits"),)
+    stream = (parse_stream("class-incremental-digits(passes=8)"),)
     accuracy = {}
     for entrant in ("dense", "tiny-er", "tiny-er(fraction=0.0)"):
         specs = resolve(Suite("test", "", stream, (parse_entrant(entrant),), (0, 1)))

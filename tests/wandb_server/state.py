@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import threading
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +110,14 @@ class State:
         """All header lines but the authorisation."""
         self.logins: list[str] = []
         """The authorisation of every request that had one, as it came."""
+
+    def copy(self) -> "State":
+        """Return another with the same in it, of which nothing is shared."""
+        with self.lock:
+            made = State(self.user, self.teams)
+            own = {name: value for name, value in vars(self).items() if name != "lock"}
+            vars(made).update(deepcopy(own))
+        return made
 
     def project(self, entity: str | None, name: str, make: bool = False) -> Project | None:
         """Return a project; make it where asked to, and where the user may."""

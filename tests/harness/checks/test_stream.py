@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,13 @@ def failures(stream: Stream, folder: Path, laws: list[str] = HERE) -> dict[str, 
     verdicts = check_stream(stream, folder, laws=laws)
     assert [verdict.law for verdict in verdicts] == laws
     return {one.law: one.failure for one in verdicts if one.failure is not None}
+
+
+@pytest.fixture(scope="module")
+def found_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """Check a stream of `made_streams` by name, once for all that is asked of it."""
+    folder = tmp_path_factory.mktemp("streams")
+    return cache(lambda name: failures(getattr(made_streams, name)(), folder))
 
 
 def test_a_sound_stream_keeps_every_law(tmp_path: Path) -> None:
@@ -49,9 +58,9 @@ def test_a_sound_stream_keeps_every_law(tmp_path: Path) -> None:
     ],
 )
 def test_a_faulty_stream_fails_the_law_it_breaks(
-    tmp_path: Path, name: str, law: str, sentence: str
+    found_in: Callable[[str], dict[str, str]], name: str, law: str, sentence: str
 ) -> None:
-    found = failures(getattr(made_streams, name)(), tmp_path)
+    found = found_in(name)
     assert law in found
     assert sentence in found[law]
     assert "\n" not in found[law]
@@ -74,8 +83,10 @@ def test_a_faulty_stream_fails_the_law_it_breaks(
         ("AllAtOnce", {MEMORY}),
     ],
 )
-def test_it_fails_no_other_law(tmp_path: Path, name: str, broken: set[str]) -> None:
-    assert set(failures(getattr(made_streams, name)(), tmp_path)) == broken
+def test_it_fails_no_other_law(
+    found_in: Callable[[str], dict[str, str]], name: str, broken: set[str]
+) -> None:
+    assert set(found_in(name)) == broken
 
 
 def test_a_stream_that_depends_on_the_process_is_found_out(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -96,13 +97,23 @@ def test_cosine_goes_from_one_to_zero_as_torchs_does() -> None:
     assert learning_rate_factor("constant", 17, 50) == 1
 
 
-def first_update(state: str, network: NetworkSpec = MLP) -> tuple[Network, Tensor, Tensor]:
-    """Revive unit 2 of the last editable layer late in training; return its row's update / lr."""
-    lr = 0.001
-    net = make_network(network, OptimizerSpec(name="adam", lr=lr))
+LATE_RATE = 0.001
+
+
+@pytest.fixture(scope="module")
+def late() -> Network:
+    """A network late in training, all along without unit 2 of its last editable layer."""
+    net = make_network(MLP, OptimizerSpec(name="adam", lr=LATE_RATE))
     layer = net.hidden[-1]
     net.prune(layer, units(layer, [2], [2]))
     train(net, 1500)
+    return net
+
+
+def first_update(late: Network, state: str) -> tuple[Network, Tensor, Tensor]:
+    """Revive the unit in a copy of the network; return that, and its row's update / lr."""
+    net = deepcopy(late)
+    layer = net.hidden[-1]
     net.grow(layer, units(layer, [2], []), insertion="fresh", state=state)  # type: ignore[arg-type]
     before = layer.weight.detach().clone()
     backward(net, *make_batch(2, 64, seed=7))
@@ -110,20 +121,20 @@ def first_update(state: str, network: NetworkSpec = MLP) -> tuple[Network, Tenso
     assert gradient is not None
     gradient = gradient[0, 2].clone()
     net.optimizer.step(1.0)
-    return net, ((layer.weight - before)[0, 2] / lr).detach(), gradient
+    return net, ((layer.weight - before)[0, 2] / LATE_RATE).detach(), gradient
 
 
-def test_a_zeroed_clock_makes_the_first_update_one_learning_rate() -> None:
-    _, update, gradient = first_update("zero_step")
+def test_a_zeroed_clock_makes_the_first_update_one_learning_rate(late: Network) -> None:
+    _, update, gradient = first_update(late, "zero_step")
     felt = gradient.abs() > 1e-4
     assert felt.any()
     torch.testing.assert_close(update[felt], -gradient[felt].sign(), atol=2e-3, rtol=0)
 
 
-def test_the_stock_clock_makes_the_first_update_nearly_three_learning_rates() -> None:
+def test_the_stock_clock_makes_the_first_update_nearly_three_learning_rates(late: Network) -> None:
     """0.1 / sqrt(0.001 / (1 - 0.999^1501)): the hot start of a masked slot under stock Adam."""
     for state in ("stock", "zero"):
-        _, update, gradient = first_update(state)
+        _, update, gradient = first_update(late, state)
         felt = gradient.abs() > 1e-4
         expected = 0.1 / (0.001 / (1 - 0.999**1501)) ** 0.5
         assert expected == pytest.approx(2.79, abs=0.01)

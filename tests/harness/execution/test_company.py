@@ -10,7 +10,13 @@ from plasticity_bench.leaderboard.store.result_store import ResultStore
 from tests.harness.test_cli import call
 
 RUN = [
-    *("run", "--stream", "shifting-labels-digits(tasks=3)", "--entrant", "dense"),
+    *(
+        "run",
+        "--stream",
+        "shifting-labels-digits(tasks=3,samples_per_task=480)",
+        "--entrant",
+        "dense",
+    ),
     *("--entrant", "grow", "--entrant", "reset"),
 ]
 """On this stream differences in the last bit grow soonest."""

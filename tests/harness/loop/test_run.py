@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +83,44 @@ def test_the_same_run_twice_gives_the_same_rows() -> None:
 
 
 CONTINUE = """
-import json, sys, torch
-from pathlib import Path
+import json, os, sys, torch
 from tests.harness.loop.test_run import DATA, make_specs, without_seconds
 from plasticity_bench.harness.loop.run import StackedRun
-run = StackedRun(make_specs(sys.argv[2], "0:2", *sys.argv[3:]), DATA)
-run.load_state_dict(torch.load(sys.argv[1], weights_only=True))
-print(without_seconds([row for _, row in run.rows()]))
+
+def go_on(state, entrant, *sets):
+    run = StackedRun(make_specs(entrant, "0:2", *sets), DATA)
+    run.load_state_dict(torch.load(state, weights_only=True))
+    print(without_seconds([row for _, row in run.rows()]), flush=True)
+
+make_specs("grow+prune+shrink-perturb", "0")  # which loads what runs are made of
+for line in sys.stdin:
+    if not os.fork():
+        go_on(*json.loads(line))
+        os._exit(0)
+    if os.wait()[1]:
+        print("null", flush=True)
 """
+
+
+@pytest.fixture(scope="module")
+def go_on() -> Iterator[Callable[..., Any]]:
+    """Go on from a saved state in a process that has computed nothing; return the rows.
+
+    Each is forked from one that has loaded the libraries alone, which takes most of the time.
+    """
+    words = [sys.executable, "-c", CONTINUE]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as loaded:
+        assert loaded.stdin is not None
+        assert loaded.stdout is not None
+        asked, answers = loaded.stdin, loaded.stdout
+
+        def go_on(state: Path, entrant: str, *sets: str) -> Any:
+            print(json.dumps([str(state), entrant, *sets]), file=asked, flush=True)
+            return json.loads(answers.readline())
+
+        yield go_on
 
 
 @pytest.mark.parametrize(
@@ -102,7 +133,7 @@ print(without_seconds([row for _, row in run.rows()]))
     ],
 )  # fmt: skip
 def test_a_run_stopped_at_a_boundary_goes_on_bit_identically_in_a_new_process(
-    tmp_path: Path, entrant: str, sets: list[str]
+    tmp_path: Path, go_on: Callable[..., Any], entrant: str, sets: list[str]
 ) -> None:
     run = StackedRun(make_specs(entrant, "0:2", *sets), DATA)
     states: list[dict[str, Any]] = []
@@ -118,15 +149,8 @@ def test_a_run_stopped_at_a_boundary_goes_on_bit_identically_in_a_new_process(
         rows.append(item)
     assert len(states) == 3
     for task in (1, 2):
-        finished = subprocess.run(
-            [sys.executable, "-c", CONTINUE, str(tmp_path / f"{task}.pt"), entrant, *sets],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert finished.returncode == 0, finished.stderr
         expected = without_seconds([row for _, row in rows[at_boundary[task - 1] :]])
-        assert json.loads(finished.stdout) == json.loads(expected)
+        assert go_on(tmp_path / f"{task}.pt", entrant, *sets) == json.loads(expected)
 
 
 def test_a_state_that_is_kept_in_memory_is_not_written_to_by_training_on() -> None:

@@ -41,6 +41,7 @@ def test_an_unusual_learner_is_named_in_every_form(folder: Path, how: str) -> No
     assert "dense [" not in plain
 
 
+@pytest.mark.usefixtures("undrawn_figures")
 def test_reports_pages_and_comparisons_say_it_too(folder: Path) -> None:
     assert LABEL in call("compare", "dense", LABEL, "--suite", *words(folder)).stdout
     call("report", *words(folder, "--out", str(folder / "report")))
@@ -57,6 +58,7 @@ def test_an_option_without_a_word_is_no_default(folder: Path, option: str) -> No
     assert "''" in done.output
 
 
+@pytest.mark.usefixtures("undrawn_figures")
 def test_it_is_left_out_on_request(folder: Path) -> None:
     for command in (["leaderboard"], ["leaderboard", "build"], ["report"]):
         out = ["--out", str(folder / "out")] if command != ["leaderboard"] else []

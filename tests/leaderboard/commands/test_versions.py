@@ -232,6 +232,7 @@ def test_the_same_code_with_other_settings_is_no_other_code(results: Path, tmp_p
     assert done.stderr == ""
 
 
+@pytest.mark.usefixtures("undrawn_figures")
 def test_pages_and_reports_say_it_and_show_it_once(both: Path, tmp_path: Path) -> None:
     words = (*SMALL, *ENTRANTS, "--results", str(both))
     done = call("leaderboard", "build", *words, "--out", tmp_path / "page")

@@ -12,7 +12,7 @@ from plasticity_bench.leaderboard.publish import listing
 from plasticity_bench.leaderboard.publish.publication import Outcome, publish, to_do
 from tests.wandb_server import KEY, Fault
 
-from ..conftest import draft
+from ..conftest import Published, draft
 from .publishing import Lab, assert_all_there_once, receipts, table
 
 pytestmark = pytest.mark.usefixtures("wandb_runs")
@@ -48,10 +48,10 @@ def test_everything_is_there_once_and_as_in_the_store_then_ranks_follow_new_resu
     assert [each.version for each in lab.state.committed(lab.job().board.artifact)] == [0, 1]
 
 
-def test_an_entrant_that_left_the_board_is_marked(lab: Lab) -> None:
-    lab.add({"dense": 0.5}, [0, 1])
-    gone = lab.add({"grow": 0.7}, [0, 1])
-    assert not publish(lab.job()).left
+def test_an_entrant_that_left_the_board_is_marked(published: Published) -> None:
+    lab = published.lab
+    gone = [one.fingerprint for one in lab.store.results() if one.spec.entrant.name == "grow"]
+    assert len(gone) == 2
     for name in gone:
         lab.store.path(name).unlink()
     assert not publish(lab.job()).left
@@ -76,10 +76,9 @@ def test_what_was_deleted_on_the_server_comes_back_under_another_id(lab: Lab) ->
 
 
 def test_what_is_not_there_any_more_is_published_again(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab.add({"dense": 0.5, "grow": 0.7}, [0, 1])
-    assert not publish(lab.job()).left
+    lab = published.lab
     assert_all_there_once(lab)
     deleted, running, longer, _ = lab.state.of_job("seed-run")
     del lab.state.runs[deleted.project.entity, deleted.project.name, deleted.name]
@@ -96,14 +95,13 @@ def test_what_is_not_there_any_more_is_published_again(
     assert_all_there_once(lab)
 
 
-def test_a_project_that_was_deleted_is_published_again_whole(lab: Lab) -> None:
-    lab.add({"dense": 0.5}, [0])
-    first = publish(lab.job())
+def test_a_project_that_was_deleted_is_published_again_whole(published: Published) -> None:
+    lab = published.lab
     lab.state.projects.clear()
     lab.state.runs.clear()
     lab.state.views.clear()
     lab.state.artifacts.clear()
-    assert publish(lab.job()) == first
+    assert publish(lab.job()) == published.outcome
     assert_all_there_once(lab)
 
 

@@ -17,6 +17,7 @@ from plasticity_bench.leaderboard.publish.listing import listed_runs, withdraw
 from plasticity_bench.leaderboard.publish.publication import publish, to_do
 from tests.wandb_server import KEY, Fault, StandIn
 
+from ..conftest import Published
 from .publishing import PROJECT, Lab, assert_all_there_once, receipts
 
 LOGIN = "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
@@ -250,9 +251,8 @@ def test_the_command_says_it_in_one_line(lab: Lab) -> None:
 
 
 @pytest.mark.usefixtures("wandb_runs")
-def test_an_error_instead_of_the_list_sends_nothing_again(lab: Lab) -> None:
-    lab.add({"dense": 0.5}, [0])
-    assert not publish(lab.job()).left
+def test_an_error_instead_of_the_list_sends_nothing_again(published: Published) -> None:
+    lab = published.lab
     before = receipts(lab)
     lab.state.requests.clear()
     lab.server.fail(Fault("RunsThere", 200, answer=b'{"errors": [{"message": "internal error"}]}'))
@@ -269,11 +269,10 @@ def test_an_error_instead_of_the_list_sends_nothing_again(lab: Lab) -> None:
     "answer", [b'{"errors": [{"message": "no"}]}', b'{"data": {"project": null}}', b"[]"]
 )
 def test_an_odd_list_of_reports_makes_no_second_one(
-    lab: Lab, answer: bytes, monkeypatch: pytest.MonkeyPatch
+    published: Published, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("plasticity_bench.leaderboard.publish.publication.ATTEMPTS_IN_VAIN", 1)
-    lab.add({"dense": 0.5}, [0])
-    assert not publish(lab.job()).left
+    lab = published.lab
     [report] = lab.state.views
     lab.job().receipts.remove(f"report-{lab.job().board.key}")
     lab.server.fail(Fault("ProjectViews", 200, answer=answer))

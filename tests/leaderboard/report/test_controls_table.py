@@ -39,6 +39,7 @@ def stream(folder: Path) -> StreamRuns[Result]:
     return found
 
 
+@pytest.mark.usefixtures("undrawn_figures")
 def test_controls_are_named_compared_and_explained_in_the_report(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -64,6 +65,7 @@ def test_controls_are_named_compared_and_explained_in_the_report(
     assert page.count("### Controls of ") == 1  # and none of a control, as of turnover
 
 
+@pytest.mark.usefixtures("undrawn_figures")
 def test_controls_of_other_code_are_said_to_be_of_it(folder: Path, tmp_path: Path) -> None:
     mixed = ResultStore(tmp_path / "mixed")
     for result in ResultStore(folder).results():

@@ -144,7 +144,6 @@ def test_a_report_begins_with_the_board(make_result: MakeResult, tmp_path: Path)
             entrant=name,
             seed=seed,
             metrics={"taoa": score},
-            rows=rows(3, False),
         )
         for stream in range(6)
         for name, score in (("dense", 0.5), ("grow", 0.4), ("reset", 0.9))
