@@ -3,9 +3,19 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LONGEST_ERROR = 3_000
+"""Characters of an error; the longest that lists what there is has 2,000."""
+
 
 class BenchError(Exception):
-    """Something the user can put right; the command line prints its text without a traceback."""
+    """Something the user can put right; the command line prints its text without a traceback.
+
+    Args:
+        text: what is wrong and what to do; where words of others make it endless, its middle goes.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_without_middle(text, LONGEST_ERROR))
 
 
 LONGEST_ASKED = 200
@@ -14,9 +24,12 @@ LONGEST_ASKED = 200
 
 def shortened(text: object) -> str:
     """Return a text as an error repeats it: a long one without its middle."""
-    whole = str(text)
-    half = LONGEST_ASKED // 2
-    return whole if len(whole) <= LONGEST_ASKED else f"{whole[:half]}...{whole[-half:]}"
+    return _without_middle(str(text), LONGEST_ASKED)
+
+
+def _without_middle(text: str, most: int) -> str:
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
 
 
 def unknown_name(what: str, asked: str, known: Iterable[str], remedy: str) -> BenchError:

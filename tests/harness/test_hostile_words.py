@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from plasticity_bench.harness.cli import app, main
-from plasticity_bench.harness.errors import BenchError
+from plasticity_bench.harness.errors import LONGEST_ERROR, BenchError
 from plasticity_bench.harness.execution.execute import thread_count
 from plasticity_bench.harness.seeds import LARGEST_SEED
 from plasticity_bench.harness.specs.grammar import DEEPEST, parse_call, parse_calls, parse_value
@@ -131,6 +131,14 @@ def test_an_error_shows_where_a_long_text_stopped() -> None:
     lines = str(caught.value).split("\n")
     assert lines[1].startswith("  ...")
     assert lines[1][lines[2].index("^")] == "?"
+
+
+def test_an_error_of_endless_words_keeps_its_beginning_and_its_end() -> None:
+    text = str(BenchError(f"no such thing: {'x' * 100_000}. Correct the file."))
+    assert len(text) == LONGEST_ERROR + len("...")
+    assert text.startswith("no such thing: xxx")
+    assert text.endswith("xxx. Correct the file.")
+    assert str(BenchError("y" * LONGEST_ERROR)) == "y" * LONGEST_ERROR
 
 
 def refusal(read: Callable[[], object]) -> str:
