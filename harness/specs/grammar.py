@@ -104,7 +104,7 @@ def format_value(value: JsonValue) -> str:
     if isinstance(value, str):
         plain = _WORD.fullmatch(value) and value not in _CONSTANTS
         return value if plain else json.dumps(value)
-    if isinstance(value, dict) or (value is not None and not isfinite(value)):
+    if isinstance(value, dict) or (isinstance(value, float) and not isfinite(value)):
         raise BenchError(f"{value!r} cannot be written as a setting. Use numbers, text and lists.")
     return json.dumps(value)
 

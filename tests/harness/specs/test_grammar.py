@@ -23,6 +23,11 @@ KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True)
 CALLS = st.builds(Call, NAMES, st.dictionaries(KEYS, VALUES, max_size=3))
 
 
+def test_a_number_beyond_all_floats_is_written_as_it_is() -> None:
+    assert format_value(10**399) == f"1{'0' * 399}"
+    assert parse_value(format_value(10**399), "value") == 10**399
+
+
 def test_an_entrant_is_read_into_its_strategies_and_settings() -> None:
     assert parse_calls("grow(compactness=0.2)+shrink-perturb(keep=0.8)", "entrant") == (
         Call("grow", {"compactness": 0.2}),
