@@ -7,9 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from ...harness.errors import BenchError
+from ...harness.errors import BenchError, shortened
 from ...harness.fingerprint import digest, fingerprint
 from ...harness.row import Row
+from ...harness.visible import visible
 
 Status = Literal["done", "diverged", "failed"]
 
@@ -180,4 +181,5 @@ def _digest_of(content: Mapping[str, Any], names: Iterable[str]) -> str:
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in problem["loc"]) or "the whole"
-    return f"{place}: {problem['msg']}."
+    # A place may be a name of somebody else's, and what is told of a file goes to a terminal.
+    return f"{visible(shortened(place))}: {problem['msg']}."

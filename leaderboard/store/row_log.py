@@ -42,7 +42,7 @@ def read_rows(path: Path) -> list[Row]:
 def _parsed_row(line: bytes, path: Path, number: int) -> Row:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}, line {number} is not JSON: {error}. {_REMEDY}") from error
     if not isinstance(row, dict):
         raise BenchError(f"{path}, line {number} is not a row of named values. {_REMEDY}")

@@ -1,5 +1,6 @@
 """What lies in a folder of results and is no result: named, and in nobody's way."""
 
+import json
 import os
 import shutil
 import time
@@ -127,6 +128,30 @@ def test_an_odd_index_is_made_anew_or_done_without(
     (store.folder / index.FILE).unlink(missing_ok=True)
     make(store.folder / index.FILE)
     assert seen(store) == (2, [])
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", "a\u202eb", "x" * 100_000, "\n"])
+def test_a_name_in_a_file_that_is_no_result_does_nothing_to_a_terminal(
+    store: ResultStore, name: str
+) -> None:
+    (path, *_) = sorted(store.folder.glob("*.json"))
+    content = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**content, name: 1}), encoding="utf-8")
+    found, (line,) = seen(store)
+    assert found == 1
+    assert line.isprintable()
+    assert len(line) < 1_000
+
+
+@pytest.mark.parametrize("make", [folder, deep, long_number, no_text])
+def test_an_odd_log_is_refused(store: ResultStore, make: Callable[[Path], None]) -> None:
+    path = store.log_path(ODD)
+    path.parent.mkdir(exist_ok=True)
+    make(path)
+    if path.is_file():
+        path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(BenchError, match="Delete the file and run it again"):
+        store.read_rows(ODD)
 
 
 @pytest.mark.parametrize("part", ["journal", "logs"])
