@@ -1,6 +1,6 @@
 """Which results a selection of runs means, and the board of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,7 @@ from ...harness.visible import tell
 if TYPE_CHECKING:
     from ...harness.commands.selection import Selection
     from ..board.standings import Board, OtherCode
-    from ..store.result import Record
+    from ..store.result import Record, Result
     from ..store.result_store import ResultStore
 
 By = Annotated[str | None, typer.Option(help="Metric to rank by; else the suite's.")]
@@ -109,6 +109,14 @@ def store_of(folder: Path | None) -> "ResultStore":
     from ..store.result_store import ResultStore, default_folder
 
     return ResultStore(folder or default_folder())
+
+
+def results_of(store: "ResultStore", fingerprints: Collection[str]) -> "Iterator[Result]":
+    """Yield results with their rows; rows that no view can be made of are left out, and named."""
+    from ..trust.archive_rows import drawable
+
+    results = store.results(fingerprints=fingerprints)
+    return drawable(results, store.folder, lambda message: tell(message, err=True))
 
 
 def find(

@@ -17,6 +17,7 @@ from .found import (
     UsualOnly,
     board_of,
     find,
+    results_of,
     store_of,
     tell_other_code,
 )
@@ -113,7 +114,7 @@ def page_of(
 
     from ..page import page_data, render
 
-    results = found.store.results(fingerprints=found.fingerprints)
+    results = results_of(found.store, found.fingerprints)
     chosen = results if shown is None else map(shown, results)
     return render(page_data(board, chosen, datetime.now(UTC)), follow)
 

@@ -8,7 +8,15 @@ import typer
 
 from ...harness.commands.options import Entrants, Results, Seeds, Sets, Streams, SuiteName, Trust
 from ...harness.visible import tell
-from .found import AllVersions, UsualOnly, board_of, find, store_of, tell_other_code
+from .found import (
+    AllVersions,
+    UsualOnly,
+    board_of,
+    find,
+    results_of,
+    store_of,
+    tell_other_code,
+)
 
 
 def report(
@@ -34,12 +42,12 @@ def report(
 
     selection = Selection(suite, stream, entrant, seeds, set_, trust)
     found = find(selection, store_of(results), all_versions=all_versions, usual_only=usual_only)
-    runs = list(found.store.results(fingerprints=found.fingerprints))
+    runs = list(results_of(found.store, found.fingerprints))
     beside = controls_beside(runs, found.store.records())
     versions = Versions(found.store.folder)
     records = found.store.records(fingerprints=beside) if beside else ()
     controls = versions.all(records) if all_versions else versions.current(records)
-    runs += found.store.results(fingerprints={control.fingerprint for control in controls.records})
+    runs += results_of(found.store, {control.fingerprint for control in controls.records})
     found = replace(found, other_code=found.other_code + controls.other_code)
     tell(f"The report is {figures.report(runs, out, board_of(found, None, None))}.")
     found.tell_missing()

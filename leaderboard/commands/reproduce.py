@@ -13,7 +13,7 @@ from ...harness.errors import BenchError, unknown_name
 from ...harness.places import default_data_dir
 from ...harness.plural import plural
 from ...harness.visible import tell
-from .found import store_of, tell_other_code
+from .found import results_of, store_of, tell_other_code
 
 if TYPE_CHECKING:
     from ...harness.execution.jobs import Job
@@ -175,7 +175,7 @@ def _report(
     wanted = Wanted.of([run.as_json() for run in runs], guests=False)
     taken = Versions(store.folder).current(filter(wanted.has, records))
     tell_other_code(taken.other_code, hint="")
-    found = by_spec(store.results(fingerprints={one.fingerprint for one in taken.records}))
+    found = by_spec(results_of(store, {one.fingerprint for one in taken.records}))
     made = report.report_of(
         f"{first.paper.name}: {first.paper.source}",
         command,

@@ -113,6 +113,7 @@ def _mean_line(runs: Iterable[Result], kind: str, x: str, y: str, window: int) -
     by_seed = [
         {row[x]: np.nan if row[y] is None else row[y] for row in run.rows if row["kind"] == kind}
         for run in runs
+        if run.rows  # those that no run writes were taken away
     ]
     shared = sorted(set.intersection(*map(set, by_seed))) if by_seed else []
     if len(shared) < window:

@@ -9,6 +9,7 @@ May import: harness/execution, harness/metrics, harness/plugins, harness/specs, 
 For others:
     admission: import_archive, trust_levels
     archive_reading: checked_archive, read_archive
+    archive_rows: drawable
     attestation: as_file, attest, VERIFIED_FROM
     reproduction: Check, choose, reproduce
     submission: submission

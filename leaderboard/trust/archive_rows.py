@@ -4,8 +4,9 @@ Rows have no schema of their own. So what is made of rows later is made of them 
 result can still be refused, and not first in a page that then cannot be built any more.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isclose, isnan
+from pathlib import Path
 from typing import Any
 
 from ...harness.metrics.summary import summarise
@@ -21,6 +22,7 @@ from ..curves.lines import (
     parity_by_age,
 )
 from ..curves.over_time import edit_steps, over_time
+from ..store.journal import Journal
 from ..store.result import Result
 from .hostile import Refused, check_name
 
@@ -53,10 +55,49 @@ def check_rows(result: Result, where: str) -> None:
             f"checked here, where it is {RESULTS_VERSION}"
         )
     _check_numbers(result.metrics, f"{where}, in its metrics,")
+    measured = _measured(result, where)
+    if measured is not None:
+        _check_metrics(result.metrics, measured, where)
+
+
+def drawable(
+    results: Iterable[Result], folder: Path, report: Callable[[str], None]
+) -> Iterator[Result]:
+    """Yield results of a store as views can be made of them: some without their rows.
+
+    What a run of the store wrote, or an import checked, is as it is. Whoever puts a file into the
+    folder by hand makes its hashes fit whatever its rows are, and no view may end by them.
+
+    Args:
+        results: of the store.
+        folder: of the store, whose journal says where a result came from.
+        report: called with one message for each result whose rows are left out.
+    """
+    written = Journal.read(folder)
+    for result in results:
+        try:
+            if {entry.origin for entry in written.matching(result)} <= {"adopted"}:
+                _measured(result, "it")
+        except Refused as error:
+            report(f"not drawn: {folder / result.fingerprint}.json: {error}.")
+            yield result.model_copy(update={"rows": []})
+        else:
+            yield result
+
+
+def _measured(result: Result, where: str) -> Mapping[str, float | None] | None:
+    """Return the metrics that rows give, once all is made of them that views make.
+
+    Returns:
+        None for a run that is not done.
+
+    Raises:
+        Refused: the rows are not such as a run writes.
+    """
     for number, row in enumerate(result.rows):
         _check_row(row, f"row {number} of {where}")
     if result.status != "done":
-        return
+        return None
     tasks = sum(row["kind"] == "task" for row in result.rows)
     if tasks > MOST_TASKS:
         raise Refused(f"{where} has {tasks:,} tasks, and {MOST_TASKS:,} are allowed")
@@ -66,7 +107,7 @@ def check_rows(result: Result, where: str) -> None:
     except Exception as error:  # whatever a missing field or one of another type makes of it
         reason = ascii(f"{type(error).__name__}: {error}")[1:-1][:LONGEST_NAME]
         raise Refused(f"{where} has rows that no run writes ({reason})") from error
-    _check_metrics(result.metrics, measured, where)
+    return measured
 
 
 def _check_row(row: Row, what: str) -> None:
