@@ -126,7 +126,7 @@ def mutated(draw: st.DrawFn, document: Any, language: Language, most: int = 3) -
     return changed
 
 
-def _mutate(draw: st.DrawFn, home: Any, last: str | int, whole: Any, language: Language) -> None:
+def _mutate(draw: st.DrawFn, home: Any, last: Any, whole: Any, language: Language) -> None:
     match draw(st.sampled_from(("put", "put", "put", "drop", "add", "move", "many"))):
         case "put":
             home[last] = copy.deepcopy(draw(values(language)))  # they are everybody's

@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from ...harness.errors import BenchError
-from ...harness.visible import visible
 from ..store.result_store import ResultStore
 from .board_plan import BoardPlan
 from .receipts import Receipts
@@ -25,8 +24,8 @@ class Target(BaseModel):
 
     @property
     def words(self) -> str:
-        """Return how messages name it; a server may have named the entity."""
-        return visible(f"{self.entity}/{self.project} on {self.base_url}")
+        """Return how messages name it."""
+        return f"{self.entity}/{self.project} on {self.base_url}"
 
 
 class Job(BaseModel):

@@ -109,11 +109,6 @@ ODD = {
 }
 
 
-def test_an_account_with_an_odd_name_does_nothing_to_a_terminal() -> None:
-    words = Target(base_url="http://x", entity="a\x1b[2J\u202e", project="p").words
-    assert words == "a\ufffd[2J\ufffd/p on http://x"
-
-
 def _connect(lab: Lab) -> None:
     connect(None, PROJECT)
 
