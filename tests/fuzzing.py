@@ -19,8 +19,8 @@ Language = Literal["json", "toml"]
 
 LONGEST_MESSAGE = 3_100
 """Characters of what is said about any input."""
-PATIENCE = 10
-"""Seconds of processor time that one input may take, on a busy machine."""
+PATIENCE = 30
+"""Seconds of processor time that one input may take, on a busy machine and with all figures."""
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil"
 """A text with markup, a terminal's escape and a turn of the direction of writing."""
 

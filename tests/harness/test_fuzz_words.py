@@ -109,7 +109,7 @@ def suite(streams: list[str], entrants: list[str]) -> Suite:
     )
 
 
-@tries(150, 20_000)
+@tries(80, 20_000)
 def test_any_settings_give_runs_or_are_refused(examples: int) -> None:
     def body(given: list[str]) -> None:
         entrants = ["dense", "grow", "avalanche:EWC(ewc_lambda=1)"]
@@ -119,7 +119,7 @@ def test_any_settings_give_runs_or_are_refused(examples: int) -> None:
     fuzz(body, st.lists(sets() | st.text(max_size=40), min_size=1, max_size=3), examples)
 
 
-@tries(150, 20_000)
+@tries(80, 20_000)
 def test_any_settings_of_entrants_give_runs_or_are_refused(examples: int) -> None:
     def body(given: list[str]) -> None:
         check_runs(clean(lambda: resolve(suite(["permuted-digits"], ["+".join(given)]))))
@@ -127,7 +127,7 @@ def test_any_settings_of_entrants_give_runs_or_are_refused(examples: int) -> Non
     fuzz(body, ENTRANT, examples)
 
 
-@tries(150, 20_000)
+@tries(80, 20_000)
 def test_any_settings_of_streams_give_runs_or_are_refused(examples: int) -> None:
     def body(given: str) -> None:
         check_runs(clean(lambda: resolve(suite([given], ["dense"]))))
@@ -135,7 +135,7 @@ def test_any_settings_of_streams_give_runs_or_are_refused(examples: int) -> None
     fuzz(body, STREAM, examples)
 
 
-@tries(150, 20_000)
+@tries(80, 20_000)
 def test_any_suite_file_gives_runs_or_is_refused(examples: int) -> None:
     def body(text: str) -> None:
         read = clean(lambda: read_suite(text, "x.toml"))

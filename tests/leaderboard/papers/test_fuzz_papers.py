@@ -96,7 +96,7 @@ def check_report(made: report.Report, folder: Path) -> None:
     check_shown(report.write(made, folder).read_text(encoding="utf-8"))
 
 
-@tries(30, 5_000)
+@tries(20, 5_000)
 def test_any_paper_file_gives_rows_and_runs_or_is_refused(tmp_path: Path, examples: int) -> None:
     def body(text: str) -> None:
         paper = clean(lambda: read_paper(text, "x"))
