@@ -159,17 +159,11 @@ def test_a_report_begins_with_the_board(make_result: MakeResult, tmp_path: Path)
 
 
 HOSTILE = (
-    "a|b|c",
-    r"$\frac{$",
+    r"a|b|c $\frac{$",
+    "![picture](x.png) <script>alert(1)</script>",
     "[link](https://nowhere.invalid)",
-    "![picture](x.png)",
-    "`code` ``more``",
-    "<script>alert(1)</script>",
-    "**bold** _slanted_ ~~gone~~",
-    "two\nlines\n# heading",
-    "esc\x1b[31m\u202egnp.exe",
-    "&lt;b&gt;",
-    "_hidden",
+    "`code` ``more`` **bold** _slanted_ ~~gone~~ &lt;b&gt;",
+    "_two\nlines\n# heading esc\x1b[31m\u202egnp.exe",
 )
 
 
@@ -177,11 +171,7 @@ def test_names_are_text_in_a_report_whatever_signs_they_have(
     make_result: MakeResult, tmp_path: Path
 ) -> None:
     """Results made before there was a rule for names may have such."""
-    made = [
-        make_result(entrant=name, stream=HOSTILE[2], seed=seed, rows=rows(3, True))
-        for name in HOSTILE
-        for seed in range(2)
-    ]
+    made = [make_result(entrant=name, stream=HOSTILE[2], rows=rows(3, True)) for name in HOSTILE]
     lost = make_result(entrant="lost", stream=HOSTILE[2], status="failed", rows=[])
     lost = lost.model_copy(update={"reason": " ".join(HOSTILE)})
     board = rank([*made, lost])
