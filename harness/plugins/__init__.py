@@ -9,7 +9,7 @@ May import: harness/engine, harness/metrics, harness/modules, harness/specs.
 For others:
     docstrings: first_line
     registry: ENTRANTS, families, is_learner, Kind, load, load_entrant, load_learner, load_strategy,
-        load_stream, LoadedStream, names, PLURALS, providers, Published
+        load_stream, LoadedStream, names, PLURALS, providers, Published, strategy_taken_for
     resolve: entrant_name, parse_overrides, resolve, resolved_stream, run_from_json, stream_metric
     sources: code_of, RESULTS_VERSION
 """

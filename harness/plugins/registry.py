@@ -9,7 +9,7 @@ A package adds its own in its `pyproject.toml`:
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from ..blame import raised
 from ..errors import BenchError, shortened, unknown_name
 from ..metrics import FAMILIES, METRICS
-from ..names import RULE, name_problem
+from ..names import RULE, alike, name_problem
 from ..process_state import kept_process_state
 from ..specs.grammar import Settings
 from ..specs.named_code import AVALANCHE
@@ -133,6 +133,17 @@ def families(kind: Kind) -> list[str]:
 def names(kind: Kind) -> list[str]:
     """Return every name of a kind, sorted."""
     return sorted({provider.name for provider in providers(kind)})
+
+
+def strategy_taken_for(name: str, own: Collection[str]) -> str | None:
+    """Return the strategy that readers take an entrant of that name to be of, and it is not.
+
+    Args:
+        name: of the entrant.
+        own: its strategies.
+    """
+    known = {one for kind in ENTRANTS for one in names(kind)}
+    return next((one for one in sorted(known - set(own)) if alike(one) == alike(name)), None)
 
 
 def find(kind: Kind, name: str) -> Provider:

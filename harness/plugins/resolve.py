@@ -22,7 +22,7 @@ from ..specs.spec import (
 )
 from ..specs.suite import EntrantRequest, Suite
 from ..stream import Stream
-from .registry import ENTRANTS, LoadedStream, find, load_entrant, load_stream, names
+from .registry import LoadedStream, find, load_entrant, load_stream, strategy_taken_for
 
 _SHORTER = "Arguments of an Avalanche benchmark may stand in its setting `arguments`."
 _NAME_IT = "Give it another name in a suite file."
@@ -258,22 +258,21 @@ def _check_targets(suite: Suite, sets: Overrides) -> None:
 def _check_names(entrants: Sequence[_Entrant]) -> None:
     """Refuse names that are none, mistaken for another's, or those of other strategies."""
     taken: dict[str, str] = {}
-    strategies = {alike(name) for kind in ENTRANTS for name in names(kind)}
     for entrant in entrants:
-        checked_name(entrant.name, "the name of an entrant", _NAME_IT)
-        other = taken.setdefault(alike(entrant.name), entrant.name)
-        if other == entrant.name and sum(one.name == other for one in entrants) > 1:
+        name = checked_name(entrant.name, "the name of an entrant", _NAME_IT)
+        other = taken.get(alike(name))
+        if other == name:
             raise BenchError(
-                f"two entrants are called '{entrant.name}', so their results would be mixed. "
+                f"two entrants are called '{name}', so their results would be mixed. "
                 "Leave one out, or give one a name in a suite file."
             )
-        if other != entrant.name:
+        if other is not None:
             raise BenchError(
-                f"'{other}' and '{entrant.name}' are names that readers take for one. {_NAME_IT}"
+                f"'{other}' and '{name}' are names that readers take for one. {_NAME_IT}"
             )
-        own = {alike(one.name) for one in entrant.strategies}
-        if alike(entrant.name) in strategies - own:
+        taken[alike(name)] = name
+        if strategy_taken_for(name, {one.name for one in entrant.strategies}) is not None:
             raise BenchError(
-                f"an entrant is called '{entrant.name}' as a strategy is, and is not of it: it is "
+                f"an entrant is called '{name}' as a strategy is, and is not of it: it is "
                 f"{canonical_name(entrant.strategies)[:200]}. {_NAME_IT}"
             )

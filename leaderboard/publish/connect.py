@@ -19,10 +19,7 @@ KEY_LENGTH = 40
 LONGEST_PLACE = 128
 """Characters of a project's name that W&B takes."""
 _NOT_IN_PLACES = frozenset("/\\#?%:")
-_PLACE = (
-    f"W&B takes names of at most {LONGEST_PLACE} characters without {' '.join(sorted('/#?%:'))} "
-    "and backslashes."
-)
+_PLACE = f"W&B takes names of at most {LONGEST_PLACE} characters without # % / : ? and backslashes."
 _VIEWER = "query Viewer { viewer { id entity username teams { edges { node { name } } } } }"
 _PROJECT = (
     "query ProjectThere($entity: String!, $project: String!) "

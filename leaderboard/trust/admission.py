@@ -13,7 +13,7 @@ from typing import get_args
 
 from ...harness.errors import BenchError
 from ...harness.names import alike
-from ...harness.plugins.registry import ENTRANTS, names
+from ...harness.plugins.registry import strategy_taken_for
 from ..board.standings import Trust
 from ..store.files import create_file
 from ..store.index import up_to_date
@@ -98,11 +98,14 @@ def _check_alike(store: ResultStore, archive: Archive, path: Path) -> None:
     """
     name = archive.manifest.entrant
     there = {row.entrant for row in up_to_date(store.folder).values() if row.entrant is not None}
-    installed = {one for kind in ENTRANTS for one in names(kind)}
     own = {one.name for record in archive.records for one in record.spec.entrant.strategies}
-    for other in sorted((there - {name}) | (installed - own)):
-        if alike(other) == alike(name):
-            what = "an entrant here" if other in there else "a strategy that it does not have"
+    entrant = next((one for one in sorted(there - {name}) if alike(one) == alike(name)), None)
+    strategy = strategy_taken_for(name, own)
+    for what, other in (
+        ("an entrant here", entrant),
+        ("a strategy that it does not have", strategy),
+    ):
+        if other is not None:
             raise BenchError(
                 f"the archive {path} is refused: its entrant is called '{name}', which readers "
                 f"take for {what}, '{other}'. Ask whoever made it for another name."

@@ -3,6 +3,7 @@
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -66,7 +67,7 @@ def _check_board(board: Board) -> None:
         dict.fromkeys(one.entrant for stream in board.streams for one in stream.standings)
     )
     for label in labels[1:3]:
-        compared = clean(lambda: comparison(board, labels[0], label))  # noqa: B023
+        compared = clean(partial(comparison, board, labels[0], label))
         if compared:
             for sentence in sentences(compared):
                 check_shown(sentence, markup=False)
