@@ -7,6 +7,7 @@ the harness, and what is heavy is loaded by the command that needs it.
 
 import codecs
 import errno
+import logging
 import sys
 from collections import UserDict
 from collections.abc import Iterator
@@ -161,6 +162,21 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
     return "".join(_SPELLED.get(sign, ascii(sign)[1:-1]) for sign in lacking), error.end
 
 
+class _VisibleLog(logging.Formatter):
+    """Lets the names that a warning repeats do nothing to the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def _log_to_the_terminal() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_VisibleLog())
+    ours = logging.getLogger(__name__.split(".")[0])
+    ours.addHandler(handler)
+    ours.propagate = False  # whatever else logs here would print it again, as it is
+
+
 def _print_anywhere() -> None:
     """Let no output's encoding end a command: what it lacks is spelled in ASCII.
 
@@ -175,4 +191,5 @@ def _print_anywhere() -> None:
 def main() -> None:
     """Run the command line; its exit status is 0 done, 1 something failed, 2 wrong usage."""
     _print_anywhere()
+    _log_to_the_terminal()
     app(prog_name="plasticity-bench")

@@ -25,6 +25,8 @@ COPIES = 8
 GRACE = 2
 """Times its bound after which work is stopped: estimates are without tests and measurements."""
 GB = 1e9
+MOST = {"minutes": 1_000_000, "gigabytes": 1_000_000}
+"""That a bound may be: two years, and more memory than there is; NaN and infinity are beyond."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class Bounds:
     """Of memory, for all of them together."""
     workers: int | None = None
     """Processes at a time; None is one per core."""
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that bound nothing, by which no clock can be set."""
+        for name, most in MOST.items():
+            if not 0 <= (value := getattr(self, name)) <= most:
+                raise BenchError(f"--{name} {value:g} is not from 0 to {most:,}. Give a bound.")
 
 
 USUAL = Bounds()

@@ -50,8 +50,8 @@ def fetch(
     folder: Pictures = None,
 ) -> None:
     """Download sources that are not here or damaged, check them, and prepare their caches."""
-    complain = partial(typer.echo, err=True)
-    if not fetch_all(names, data or default_data_dir(), folder, typer.echo, complain):
+    complain = partial(tell, err=True)
+    if not fetch_all(names, data or default_data_dir(), folder, tell, complain):
         raise typer.Exit(FAILED)
 
 
@@ -73,7 +73,7 @@ def show_status(data_dir: Path, folder: Path | None, as_data: bool) -> bool:
         print(json.dumps(as_json(found), indent=1))
     else:
         Console().print(table(found))
-        print("\n".join(notes(found)))
+        tell("\n".join(notes(found)))
     return all(one.state != "damaged" for one in found)
 
 

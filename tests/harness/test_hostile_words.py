@@ -199,3 +199,11 @@ def test_a_place_that_cannot_be_used_is_named(
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert "Traceback" not in said
+
+
+def test_a_folder_whose_name_steers_a_terminal_is_shown(tmp_path: Path) -> None:
+    for words in (("data", "status"), ("data", "where"), ("data", "fetch", "digits")):
+        done = CliRunner().invoke(app, [*words, "--data", str(tmp_path / "x\x1b[31m\u202e")])
+        assert "\x1b" not in done.output
+        assert "\u202e" not in done.output
+        assert "Traceback" not in done.output

@@ -15,6 +15,7 @@ from plasticity_bench.leaderboard.store.result import Record, Result, sealed
 from plasticity_bench.leaderboard.store.result_store import ResultStore
 from plasticity_bench.leaderboard.trust import reproduction
 from plasticity_bench.leaderboard.trust.reproduction import jobs_of, reproduce
+from plasticity_bench.leaderboard.trust.work import Bounds
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -109,3 +110,10 @@ def test_a_run_is_made_again_in_the_company_of_its_other_seeds(
     )
     assert made == [run_beside]
     assert (check.same_bits, check.deviation, check.tolerance) == (True, 0.0, 0.5)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0, 1e9])
+@pytest.mark.parametrize("name", ["minutes", "gigabytes"])
+def test_a_bound_that_bounds_nothing_is_refused(name: str, value: float) -> None:
+    with pytest.raises(BenchError, match=f"--{name} .* is not from 0 to"):
+        Bounds(**{name: value})  # type: ignore[arg-type]
